@@ -1,0 +1,23 @@
+/** The one file of this folder that touches the platform: SHA-256 by node:crypto. */
+import { createHash, hash } from 'node:crypto'
+
+/**
+ * SHA-256 (FIPS 180-4). A string result costs no external allocation, which makes short inputs three to five times
+ * faster than asking for a Buffer.
+ */
+export function sha256(bytes: Uint8Array): Uint8Array {
+  const out = Buffer.allocUnsafe(32)
+  out.write(hash('sha256', bytes, 'binary'), 0, 32, 'latin1')
+  return new Uint8Array(out.buffer, out.byteOffset, 32)
+}
+
+/** SHA-256 over several pieces, for inputs that arrive in chunks. */
+export function sha256Stream(): { update(bytes: Uint8Array): void; digest(): Uint8Array } {
+  const state = createHash('sha256')
+  return {
+    update: bytes => {
+      state.update(bytes)
+    },
+    digest: () => new Uint8Array(state.digest()),
+  }
+}
