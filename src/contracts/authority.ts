@@ -1,0 +1,80 @@
+/** Who may act, and on whose quota: what is checked of every transaction before its contract runs. */
+import { ownerKeyHash } from '../crypto/wallet.ts'
+import { equalBytes } from '../encoding/bytes.ts'
+import type { Transaction, TransactionSignature } from '../ledger/transaction.ts'
+import type { ActionPolicy, ActionState } from './action.ts'
+import { ContractError, notFound } from './contract-error.ts'
+import { openFolder } from './folders.ts'
+import { type Account, accountCodec, type Parameters, quotaCodec } from './members-formats.ts'
+import { stateKey } from './state-keys.ts'
+
+/** Span of one quota, in ms: each full hour of block time starts a new one. */
+const QUOTA_WINDOW_MS = 60 * 60 * 1000
+
+/** Rules on the transaction's form alone: the kind of its author, and its sponsor. @throws ContractError */
+export function checkForm({ content }: Transaction, policy: ActionPolicy): void {
+  const { from, sponsor, contract, action } = content
+  if (!policy.authors.includes(from.kind)) {
+    throw new ContractError('not-allowed', `${contract}.${action} is not for ${from.kind === 'folder' ? 'folders' : 'accounts'} to do.`)
+  }
+  if (from.kind === 'account' && sponsor !== null) {
+    throw new ContractError('unexpected-sponsor', 'A member is charged itself and takes no sponsor.')
+  }
+  if (from.kind === 'folder' && sponsor === null && policy.folderCharge === 'sponsor') {
+    throw new ContractError('sponsor-required', `${contract}.${action} by a folder needs a member that sponsors it.`)
+  }
+}
+
+/**
+ * Whether the keys that signed may act for author and sponsor. Signatures over these keys were verified before.
+ * @throws ContractError `unknown-author`, `unknown-sponsor`, `wrong-key`; `not-found` for a folder that does not exist and for
+ * one with another owner alike
+ */
+export function checkAuthority({ content, signatures }: Transaction, state: ActionState): void {
+  const author = (signatures[0] as TransactionSignature).publicKey
+  if (content.from.kind === 'account') {
+    checkMember(activeAccount(state, content.from.id, 'unknown-author'), author)
+  } else {
+    const { folder } = openFolder(state, content.from.id)
+    if (!equalBytes(ownerKeyHash(author), folder.ownerKeyHash)) throw notFound()
+  }
+  if (content.sponsor !== null) {
+    const sponsor = activeAccount(state, content.sponsor, 'unknown-sponsor')
+    checkMember(sponsor, (signatures[1] as TransactionSignature).publicKey)
+  }
+}
+
+function activeAccount(state: ActionState, id: Uint8Array, code: string): Account {
+  const account = state.read(accountCodec, stateKey.account(id))
+  if (account?.status !== 'active') throw new ContractError(code, 'The account is not an active member.')
+  return account
+}
+
+function checkMember(account: Account, publicKey: Uint8Array): void {
+  if (!equalBytes(account.organisation.signingKey, publicKey)) {
+    throw new ContractError('wrong-key', 'The signing key is not the present key of the account.')
+  }
+}
+
+/** Charges a transaction to its sponsor, its author account, or the folder's own bucket. @throws ContractError */
+export function charge({ content }: Transaction, state: ActionState, parameters: Parameters, timeMs: number): void {
+  const { from, sponsor } = content
+  const payer = sponsor ?? (from.kind === 'account' ? from.id : null)
+  if (payer === null) {
+    if (!draw(state, stateKey.folderBucket(from.id), parameters.folderQuota, timeMs)) {
+      throw new ContractError('over-folder-quota', `A folder does at most ${parameters.folderQuota} acts an hour without a sponsor.`)
+    }
+  } else if (!draw(state, stateKey.sponsorQuota(payer), parameters.sponsorQuota, timeMs)) {
+    throw new ContractError('over-quota', `A member sends and sponsors at most ${parameters.sponsorQuota} transactions an hour.`)
+  }
+}
+
+/** Takes one from the quota of the present hour; false where it is used up. */
+function draw(state: ActionState, key: Uint8Array, limit: number, timeMs: number): boolean {
+  const hour = Math.floor(timeMs / QUOTA_WINDOW_MS)
+  const known = state.read(quotaCodec, key)
+  const used = known?.hour === hour ? known.used : 0
+  if (used >= limit) return false
+  state.write(quotaCodec, key, { hour, used: used + 1 })
+  return true
+}

@@ -1,0 +1,66 @@
+/** The contract `consents`: grants and revocations of a folder's owner. */
+import { equalBytes } from '../encoding/bytes.ts'
+import { type ActionContext, type Contract, defineAction } from './action.ts'
+import {
+  type Consent,
+  consentCodec,
+  consentId,
+  EXPIRY_BUCKET_MS,
+  expiryBucket,
+  type GrantBody,
+  grantBodyCodec,
+  type RevokeBody,
+  revokeBodyCodec,
+} from './consents-formats.ts'
+import { ContractError, notFound } from './contract-error.ts'
+import { consentGrantedCodec, consentRevokedCodec } from './events.ts'
+import { actingFolder } from './folders.ts'
+import { stateKey } from './state-keys.ts'
+
+/** Longest consent, in ms: ten years with their leap days, then rounded up as every expiry is. */
+export const MAX_CONSENT_MS = 3653 * EXPIRY_BUCKET_MS
+
+function grant(context: ActionContext, body: GrantBody): void {
+  const { id: folder, folder: facts } = actingFolder(context)
+  const id = consentId(folder, body.commitment)
+  const key = stateKey.consent(folder, id)
+  const known = context.state.read(consentCodec, key)
+  if (known !== undefined) {
+    // A grant that was revoked does not come back by itself: another salt gives another consent.
+    if (!isSameGrant(known, body)) throw new ContractError('exists', 'This folder has a consent with that commitment and other content.')
+    return
+  }
+  if (body.epoch !== facts.epoch)
+    throw new ContractError('stale-epoch', `The wrap is for epoch ${body.epoch}, the folder is in ${facts.epoch}.`)
+  if (
+    body.expiry % EXPIRY_BUCKET_MS !== 0 ||
+    body.expiry <= context.timeMs ||
+    body.expiry > expiryBucket(context.timeMs + MAX_CONSENT_MS)
+  ) {
+    throw new ContractError('bad-expiry', 'An expiry is a whole day, in the future, and at most ten years ahead.')
+  }
+  const { commitment, wrapHash, epoch, expiry } = body
+  context.state.write(consentCodec, key, { status: 'active', commitment, wrapHash, epoch, expiry, height: context.height })
+  context.emit('consents.granted', context.from, consentGrantedCodec, { consent: id, epoch, expiry })
+}
+
+function isSameGrant(known: Consent, body: GrantBody): boolean {
+  return (
+    known.status === 'active' && equalBytes(known.wrapHash, body.wrapHash) && known.epoch === body.epoch && known.expiry === body.expiry
+  )
+}
+
+function revoke(context: ActionContext, body: RevokeBody): void {
+  const { id: folder } = actingFolder(context)
+  const key = stateKey.consent(folder, body.consent)
+  const known = context.state.read(consentCodec, key)
+  if (known === undefined) throw notFound()
+  if (known.status === 'revoked') return
+  context.state.write(consentCodec, key, { ...known, status: 'revoked', height: context.height })
+  context.emit('consents.revoked', context.from, consentRevokedCodec, { consent: body.consent })
+}
+
+export const consents: Contract = new Map([
+  ['grant', defineAction({ authors: ['folder'], folderCharge: 'sponsor' }, grantBodyCodec, grant)],
+  ['revoke', defineAction({ authors: ['folder'], folderCharge: 'bucket' }, revokeBodyCodec, revoke)],
+])

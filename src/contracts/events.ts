@@ -1,0 +1,57 @@
+/** What the events of contracts carry: canonical bytes of one of these formats, by the event's name. */
+import { type Codec, codec, hash32, type Infer, integer, nullable, struct } from '../encoding/schema.ts'
+
+const MAX_EVENT_DATA = 512
+
+/** `folders.created` */
+export const folderCreatedCodec = codec(struct({ author: hash32, ownerKeyHash: hash32 }), MAX_EVENT_DATA)
+/** `folders.rotated` */
+export const folderRotatedCodec = codec(struct({ ownerKeyHash: hash32, recoveryKeyHash: hash32 }), MAX_EVENT_DATA)
+/** `folders.advanced`: the new epoch. */
+export const folderAdvancedCodec = codec(struct({ epoch: integer(0xffff_ffff) }), MAX_EVENT_DATA)
+/** `records.anchored` */
+export const recordsAnchoredCodec = codec(
+  struct({ submissionRoot: hash32, author: hash32, epoch: integer(0xffff_ffff), memberHeight: integer() }),
+  MAX_EVENT_DATA,
+)
+/** `records.erased`: how many marks are new. The marks themselves are in the transaction and the state. */
+export const recordsErasedCodec = codec(struct({ marks: integer() }), MAX_EVENT_DATA)
+/** `consents.granted` */
+export const consentGrantedCodec = codec(struct({ consent: hash32, epoch: integer(0xffff_ffff), expiry: integer() }), MAX_EVENT_DATA)
+/** `consents.revoked` */
+export const consentRevokedCodec = codec(struct({ consent: hash32 }), MAX_EVENT_DATA)
+/** `access.opened`: the entry's id, its place in the folder's log, and who answers for it (null: the owner). */
+export const accessOpenedCodec = codec(
+  struct({ entry: hash32, position: integer(), organisation: nullable(hash32), consent: nullable(hash32), until: integer() }),
+  MAX_EVENT_DATA,
+)
+/** `members.voted`, `members.admitted`, `members.removed`, `members.amended`: the proposal and the account that it is about. */
+export const membersChangedCodec = codec(struct({ proposal: hash32, account: hash32 }), MAX_EVENT_DATA)
+
+const EVENT_DATA = {
+  'folders.created': folderCreatedCodec,
+  'folders.rotated': folderRotatedCodec,
+  'folders.advanced': folderAdvancedCodec,
+  'records.anchored': recordsAnchoredCodec,
+  'records.erased': recordsErasedCodec,
+  'consents.granted': consentGrantedCodec,
+  'consents.revoked': consentRevokedCodec,
+  'access.opened': accessOpenedCodec,
+  'members.voted': membersChangedCodec,
+  'members.admitted': membersChangedCodec,
+  'members.removed': membersChangedCodec,
+  'members.amended': membersChangedCodec,
+} as const
+
+export type EventName = keyof typeof EVENT_DATA
+export type EventData<N extends EventName> = Infer<(typeof EVENT_DATA)[N]>
+
+/** Whether this version of the code knows an event. */
+export function isEventName(name: string): name is EventName {
+  return Object.hasOwn(EVENT_DATA, name)
+}
+
+/** Reads what an event carries. @throws MalformedError */
+export function decodeEventData<N extends EventName>(name: N, data: Uint8Array): EventData<N> {
+  return (EVENT_DATA[name] as unknown as Codec<EventData<N>>).decode(data)
+}

@@ -1,0 +1,117 @@
+/** The contract `folders`: creation by the author organisation; rotation of keys and new epochs by the owner. */
+import { compareBytes, equalBytes } from '../encoding/bytes.ts'
+import { type ActionContext, type ActionState, type Contract, defineAction, type KnownFolder } from './action.ts'
+import { ContractError, notFound } from './contract-error.ts'
+import { folderAdvancedCodec, folderCreatedCodec, folderRotatedCodec } from './events.ts'
+import {
+  type AdvanceFolder,
+  advanceFolderCodec,
+  type CreateFolder,
+  createFolderCodec,
+  type Folder,
+  folderCodec,
+  folderId,
+  ownerCodec,
+  type RotateFolder,
+  rotateFolderCodec,
+} from './folders-formats.ts'
+import { counterCodec, custodiansCodec } from './members-formats.ts'
+import { stateKey } from './state-keys.ts'
+
+const LAST_EPOCH = 0xffff_ffff
+
+/** A folder in use. @throws ContractError `not-found` */
+export function openFolder(state: ActionState, id: Uint8Array): KnownFolder {
+  const folder = state.read(folderCodec, stateKey.folder(id))
+  if (folder === undefined || folder.status !== 'open') throw notFound()
+  return { id, folder }
+}
+
+/** The folder that acts; its owner's key was checked before. @throws ContractError `not-found` */
+export function actingFolder(context: ActionContext): KnownFolder {
+  return openFolder(context.state, context.from.id)
+}
+
+function create(context: ActionContext, body: CreateFolder): void {
+  const { state, parameters } = context
+  const id = folderId(context.chainId, body.ownerKeyHash)
+  const folder: Folder = {
+    author: context.from.id,
+    ownerKeyHash: body.ownerKeyHash,
+    recoveryKeyHash: body.recoveryKeyHash,
+    epoch: 0,
+    sealingKey: body.sealingKey,
+    previousKeyHash: null,
+    labelCommitment: body.labelCommitment,
+    policy: body.policy,
+    status: 'open',
+  }
+  const known = state.read(folderCodec, stateKey.folder(id))
+  if (known !== undefined) {
+    if (compareBytes(folderCodec.encode(known), folderCodec.encode(folder)) !== 0) {
+      throw new ContractError('exists', 'This owner key made a folder with other content before.')
+    }
+    return
+  }
+  assertFreeOwnerKey(state, body.ownerKeyHash)
+  const policy = parameters.policies[body.policy]
+  if (policy === undefined) throw new ContractError('unknown-policy', `The network has no residency policy ${body.policy}.`)
+  const height = state.read(counterCodec, stateKey.custodiansHeight()) as number
+  const custodians = state.read(custodiansCodec, stateKey.custodians(height)) ?? []
+  const eligible = custodians.filter(({ jurisdiction }) => policy.jurisdictions === null || policy.jurisdictions.includes(jurisdiction))
+  if (eligible.length < parameters.n) {
+    throw new ContractError(
+      'too-few-custodians',
+      `Residency policy "${policy.name}" leaves ${eligible.length} custodians; records need ${parameters.n}.`,
+    )
+  }
+  state.write(folderCodec, stateKey.folder(id), folder)
+  state.write(ownerCodec, stateKey.owner(body.ownerKeyHash), id)
+  context.emit('folders.created', { kind: 'folder', id }, folderCreatedCodec, { author: context.from.id, ownerKeyHash: body.ownerKeyHash })
+}
+
+function rotate(context: ActionContext, body: RotateFolder): void {
+  const { state } = context
+  const { id, folder } = actingFolder(context)
+  const sameOwner = equalBytes(folder.ownerKeyHash, body.ownerKeyHash)
+  if (sameOwner && equalBytes(folder.recoveryKeyHash, body.recoveryKeyHash)) return
+  if (!sameOwner) {
+    assertFreeOwnerKey(state, body.ownerKeyHash)
+    state.remove(stateKey.owner(folder.ownerKeyHash))
+    state.write(ownerCodec, stateKey.owner(body.ownerKeyHash), id)
+  }
+  const { ownerKeyHash, recoveryKeyHash } = body
+  state.write(folderCodec, stateKey.folder(id), { ...folder, ownerKeyHash, recoveryKeyHash })
+  context.emit('folders.rotated', context.from, folderRotatedCodec, { ownerKeyHash, recoveryKeyHash })
+}
+
+/** An owner key leads to one folder at most: a wallet looks its folders up by them. */
+function assertFreeOwnerKey(state: ActionState, ownerKeyHash: Uint8Array): void {
+  if (state.read(ownerCodec, stateKey.owner(ownerKeyHash)) !== undefined) {
+    throw new ContractError('exists', 'This owner key has a folder already; take the next one of the wallet.')
+  }
+}
+
+/** `body.epoch` is the epoch that the owner saw; the folder moves to the one after it. */
+function advance(context: ActionContext, body: AdvanceFolder): void {
+  const { state } = context
+  const { id, folder } = actingFolder(context)
+  const { sealingKey, previousKeyHash } = body
+  const isDone =
+    folder.epoch === body.epoch + 1 &&
+    folder.previousKeyHash !== null &&
+    equalBytes(folder.previousKeyHash, previousKeyHash) &&
+    equalBytes(folder.sealingKey, sealingKey)
+  if (isDone) return
+  if (folder.epoch !== body.epoch) throw new ContractError('stale-epoch', `The folder is in epoch ${folder.epoch}, not ${body.epoch}.`)
+  if (folder.epoch === LAST_EPOCH) throw new ContractError('epoch-limit', 'The folder is in its last epoch; open another one.')
+  const epoch = folder.epoch + 1
+  state.write(folderCodec, stateKey.folder(id), { ...folder, epoch, sealingKey, previousKeyHash })
+  context.emit('folders.advanced', context.from, folderAdvancedCodec, { epoch })
+}
+
+export const folders: Contract = new Map([
+  ['create', defineAction({ authors: ['account'], folderCharge: 'sponsor' }, createFolderCodec, create)],
+  ['rotate', defineAction({ authors: ['folder'], folderCharge: 'bucket' }, rotateFolderCodec, rotate)],
+  ['advance', defineAction({ authors: ['folder'], folderCharge: 'bucket' }, advanceFolderCodec, advance)],
+])

@@ -1,0 +1,63 @@
+/** Reads what {@link releaseDecision} needs from a state: the only place that knows under which keys. */
+import type { Codec } from '../encoding/schema.ts'
+import type { StateReader } from '../ledger/state-tree.ts'
+import type { AccessEntry } from './access-formats.ts'
+import type { AccessOpening, ConsentOpening, RecordClass } from './consent-terms.ts'
+import { consentCodec } from './consents-formats.ts'
+import { folderCodec } from './folders-formats.ts'
+import { accountCodec } from './members-formats.ts'
+import { anchorCodec, erasureMark } from './records-formats.ts'
+import type { SessionFacts, VersionFacts } from './release-decision.ts'
+import { stateKey } from './state-keys.ts'
+
+function read<T>(state: StateReader, codec: Codec<T>, key: Uint8Array): T | null {
+  const bytes = state.get(key)
+  return bytes === undefined ? null : codec.decode(bytes)
+}
+
+/** Facts about a session at a state. `entry` is from the folder's access log: the state holds that log's head alone. */
+export function readSessionFacts(
+  state: StateReader,
+  asked: {
+    timeMs: number
+    folderId: Uint8Array
+    entryId: Uint8Array
+    entry: AccessEntry | null
+    accessOpening: AccessOpening
+    consentOpening: ConsentOpening | null
+  },
+): SessionFacts {
+  const { folderId, entry } = asked
+  const organisation = entry?.organisation ?? null
+  const consent = entry?.consent ?? null
+  return {
+    ...asked,
+    folder: read(state, folderCodec, stateKey.folder(folderId)),
+    isOrganisationActive: organisation !== null && read(state, accountCodec, stateKey.account(organisation))?.status === 'active',
+    consent: consent === null ? null : read(state, consentCodec, stateKey.consent(folderId, consent)),
+  }
+}
+
+/** Facts about a version at a state. `salt`, class and time are from what the author left with the custodian. */
+export function readVersionFacts(
+  state: StateReader,
+  asked: {
+    folderId: Uint8Array
+    submissionRoot: Uint8Array
+    recordId: Uint8Array
+    version: number
+    salt: Uint8Array
+    class: RecordClass
+    dataTime: number | null
+  },
+): VersionFacts {
+  const { folderId, submissionRoot, recordId, version, salt } = asked
+  return {
+    anchor: read(state, anchorCodec, stateKey.submission(folderId, submissionRoot)),
+    recordId,
+    version,
+    class: asked.class,
+    dataTime: asked.dataTime,
+    isErased: state.get(stateKey.erasure(folderId, erasureMark(salt, recordId, version))) !== undefined,
+  }
+}

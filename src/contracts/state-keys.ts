@@ -1,0 +1,74 @@
+/**
+ * Keys of the authenticated state: one namespace byte and fixed-length binary ids, one length per namespace, so that no key is
+ * a prefix of another. Ids are hashes that contracts make.
+ */
+import { concat, u64 } from '../encoding/bytes.ts'
+
+export const NAMESPACE = {
+  /** Sentinel leaf below every key. */
+  first: 0x00,
+  /** Parameters of the chain, from genesis. */
+  parameters: 0x01,
+  account: 0x02,
+  /** The decided validator sets: for this height, the next and the one after. */
+  validators: 0x03,
+  /** Custodians by the height at which the set changed. */
+  custodians: 0x04,
+  /** Height of the newest set of custodians. */
+  custodiansHeight: 0x05,
+  /** Open votes of the members. */
+  proposal: 0x06,
+  /** What a member sponsored in the present hour. */
+  sponsorQuota: 0x07,
+  /** An account's signing key hash to its account id. */
+  accountKey: 0x08,
+  folder: 0x10,
+  /** Hash of an owner key to its folder. */
+  owner: 0x11,
+  /** What a folder drew from its own bucket in the present hour. */
+  folderBucket: 0x12,
+  /** Count of a folder's events. */
+  folderEvents: 0x13,
+  submission: 0x20,
+  erasure: 0x21,
+  consent: 0x30,
+  /** Count and head of a folder's access log. */
+  accessLog: 0x40,
+  /** Count and head of the chain's evidence of double signing. */
+  evidence: 0x50,
+  /** Sentinel leaf above every key. */
+  last: 0xff,
+} as const
+
+function key(namespace: number, ...ids: readonly Uint8Array[]): Uint8Array {
+  return concat(Uint8Array.of(namespace), ...ids)
+}
+
+export const stateKey = {
+  first: (): Uint8Array => key(NAMESPACE.first),
+  last: (): Uint8Array => key(NAMESPACE.last),
+  parameters: (): Uint8Array => key(NAMESPACE.parameters),
+  account: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.account, accountId),
+  /** All accounts. */
+  accounts: (): Uint8Array => key(NAMESPACE.account),
+  accountKey: (signingKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.accountKey, signingKeyHash),
+  validators: (): Uint8Array => key(NAMESPACE.validators),
+  custodians: (height: number): Uint8Array => key(NAMESPACE.custodians, u64(height)),
+  custodiansHeight: (): Uint8Array => key(NAMESPACE.custodiansHeight),
+  proposal: (proposalHash: Uint8Array): Uint8Array => key(NAMESPACE.proposal, proposalHash),
+  sponsorQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.sponsorQuota, accountId),
+  folder: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.folder, folderId),
+  owner: (ownerKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.owner, ownerKeyHash),
+  folderBucket: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.folderBucket, folderId),
+  folderEvents: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.folderEvents, folderId),
+  submission: (folderId: Uint8Array, submissionRoot: Uint8Array): Uint8Array => key(NAMESPACE.submission, folderId, submissionRoot),
+  /** All submissions of a folder. */
+  submissions: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.submission, folderId),
+  /** Bound to the folder whose owner ordered it: who merely knows a version cannot erase it from another folder. */
+  erasure: (folderId: Uint8Array, mark: Uint8Array): Uint8Array => key(NAMESPACE.erasure, folderId, mark),
+  consent: (folderId: Uint8Array, consentId: Uint8Array): Uint8Array => key(NAMESPACE.consent, folderId, consentId),
+  /** All consents of a folder. */
+  consents: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.consent, folderId),
+  accessLog: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.accessLog, folderId),
+  evidence: (): Uint8Array => key(NAMESPACE.evidence),
+}

@@ -1,0 +1,274 @@
+/** Random histories: whatever is thrown at the contracts, they stay deterministic and keep their invariants. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
+import { expiryBucket, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
+import { genesisChanges } from '../../src/contracts/members.ts'
+import {
+  counterCodec,
+  custodiansCodec,
+  logHeadCodec,
+  type Organisation,
+  type Validators,
+  validatorsCodec,
+} from '../../src/contracts/members-formats.ts'
+import { eraseBodyCodec } from '../../src/contracts/records-formats.ts'
+import { type BlockResult, executeBlock } from '../../src/contracts/runtime.ts'
+import { NAMESPACE, stateKey } from '../../src/contracts/state-keys.ts'
+import { compareBytes, equalBytes, toHex } from '../../src/encoding/bytes.ts'
+import { receiptCodec } from '../../src/ledger/receipt.ts'
+import { StateTree } from '../../src/ledger/state-tree.ts'
+import { decodeTransaction, type Transaction } from '../../src/ledger/transaction.ts'
+import { account, act, DAY, genesisOf, HOUR, hashOf, organisation, ownerHash, plainOrganisation, sealingKey, World } from './world.ts'
+
+const test = suite('contracts under random histories')
+
+/** mulberry32: a small generator whose sequence follows from its seed. */
+function generator(seed: number): (below: number) => number {
+  let state = seed
+  return below => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) % below
+  }
+}
+
+const MEMBERS = ['nairobi', 'berlin', 'recife', 'pune', 'payer', 'lima', 'quito', 'stranger'] as const
+const OWNERS = ['amina', 'bela', 'cora', 'dara'] as const
+
+interface RecordedBlock {
+  readonly height: number
+  readonly timeMs: number
+  /** Bytes as they travel, and whether their signatures were right. */
+  readonly transactions: readonly { bytes: Uint8Array; signaturesValid: boolean }[]
+  readonly seenBefore: ReadonlySet<string>
+  readonly result: BlockResult
+  readonly root: Uint8Array
+}
+
+function randomTransaction(world: World, random: (below: number) => number): Transaction {
+  const pick = <T>(items: readonly T[]): T => items[random(items.length)] as T
+  const name = (prefix: string, count: number) => `${prefix}${random(count)}`
+  const member = pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4))
+  const owner = pick(OWNERS)
+  const folder = world.read(folderCodec, stateKey.folder(world.folder(owner)))
+  // Mostly who holds the folder now and its present epoch, so that much succeeds; else anything.
+  const holder = OWNERS.find(candidate => folder !== undefined && equalBytes(ownerHash(candidate), folder.ownerKeyHash)) ?? owner
+  const signed = { signer: random(5) === 0 ? pick(OWNERS) : holder }
+  const sponsored = { sponsor: pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4)), ...signed }
+  const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
+  const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
+  switch (random(12)) {
+    case 0:
+      return world.create(member, owner, random(6) === 0 ? { policy: random(3) } : {})
+    case 1: {
+      const body = { ownerKeyHash: ownerHash(pick(OWNERS)), recoveryKeyHash: hashOf(name('r', 2)) }
+      return world.byFolder(owner, act('folders.rotate', rotateFolderCodec, body), signed)
+    }
+    case 2: {
+      const body = { epoch, sealingKey: sealingKey(name('k', 3)), previousKeyHash: hashOf(name('p', 2)) }
+      return world.byFolder(owner, act('folders.advance', advanceFolderCodec, body), signed)
+    }
+    case 3:
+    case 4: {
+      const body = world.anchorBody(owner, name('s', 5), { epoch, memberHeight: random(5) === 0 ? 0 : latest })
+      return random(2) === 0 ? world.byMember(member, body) : world.byFolder(owner, body, sponsored)
+    }
+    case 5:
+      return world.byFolder(owner, act('records.erase', eraseBodyCodec, { marks: [hashOf(name('m', 9)), hashOf(name('m', 9))] }), signed)
+    case 6: {
+      const expiry = expiryBucket(world.timeMs + random(3) * DAY)
+      return world.byFolder(owner, world.grantBody(name('c', 3), { epoch, expiry }), sponsored)
+    }
+    case 7:
+      return world.byFolder(owner, act('consents.revoke', revokeBodyCodec, { consent: world.consent(owner, name('c', 3)) }), signed)
+    case 8:
+    case 9: {
+      const consent = random(4) === 0 ? null : world.consent(owner, name('c', 3))
+      const body = world.openBody(owner, consent, { until: world.timeMs + random(HOUR + 600_000) })
+      return consent === null ? world.byFolder(owner, body, sponsored) : world.byMember(member, body)
+    }
+    case 10: {
+      const newcomer: Organisation = random(2) === 0 ? organisation(pick(['lima', 'quito'])) : plainOrganisation('lab')
+      const proposals = [
+        { type: 'admit', value: newcomer },
+        { type: 'remove', value: { account: account(pick(['lima', 'quito', 'pune'])) } },
+        { type: 'amend', value: { account: account('recife'), organisation: organisation('recife', { power: 5 + random(3) }) } },
+      ] as const
+      return world.vote(member, { series: random(2), proposal: pick(proposals) })
+    }
+    default:
+      return world.byMember(member, {
+        contract: pick(['records', 'folders', 'none']),
+        action: pick(['anchor', 'none']),
+        body: new Uint8Array(random(3)),
+      })
+  }
+}
+
+interface History {
+  readonly world: World
+  readonly recorded: readonly RecordedBlock[]
+}
+
+const histories = new Map<number, History>()
+
+/** Sixty blocks that follow from a seed. */
+function history(seed: number): History {
+  let made = histories.get(seed)
+  if (made === undefined) {
+    made = makeHistory(seed, 60)
+    histories.set(seed, made)
+  }
+  return made
+}
+
+function makeHistory(seed: number, blocks: number): History {
+  const random = generator(seed)
+  const world = new World(genesisOf({}, { sponsorQuota: 12, folderQuota: 3 }))
+  const recorded: RecordedBlock[] = []
+  const sent: Transaction[] = []
+  for (let i = 0; i < blocks; i++) {
+    const transactions: Transaction[] = []
+    // Now and then the chain rests, for minutes or for days.
+    const timeMs = world.timeMs + 1 + random(20_000)
+    const rests = random(8) === 0
+    // All voters together now and then, so that proposals pass.
+    const together = random(3) === 0
+    const body = { series: 100 + random(4), proposal: { type: 'admit' as const, value: organisation(random(2) === 0 ? 'lima' : 'quito') } }
+    if (together && !rests) for (const voter of MEMBERS) transactions.push(world.vote(voter, body))
+    for (let j = rests ? 0 : random(14); j > 0; j--) {
+      const replay = sent.length > 0 && random(8) === 0
+      transactions.push(replay ? (sent.at(-1 - random(Math.min(sent.length, 15))) as Transaction) : randomTransaction(world, random))
+    }
+    sent.push(...transactions)
+    const signaturesValid = random(15) !== 0
+    const seenBefore = new Set(world.seen)
+    const result = world.block(transactions, { timeMs: rests ? timeMs + random(2 * DAY) : timeMs, signaturesValid })
+    const bytes = transactions.map(transaction => ({ bytes: transaction.bytes, signaturesValid }))
+    recorded.push({ height: world.height, timeMs: world.timeMs, transactions: bytes, seenBefore, result, root: world.state.root })
+  }
+  return { world, recorded }
+}
+
+const SEEDS = [1, 2, 3, 20250101]
+
+for (const seed of SEEDS) {
+  const about = `seed ${seed}`
+
+  test(`replay, ${about}`, () => {
+    const { world, recorded } = history(seed)
+    let state = StateTree.empty().apply(genesisChanges(world.genesis))
+    for (const { height, timeMs, transactions, seenBefore, result, root } of recorded) {
+      const again = executeBlock({
+        // A reader that hands out copies: nothing depends on the identity of bytes.
+        state: { get: key => state.get(key)?.slice() },
+        chainId: world.chainId,
+        height,
+        time: timeMs,
+        transactions: transactions.map(({ bytes, signaturesValid }) => ({ transaction: decodeTransaction(bytes), signaturesValid })),
+        seen: id => seenBefore.has(toHex(id)),
+      })
+      assert.equal(again, result, `${about}, height ${height}`)
+      state = state.apply(again.changes)
+      assert.equal(state.root, root, `${about}, height ${height}`)
+    }
+  })
+
+  test(`invariants, ${about}`, () => {
+    const { world, recorded } = history(seed)
+    const events = new Map<string, number>()
+    const logs = new Map<string, { count: number; head: Uint8Array }>()
+    const codes = new Set<string>()
+    const executed = new Set<string>()
+    let before: Validators | undefined
+    for (const { height, timeMs, transactions, result, root } of recorded) {
+      const where = `${about}, height ${height}`
+      assert.is(result.receipts.length, transactions.length, where)
+      for (const receipt of result.receipts) {
+        codes.add(receipt.code)
+        receiptCodec.encode(receipt)
+        const id = toHex(receipt.transaction)
+        if (receipt.code !== 'ok') assert.is(receipt.events.length, 0, where)
+        else assert.not.ok(executed.has(id), `${where}: a transaction has its effect once`)
+        if (receipt.code === 'ok') executed.add(id)
+        for (const { name, subject, index } of receipt.events) {
+          if (name.startsWith('members.')) {
+            assert.is(index, 0, where)
+            continue
+          }
+          const count = (events.get(toHex(subject)) ?? 0) + 1
+          assert.is(index, count, `${where}: events have no gap`)
+          events.set(toHex(subject), count)
+        }
+      }
+      for (const { stream, index, id, body } of result.logItems) {
+        const log = logs.get(toHex(stream)) ?? { count: 0, head: new Uint8Array(32) }
+        const entry = accessEntryCodec.decode(body)
+        assert.equal([index, entry.index, entry.height, entry.time], [log.count, log.count, height, timeMs], where)
+        assert.ok(entry.until > timeMs && entry.until <= timeMs + HOUR, where)
+        assert.equal(accessEntryId(entry), id, where)
+        logs.set(toHex(stream), { count: log.count + 1, head: nextLogHead(log.head, id) })
+      }
+      for (let i = 1; i < result.changes.length; i++) {
+        assert.is(compareBytes(result.changes[i - 1]!.key, result.changes[i]!.key), -1, where)
+      }
+      const { validators } = result
+      if (before !== undefined) assert.equal([validators.current, validators.next], [before.next, before.decided], where)
+      if (
+        before !== undefined &&
+        !equalBytes(validatorsCodec.encode({ ...before, current: before.next, next: before.decided }), validatorsCodec.encode(validators))
+      ) {
+        assert.is(validators.decided.since, height + 2, where)
+      }
+      before = validators
+      assert.is(root.length, 32)
+    }
+
+    let folders = 0
+    for (const [key, value] of world.state.entries(Uint8Array.of(NAMESPACE.folder))) {
+      const id = key.slice(1)
+      folders++
+      assert.equal(world.read(ownerCodec, stateKey.owner(folderCodec.decode(value).ownerKeyHash)), id, about)
+      assert.is(world.read(counterCodec, stateKey.folderEvents(id)), events.get(toHex(id)), about)
+      const head = world.read(logHeadCodec, stateKey.accessLog(id))
+      assert.equal(head, logs.get(toHex(stateKey.accessLog(id))), about)
+    }
+    assert.is([...world.state.entries(Uint8Array.of(NAMESPACE.owner))].length, folders, `${about}: owner keys and folders pair up`)
+    const height = world.read(counterCodec, stateKey.custodiansHeight())!
+    const custodians = world.read(custodiansCodec, stateKey.custodians(height))!
+    assert.ok(custodians.length >= 4, about)
+    assert.ok(
+      folders > 0 && logs.size > 0 && codes.has('ok') && codes.has('not-found') && codes.has('seen'),
+      `${about}: the history is a rich one`,
+    )
+  })
+}
+
+test('the state does not depend on what failed', () => {
+  for (const seed of SEEDS) {
+    const { world, recorded } = history(seed)
+    let state = StateTree.empty().apply(genesisChanges(world.genesis))
+    for (const { height, timeMs, transactions, result, root } of recorded) {
+      const good = transactions.filter((_, i) => result.receipts[i]?.code === 'ok')
+      const again = executeBlock({
+        state,
+        chainId: world.chainId,
+        height,
+        time: timeMs,
+        transactions: good.map(({ bytes }) => ({ transaction: decodeTransaction(bytes), signaturesValid: true })),
+        seen: () => false,
+      })
+      assert.ok(
+        again.receipts.every(({ code }) => code === 'ok'),
+        `seed ${seed}, height ${height}`,
+      )
+      state = state.apply(again.changes)
+      assert.equal(state.root, root, `seed ${seed}, height ${height}`)
+    }
+  }
+})
+
+test.run()
