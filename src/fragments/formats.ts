@@ -1,0 +1,243 @@
+/** Formats of records, submissions and fragments: what custodians hold and what readers check against the ledger. */
+
+import { type RecordClass, recordClassSchema } from '../contracts/consent-terms.ts'
+import { labelSchema } from '../contracts/folders-formats.ts'
+import { concat, u64 } from '../encoding/bytes.ts'
+import { domain, taggedHash } from '../encoding/hash.ts'
+import { merkleLeaf, merkleRoot } from '../encoding/merkle.ts'
+import {
+  bool,
+  byteString,
+  codec,
+  fixedBytes,
+  hash32,
+  type Infer,
+  integer,
+  list,
+  nullable,
+  oneOf,
+  struct,
+  text,
+} from '../encoding/schema.ts'
+
+/** Most versions of one submission. */
+export const MAX_SUBMISSION_VERSIONS = 4096
+/** Longest ciphertext of one version, in bytes. */
+export const MAX_CIPHERTEXT_BYTES = 2 ** 40
+
+/** Leaf of a submission's Merkle tree: one version, as the author committed to it. */
+export const versionLeafCodec = codec(
+  struct({
+    /** Random, chosen once per record. */
+    recordId: hash32,
+    /** 1 for the first version of a record. */
+    version: integer(0xffff_ffff, 1),
+    /** Root over the fragments of the ciphertext; binds n, k and the ciphertext's size. */
+    dispersalRoot: hash32,
+    /** Commitment to the object header and so to the content: see {@link recordCommitment}. */
+    commitment: hash32,
+    /** Hash of the key sealed to the folder. */
+    sealedKeyHash: hash32,
+    classCommitment: hash32,
+  }),
+  512,
+)
+export type VersionLeaf = Infer<typeof versionLeafCodec>
+
+export function versionLeafHash(leaf: VersionLeaf): Uint8Array {
+  return merkleLeaf(versionLeafCodec.encode(leaf))
+}
+
+/** Root that the ledger anchors. */
+export function submissionRoot(leaves: readonly VersionLeaf[]): Uint8Array {
+  return merkleRoot(leaves.map(versionLeafHash))
+}
+
+/** Commitment to a version's content, under a salt that only holders of its key can derive. */
+export function recordCommitment(commitmentSalt: Uint8Array, objectHeader: Uint8Array): Uint8Array {
+  return taggedHash('record', commitmentSalt, u64(objectHeader.length), objectHeader)
+}
+
+export function sealedKeyHash(sealedKey: Uint8Array): Uint8Array {
+  return taggedHash('sealed-key', sealedKey)
+}
+
+export function wrapHash(wrap: Uint8Array): Uint8Array {
+  return taggedHash('grant-wrap', wrap)
+}
+
+const classOpeningCodec = codec(struct({ salt: hash32, class: recordClassSchema, dataTime: nullable(integer()) }), 128)
+
+/** Commitment to a version's class and the time of its content (ms, or null); custodians hold the opening. */
+export function classCommitment(salt: Uint8Array, recordClass: RecordClass, dataTime: number | null): Uint8Array {
+  return taggedHash('class', classOpeningCodec.encode({ salt, class: recordClass, dataTime }))
+}
+
+/** HPKE contexts. `info` names the network and the use, `aad` the object, so that a sealed key fits one place alone. */
+export const sealingContext = {
+  /** A version's key, sealed to the folder's sealing key of `epoch`. */
+  versionKey: (chainId: Uint8Array, folder: Uint8Array, epoch: number, recordId: Uint8Array, version: number) => ({
+    info: concat(domain('seal-version-key'), chainId),
+    aad: concat(folder, u64(epoch), recordId, u64(version)),
+  }),
+  /** A folder's private sealing seed, wrapped to a grantee under a consent's commitment. */
+  grant: (chainId: Uint8Array, folder: Uint8Array, epoch: number, commitment: Uint8Array) => ({
+    info: concat(domain('seal-grant'), chainId),
+    aad: concat(folder, u64(epoch), commitment),
+  }),
+  /** The previous epoch's private sealing seed, sealed to the present epoch. */
+  previousEpoch: (chainId: Uint8Array, folder: Uint8Array, epoch: number) => ({
+    info: concat(domain('seal-previous-epoch'), chainId),
+    aad: concat(folder, u64(epoch)),
+  }),
+  /** Openings of a read that a custodian keeps for the folder's owner. */
+  releaseOpening: (chainId: Uint8Array, folder: Uint8Array, entry: Uint8Array) => ({
+    info: concat(domain('seal-release'), chainId),
+    aad: concat(folder, entry),
+  }),
+}
+
+/** Header at the start of every plaintext object; the content follows, then zero padding to the size class. */
+export const objectHeaderCodec = codec(
+  struct({
+    version: integer(1, 1),
+    mediaType: text(128),
+    /** What the content is to its submission: a record of its own, or the manifest that puts a Bundle together again. */
+    kind: oneOf('record', 'manifest'),
+    encoding: oneOf('identity', 'zstd'),
+    /** Hash of the compression dictionary, where one was used. */
+    dictionary: nullable(hash32),
+    /** Length of the content as given, in bytes. */
+    size: integer(),
+    /** Length of the content as stored after this header, in bytes. */
+    storedSize: integer(),
+    /** SHA-256 of the content as given. */
+    contentHash: hash32,
+    /** FHIR resource type, or empty for other content. */
+    resourceType: text(64),
+    /** Recorded time, in ms. */
+    time: integer(),
+    /** Who signs for the content, within the author organisation: key, role, and signature over {@link provenanceBytes}. */
+    author: struct({ organisation: hash32, key: fixedBytes(32), role: text(64), signature: fixedBytes(64) }),
+  }),
+  2048,
+)
+export type ObjectHeader = Infer<typeof objectHeaderCodec>
+
+/** Bytes that the author signs inside the ciphertext. */
+export function provenanceBytes(
+  folder: Uint8Array,
+  recordId: Uint8Array,
+  version: number,
+  header: Omit<ObjectHeader, 'author'>,
+): Uint8Array {
+  const author = { organisation: new Uint8Array(32), key: new Uint8Array(32), role: '', signature: new Uint8Array(64) }
+  return concat(domain('provenance'), folder, recordId, u64(version), objectHeaderCodec.encode({ ...header, author }))
+}
+
+/** What a custodian learns of one version beside its fragment: enough to check, decide and answer; nothing that opens it. */
+export const versionMetaSchema = struct({
+  leaf: versionLeafCodec,
+  /** Suite byte and ciphertext of the version's key. */
+  sealedKey: byteString(4096),
+  /** Opens the class commitment and names the erasure mark. */
+  salt: hash32,
+  class: recordClassSchema,
+  /** Time of the content, in ms, where it has one. */
+  dataTime: nullable(integer()),
+  /** Ciphertext length in bytes. */
+  size: integer(MAX_CIPHERTEXT_BYTES, 1),
+})
+export type VersionMeta = Infer<typeof versionMetaSchema>
+export const versionMetaCodec = codec(versionMetaSchema, 8192)
+
+/** What opens an upload: signed by a member's signing key. */
+export const uploadTicketCodec = codec(
+  struct({
+    folder: hash32,
+    epoch: integer(0xffff_ffff),
+    submissionRoot: hash32,
+    versions: integer(MAX_SUBMISSION_VERSIONS, 1),
+    /** Sum of the ciphertext lengths, in bytes. */
+    size: integer(MAX_CIPHERTEXT_BYTES),
+    n: integer(48, 4),
+    k: integer(32, 2),
+    memberHeight: integer(),
+    labelSalt: hash32,
+    label: labelSchema,
+    /** Member in whose quota the fragments are staged. */
+    sponsor: hash32,
+    /** Until when the ticket opens an upload, in ms. */
+    until: integer(),
+  }),
+  1024,
+)
+export type UploadTicket = Infer<typeof uploadTicketCodec>
+export function uploadTicketBytes(ticket: UploadTicket): Uint8Array {
+  return concat(domain('upload-ticket'), uploadTicketCodec.encode(ticket))
+}
+
+/** A custodian's word that it has its fragments of a submission on disk. */
+export const storageReceiptCodec = codec(
+  struct({ chainId: hash32, submissionRoot: hash32, custodian: hash32, index: integer(47), bytes: integer(), time: integer() }),
+  256,
+)
+export type StorageReceipt = Infer<typeof storageReceiptCodec>
+export function storageReceiptBytes(receipt: StorageReceipt): Uint8Array {
+  return concat(domain('storage-receipt'), storageReceiptCodec.encode(receipt))
+}
+
+/** What a reader signs for one custodian, so that no other can replay it. */
+export const readRequestCodec = codec(
+  struct({
+    chainId: hash32,
+    /** Committed access entry. */
+    entry: hash32,
+    folder: hash32,
+    custodian: hash32,
+    /** The peer id (its Ed25519 key) of the connection over which it is asked. */
+    peer: byteString(64),
+    /** Clock of the reader, in ms; custodians accept two minutes either way. */
+    time: integer(),
+    submissionRoot: hash32,
+    /** Positions in the submission, ascending; null asks for the list of what may be read, without fragments. */
+    leaves: nullable(list(integer(MAX_SUBMISSION_VERSIONS - 1), MAX_SUBMISSION_VERSIONS, 1)),
+  }),
+  64 * 1024,
+)
+export type ReadRequest = Infer<typeof readRequestCodec>
+export function readRequestBytes(request: ReadRequest): Uint8Array {
+  return concat(domain('read-request'), readRequestCodec.encode(request))
+}
+
+/** What a custodian keeps, sealed to the folder's owner, with each release receipt: the openings on which it decided. */
+export const releaseOpeningsCodec = codec(struct({ access: byteString(32 * 1024), consent: nullable(byteString(16 * 1024)) }), 60 * 1024)
+
+/** A custodian's signed line about what it released; the patient reads these beside the ledger's entries. */
+export const releaseReceiptCodec = codec(
+  struct({
+    chainId: hash32,
+    entry: hash32,
+    folder: hash32,
+    custodian: hash32,
+    submissionRoot: hash32,
+    leaves: list(integer(MAX_SUBMISSION_VERSIONS - 1), MAX_SUBMISSION_VERSIONS),
+    /** Whether it was a list, without fragments. */
+    listed: bool,
+    /** Height at which the custodian decided. */
+    height: integer(),
+    time: integer(),
+    /** The access opening (and the consent's, where there is one), sealed to the folder's key. */
+    sealedOpening: byteString(64 * 1024),
+  }),
+  128 * 1024,
+)
+export type ReleaseReceipt = Infer<typeof releaseReceiptCodec>
+export function releaseReceiptBytes(receipt: ReleaseReceipt): Uint8Array {
+  return concat(domain('release-receipt'), releaseReceiptCodec.encode(receipt))
+}
+
+/** Key in the DHT under which custodians announce a submission. */
+export function submissionLocator(root: Uint8Array): Uint8Array {
+  return taggedHash('locate', root)
+}
