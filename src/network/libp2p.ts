@@ -1,0 +1,90 @@
+/** libp2p assembled, with the settings that README.md gives the reasons for. */
+import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import { noise } from '@chainsafe/libp2p-noise'
+import { identify } from '@libp2p/identify'
+import type { ConnectionGater, PeerId, PrivateKey } from '@libp2p/interface'
+import type { KadDHT } from '@libp2p/kad-dht'
+import { type Ping, ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { webSockets } from '@libp2p/websockets'
+import { yamux } from '@libp2p/yamux'
+import type { Datastore } from 'interface-datastore'
+import { createLibp2p, type Libp2p } from 'libp2p'
+import { gossipOptions, type Topic } from './gossip.ts'
+import { createMembersDht, type Introduce } from './locate.ts'
+
+const YAMUX_WINDOW = 1 << 20
+/** Streams that may come before the connection is fully set up: a client asks many things at once as soon as it is connected. */
+const YAMUX_EARLY_STREAMS = 256
+/** Several users share the ping protocol: the liveness check and the DHT. */
+const PING_STREAMS = 8
+
+export interface AssemblyOptions {
+  privateKey: PrivateKey
+  listen: readonly string[]
+  announce: readonly string[]
+  topics: readonly Topic[]
+  maxConnections: number
+  inboundConnectionsPerSecond: number
+  /** Members' DHT, where there is one: tells who is a member by the hex of the network key. */
+  dhtMembers?: (key: string) => boolean
+  denyDial: (peer: PeerId) => boolean
+  denyPeer: (peer: PeerId) => boolean
+  denyInbound: (peer: PeerId) => boolean
+  datastore?: Datastore
+}
+
+export interface Assembly {
+  node: Libp2p
+  pubsub: ReturnType<ReturnType<typeof gossipsub>>
+  ping: Ping
+  dht: KadDHT | undefined
+  introduce: Introduce
+}
+
+/** A libp2p node that is not started yet. */
+export async function assemble(options: AssemblyOptions): Promise<Assembly> {
+  const { denyPeer, denyDial, denyInbound } = options
+  const connectionGater: ConnectionGater = {
+    // Without it the browser build refuses ws:// and private addresses.
+    denyDialMultiaddr: () => false,
+    denyDialPeer: peer => denyDial(peer) || denyPeer(peer),
+    denyInboundEncryptedConnection: peer => denyPeer(peer) || denyInbound(peer),
+    denyOutboundEncryptedConnection: peer => denyPeer(peer),
+  }
+  const common = {
+    start: false,
+    privateKey: options.privateKey,
+    nodeInfo: { name: 'epione', version: '1', userAgent: 'epione/1' },
+    addresses: { listen: [...options.listen], announce: [...options.announce] },
+    transports: [tcp(), webSockets()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux({ maxEarlyStreams: YAMUX_EARLY_STREAMS, streamOptions: { maxStreamWindowSize: YAMUX_WINDOW } })],
+    connectionGater,
+    connectionManager: {
+      maxConnections: options.maxConnections,
+      inboundConnectionThreshold: options.inboundConnectionsPerSecond,
+      maxIncomingPendingConnections: 100,
+      // Members are kept by their own dialling loop; libp2p's has five places, which five dead peers fill for good.
+      reconnectRetries: 0,
+    },
+    // Replaced by the liveness check, for it closes a connection at the first late ping.
+    connectionMonitor: { enabled: false, abortConnectionOnPingFailure: false },
+    ...(options.datastore === undefined ? {} : { datastore: options.datastore }),
+  }
+  const services = {
+    identify: identify(),
+    ping: ping({ maxInboundStreams: PING_STREAMS, maxOutboundStreams: PING_STREAMS }),
+    pubsub: gossipsub(gossipOptions(options.topics)),
+  }
+  if (options.dhtMembers === undefined) {
+    const node = await createLibp2p({ ...common, services })
+    return { node, pubsub: node.services.pubsub, ping: node.services.ping, dht: undefined, introduce: () => undefined }
+  }
+  const { service, introduce } = await createMembersDht(options.dhtMembers)
+  const node = await createLibp2p<{ identify: unknown; ping: Ping; pubsub: Assembly['pubsub']; dht: KadDHT }>({
+    ...common,
+    services: { ...services, dht: service },
+  })
+  return { node, pubsub: node.services.pubsub, ping: node.services.ping, dht: node.services.dht, introduce }
+}

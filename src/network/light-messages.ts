@@ -1,0 +1,162 @@
+/** Messages of the light protocol: what anybody may ask a node. Whatever matters in an answer is proven against a header. */
+import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged, text } from '../encoding/schema.ts'
+import { certificateCodec } from '../ledger/certificate.ts'
+import { headerCodec, validatorSetCodec } from '../ledger/header.ts'
+import { MAX_TRANSACTION_BYTES } from '../ledger/limits.ts'
+import { prefixProofCodec, stateProofCodec } from '../ledger/state-proof.ts'
+import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE } from './protocols.ts'
+
+/** Most keys of one query. */
+export const MAX_QUERY_KEYS = 256
+/** Most entries of one page. */
+export const MAX_PAGE = 1000
+/** Longest wait for a receipt or a height, in ms. */
+export const MAX_WAIT_MS = 20_000
+
+/** A header that is final, with what it takes to check that: null certificate at genesis alone. */
+const commitSchema = struct({ header: headerCodec, certificate: nullable(certificateCodec), validators: validatorSetCodec })
+export type Commit = Infer<typeof commitSchema>
+
+export const lightRequestCodec = codec(
+  tagged({
+    /** Diagnostics of the node as JSON: its own word, proven by nothing. */
+    status: struct({}),
+    peers: struct({}),
+    genesis: struct({}),
+    /** The commit at a height, or the newest. */
+    commit: struct({ height: nullable(integer()) }),
+    /** Values at keys, at a height among the last 64, or the newest. */
+    query: struct({ height: nullable(integer()), keys: list(byteString(127, 1), MAX_QUERY_KEYS, 1) }),
+    /** One page of everything under a prefix. */
+    prefix: struct({
+      height: nullable(integer()),
+      prefix: byteString(127, 1),
+      after: nullable(byteString(127)),
+      limit: integer(MAX_PAGE, 1),
+    }),
+    /** Items of a log that only grows, from an index on. */
+    log: struct({ stream: byteString(64, 1), from: integer(), limit: integer(MAX_PAGE, 1) }),
+    submit: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
+    /** What became of a transaction; waits up to `waitMs` for it to be committed. */
+    receipt: struct({ transaction: hash32, waitMs: integer(MAX_WAIT_MS) }),
+    /** The newest commit, once its height is above `height`, or after `waitMs`. */
+    wait: struct({ height: integer(), waitMs: integer(MAX_WAIT_MS) }),
+    /** Asks the node's organisation to countersign an act of a folder as its sponsor. */
+    sponsor: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
+  }),
+  MAX_LIGHT_REQUEST,
+)
+export type LightRequest = Infer<typeof lightRequestCodec>
+
+export const jsonResponseCodec = codec(struct({ json: text(512 * 1024) }), MAX_LIGHT_RESPONSE)
+export const genesisResponseCodec = codec(struct({ genesis: byteString(2 * 1024 * 1024) }), MAX_LIGHT_RESPONSE)
+export const commitResponseCodec = codec(commitSchema, MAX_LIGHT_RESPONSE)
+export const queryResponseCodec = codec(struct({ commit: commitSchema, proofs: list(stateProofCodec, MAX_QUERY_KEYS) }), MAX_LIGHT_RESPONSE)
+export const prefixResponseCodec = codec(struct({ commit: commitSchema, proof: prefixProofCodec }), MAX_LIGHT_RESPONSE)
+export const logResponseCodec = codec(struct({ items: list(byteString(64 * 1024), MAX_PAGE) }), MAX_LIGHT_RESPONSE)
+export const submitResponseCodec = codec(struct({ transaction: hash32 }), 128)
+export const sponsorResponseCodec = codec(struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }), MAX_LIGHT_RESPONSE)
+export const receiptResponseCodec = codec(
+  nullable(
+    struct({
+      commit: commitSchema,
+      /** Position among the block's receipts, and how many there are. */
+      index: integer(),
+      count: integer(),
+      receipt: byteString(128 * 1024),
+      proof: list(hash32, 64),
+    }),
+  ),
+  MAX_LIGHT_RESPONSE,
+)
+
+/** Announcement of a committed block by gossip: to members with the body where it is small, to light peers without. */
+export const announcementCodec = codec(
+  struct({ header: headerCodec, certificate: certificateCodec, transactions: nullable(list(byteString(MAX_TRANSACTION_BYTES), 10_000)) }),
+  512 * 1024,
+)
+
+/** What {@link deskContentCodec} bytes are signed under. */
+export const DESK_DOMAIN = 'desk-request'
+/** What {@link folderAskCodec} bytes are signed under. */
+export const FOLDER_ASK_DOMAIN = 'folder-ask'
+/** How far a signed request's clock may differ from the node's, in ms. */
+export const REQUEST_CLOCK_MS = 120_000
+
+/** Messages of the desk: signed by one of the organisation's people, for one peer and one moment. */
+export const deskActionSchema = tagged({
+  'open-folder': struct({ body: byteString(4096) }),
+  /** An upload ticket to sign. */
+  ticket: struct({ ticket: byteString(1024) }),
+  /** An anchor to sign, with the storage receipts that justify it. */
+  anchor: struct({
+    body: byteString(256),
+    receipts: list(struct({ receipt: byteString(256), signature: byteString(64, 64) }), 48),
+  }),
+  /** An access entry to sign, with the opening that says who of the organisation reads, as what, and why. */
+  access: struct({ body: byteString(256), opening: byteString(32 * 1024) }),
+  /** A grant to the organisation or a role in it: its wrap, sealed to the asker instead. */
+  rewrap: struct({ folder: hash32, consent: hash32, sealingKey: byteString(4096) }),
+})
+export type DeskAction = Infer<typeof deskActionSchema>
+
+export const deskContentCodec = codec(
+  struct({
+    chainId: hash32,
+    /** Account whose desk is asked. */
+    account: hash32,
+    /** Network key of the connection. */
+    peer: hash32,
+    /** Clock of the asker, in ms. */
+    time: integer(),
+    nonce: hash32,
+    action: deskActionSchema,
+  }),
+  MAX_LIGHT_REQUEST,
+)
+export type DeskContent = Infer<typeof deskContentCodec>
+export const deskRequestCodec = codec(
+  struct({ content: byteString(MAX_LIGHT_REQUEST), key: hash32, signature: byteString(64, 64) }),
+  MAX_LIGHT_REQUEST + 256,
+)
+
+/** Answer of the desk: a transaction that was submitted, a signature, or a grant. */
+export const deskResponseCodec = codec(
+  tagged({
+    transaction: hash32,
+    signature: byteString(64, 64),
+    grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096) }),
+  }),
+  32 * 1024,
+)
+export type DeskResponse = Infer<typeof deskResponseCodec>
+
+/** Messages about what custodians keep for a folder beside fragments. */
+export const folderRequestCodec = codec(
+  tagged({
+    /** Leaves a grant's opening and wrap, before or after the grant is on the ledger. `note` is sealed to the owner. */
+    'put-wrap': struct({ folder: hash32, opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(4096) }),
+    /** Asks for a grant by its consent; signed by the grantee, an organisation's signing key, or the owner. */
+    'get-wrap': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64) }),
+    /** Asks for release receipts; signed by the owner. */
+    releases: struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), from: integer(), limit: integer(256, 1) }),
+  }),
+  64 * 1024,
+)
+export type FolderRequest = Infer<typeof folderRequestCodec>
+
+/** What is signed in `get-wrap` and `releases`. */
+export const folderAskCodec = codec(
+  struct({ chainId: hash32, folder: hash32, consent: nullable(hash32), custodian: hash32, peer: hash32, time: integer() }),
+  512,
+)
+export type FolderAsk = Infer<typeof folderAskCodec>
+
+export const wrapResponseCodec = codec(
+  struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(4096) }),
+  32 * 1024,
+)
+export const releasesResponseCodec = codec(
+  struct({ receipts: list(struct({ receipt: byteString(128 * 1024), signature: byteString(64, 64) }), 256), more: bool }),
+  MAX_LIGHT_RESPONSE,
+)

@@ -1,0 +1,32 @@
+/** Protocol ids and the bounds of their frames. Who may speak each is said where it is handled. */
+import { MAX_BATCH_BYTES } from '../ledger/block.ts'
+
+export const PROTOCOL = {
+  /** Proposals, votes and certificates, between validators. */
+  consensus: '/epione/consensus/1',
+  /** Batches pushed between validators before they are ordered. */
+  batches: '/epione/batches/1',
+  /** A batch by its digest, from a validator that named it or voted for it. */
+  batch: '/epione/batch/1',
+  /** Committed blocks by height, between members. */
+  sync: '/epione/sync/1',
+  /** What anybody may ask a node about the ledger. */
+  light: '/epione/light/1',
+  /** What an organisation's own people ask of its node. */
+  desk: '/epione/desk/1',
+  /** Upload of fragments to a custodian. */
+  upload: '/epione/upload/1',
+  /** Release of fragments by a custodian. */
+  release: '/epione/release/1',
+  /** Grant wraps and release receipts that a custodian keeps for a folder. */
+  folder: '/epione/folder/1',
+} as const
+
+/** Longest answer of the light protocol, in bytes. */
+export const MAX_LIGHT_RESPONSE = 4 * 1024 * 1024
+export const MAX_LIGHT_REQUEST = 128 * 1024
+/** Longest range of blocks in one answer, in bytes; one block is always given whole. */
+export const MAX_SYNC_RESPONSE = 12 * 1024 * 1024
+export const MAX_BATCH_RESPONSE = MAX_BATCH_BYTES + 128 * 1024
+/** Longest frame of uploads and releases: a list of chunk hashes or of version metadata. */
+export const MAX_FRAGMENT_FRAME = 1024 * 1024
