@@ -1,0 +1,127 @@
+/** What the consensus engine needs from the rest of the node, and what it shows of itself. */
+import type { Certificate } from '../ledger/certificate.ts'
+import type { Header, ValidatorSet } from '../ledger/header.ts'
+import type { Evidence } from './evidence.ts'
+import type { Decision } from './messages.ts'
+
+/** The newest block of this node. */
+export interface Tip {
+  header: Header
+  /** Hash of the header. */
+  hash: Uint8Array
+  /** Validators of the next height. */
+  validators: ValidatorSet
+}
+
+/** The ledger, its execution and its synchronisation, as consensus sees them. */
+export interface Application {
+  tip(): Tip
+  /** Whether there is something to put into a block now. */
+  hasWork(): boolean
+  /** Clock time, in ms, at which an empty block is due; `Infinity` for never. */
+  heartbeatDueMs(): number
+  /**
+   * Makes and executes a block on the tip. `timeMs` is the block's time, `proposer` its proposer. The result counts as validated.
+   * `signal` aborts when nobody needs the value any more.
+   */
+  createValue(
+    height: number,
+    round: number,
+    proposer: Uint8Array,
+    timeMs: number,
+    signal: AbortSignal,
+  ): Promise<{ header: Header; batches: Uint8Array[] }>
+  /**
+   * Whether the block is valid on the tip: fetches missing batches, executes, compares all roots. A function of (tip, header,
+   * batches) alone: `false` means that the block is wrong for everybody. What cannot be told yet (a batch that nobody hands over)
+   * stays pending or throws; the validator then prevotes nil at timeoutPropose and asks again later.
+   */
+  validateValue(header: Header, batches: Uint8Array[], signal: AbortSignal): Promise<boolean>
+  /**
+   * Stores the decided block, its certificate and its state atomically and durably, and gives the new tip. After a restart the
+   * block may come without `validateValue` before it, and synchronisation may have stored the same block already: then the
+   * present tip is the answer.
+   */
+  commit(header: Header, batches: Uint8Array[], certificate: Certificate): Promise<Tip>
+  /** A validator speaks of a height that is not this node's next one: blocks are to be had. May be called often. */
+  behind?(height: number, from: Uint8Array): void
+  /** The decision of a stored height, to help a validator that is behind. */
+  decided?(height: number): Promise<Decision | undefined>
+}
+
+/** Direct streams between validators. Neither call may throw; what cannot be delivered is lost and sent again later. */
+export interface ConsensusTransport {
+  /** To all other validators. */
+  broadcast(bytes: Uint8Array): void
+  send(validator: Uint8Array, bytes: Uint8Array): void
+}
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number
+  /** Calls `fn` once after `ms`; the result cancels it. */
+  setTimer(ms: number, fn: () => void): () => void
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export interface Logger {
+  log(level: LogLevel, event: string, fields?: Readonly<Record<string, string | number | boolean | null>>): void
+}
+
+/** Something that an honest validator does not send. */
+export interface Misbehaviour {
+  /** Validator that is to blame: who sent it, or, for `double-sign`, who signed. */
+  validator: Uint8Array
+  code: 'malformed' | 'invalid-signature' | 'invalid-certificate' | 'unknown-validator' | 'wrong-proposer' | 'flood' | 'double-sign'
+  evidence?: Evidence
+}
+
+/** Base times of a round and their growth by round, in ms. */
+export interface Timeouts {
+  proposeMs: number
+  voteMs: number
+  growthMs: number
+}
+
+export interface EngineStatus {
+  /** Height that is being decided. */
+  height: number
+  round: number
+  /** `idle`: nothing to do; `decided`: the block is being stored. */
+  step: 'idle' | 'propose' | 'prevote' | 'precommit' | 'decided'
+  /** Clock time at which this round was entered. */
+  sinceMs: number
+  /** Proposer of this round. */
+  proposer: Uint8Array
+  /** What each validator said in this round, as far as it arrived. */
+  votes: { validator: Uint8Array; power: number; prevote: boolean; precommit: boolean }[]
+  /** Timeouts of this round. */
+  timeouts: { proposeMs: number; voteMs: number; rebroadcastMs: number }
+  lockedRound: number
+  validRound: number
+  /** Whether this node votes at this height, and why not. */
+  voting: boolean
+  notVotingBecause: 'follower' | 'not-a-validator' | 'lost-log' | 'halted' | null
+  /** Frames that were dropped because the inbox was full. */
+  dropped: number
+  /** Times that the engine waited for its log and guard to reach the disk. */
+  syncs: number
+  /** Code of the error that stopped the engine for good, or null. */
+  halted: string | null
+}
+
+export interface Engine {
+  start(): Promise<void>
+  stop(): Promise<void>
+  /** A frame from a validator, named by its public key, which the transport has authenticated. Never throws. */
+  receive(bytes: Uint8Array, from: Uint8Array): void
+  /** There may be something to propose. */
+  wake(): void
+  /** A direct stream to this validator is up: resends it what it may have missed. */
+  connected(validator: Uint8Array): void
+  /** Blocks arrived by synchronisation; settles once consensus stands on the new tip. */
+  syncedTo(tip: Tip): Promise<void>
+  status(): EngineStatus
+  /** Settles once nothing is queued or under way, timers aside. */
+  settled(): Promise<void>
+}

@@ -1,0 +1,154 @@
+/**
+ * Write-ahead log of one height (rule 8: log, then apply; sync, then send). Node I/O; not part of the pure core.
+ *
+ * An entry is `length | synced | CRC-32C | payload`, three big-endian 32-bit numbers and the bytes; the checksum covers length,
+ * synced and payload. `synced` is how many bytes of the file were known to be on disk when the entry was written. It tells the two kinds of
+ * damage apart: bytes that were never synced may be lost at a crash, and that loses nothing that anybody was told; damage below
+ * the `synced` of an entry that can still be read is corruption.
+ */
+import { closeSync, fdatasync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { concat, u32 } from '../encoding/bytes.ts'
+import { EpioneError } from '../encoding/errors.ts'
+import { crc32c } from './crc32c.ts'
+
+const HEAD = 12
+/** Longest payload of an entry, in bytes. */
+export const MAX_WAL_ENTRY_BYTES = 256 * 1024
+/** Longest log, in bytes. Rounds grow longer linearly, so that honest traffic of one height does not come near it in months. */
+export const MAX_WAL_BYTES = 256 * 1024 * 1024
+
+const datasync = promisify(fdatasync)
+
+export class WriteAheadLog {
+  readonly #fd: number
+  readonly #maxBytes: number
+  #size: number
+  #synced = 0
+  #closed = false
+
+  private constructor(fd: number, size: number, maxBytes: number) {
+    this.#fd = fd
+    this.#size = size
+    this.#maxBytes = maxBytes
+  }
+
+  /** Opens or creates the log at `path` without reading it: {@link replay} comes first where it may hold something. */
+  static open(path: string, options: { maxBytes?: number } = {}): WriteAheadLog {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const { fd, created } = openOrCreate(path)
+    if (created) syncDirectory(dirname(path))
+    return new WriteAheadLog(fd, fstatSync(fd).size, options.maxBytes ?? MAX_WAL_BYTES)
+  }
+
+  /**
+   * Payloads in order. A torn tail that was never synced is cut off.
+   * @throws EpioneError `wal-corrupt` where bytes that were synced are damaged
+   */
+  replay(): Uint8Array[] {
+    if (this.#size > MAX_WAL_BYTES) {
+      throw new EpioneError('wal-corrupt', 'The consensus log is longer than it can be.', { metadata: { bytes: this.#size } })
+    }
+    const bytes = readAll(this.#fd, this.#size)
+    const payloads: Uint8Array[] = []
+    let offset = 0
+    while (offset < bytes.length) {
+      const entry = entryAt(bytes, offset)
+      if (entry === undefined) break
+      payloads.push(entry.payload)
+      offset += HEAD + entry.payload.length
+    }
+    if (offset < bytes.length) {
+      for (let later = offset + 1; later + HEAD < bytes.length; later++) {
+        const entry = entryAt(bytes, later)
+        if (entry === undefined || entry.synced <= offset) continue
+        throw new EpioneError('wal-corrupt', 'The consensus log is damaged below its synced end.', { metadata: { offset } })
+      }
+      ftruncateSync(this.#fd, offset)
+    }
+    this.#size = offset
+    this.#synced = 0
+    return payloads
+  }
+
+  /** Writes an entry; it is on disk after the next {@link sync}. @throws EpioneError `wal-full` beyond the log's bound */
+  append(payload: Uint8Array): void {
+    if (payload.length === 0 || payload.length > MAX_WAL_ENTRY_BYTES) {
+      throw new EpioneError('wal-entry-size', `A log entry has 1 to ${MAX_WAL_ENTRY_BYTES} bytes.`, {
+        metadata: { length: payload.length },
+      })
+    }
+    if (this.#size + HEAD + payload.length > this.#maxBytes) {
+      throw new EpioneError('wal-full', 'The consensus log of this height has reached its bound.', { metadata: { bytes: this.#size } })
+    }
+    const fields = concat(u32(payload.length), u32(this.#synced))
+    const entry = concat(fields, u32(crc32c(fields, payload)), payload)
+    for (let written = 0; written < entry.length; ) {
+      written += writeSync(this.#fd, entry, written, entry.length - written, this.#size + written)
+    }
+    this.#size += entry.length
+  }
+
+  /** Settles once everything appended before the call is on disk. */
+  async sync(): Promise<void> {
+    const size = this.#size
+    if (size === this.#synced) return
+    await datasync(this.#fd)
+    this.#synced = size
+  }
+
+  /** Empties the log: its height is stored. Durable with the next {@link sync}; a log of a stored height is ignored anyway. */
+  reset(): void {
+    ftruncateSync(this.#fd, 0)
+    this.#size = 0
+    this.#synced = 0
+  }
+
+  close(): void {
+    if (!this.#closed) closeSync(this.#fd)
+    this.#closed = true
+  }
+}
+
+/** The entry that starts at `offset`; undefined where there is none that is whole. */
+function entryAt(bytes: Uint8Array, offset: number): { synced: number; payload: Uint8Array } | undefined {
+  if (offset + HEAD >= bytes.length) return undefined
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, HEAD)
+  const length = view.getUint32(0)
+  if (length === 0 || length > MAX_WAL_ENTRY_BYTES || offset + HEAD + length > bytes.length) return undefined
+  const payload = bytes.subarray(offset + HEAD, offset + HEAD + length)
+  return crc32c(bytes.subarray(offset, offset + 8), payload) === view.getUint32(8) ? { synced: view.getUint32(4), payload } : undefined
+}
+
+/** The first `size` bytes of a file. */
+export function readAll(fd: number, size: number): Uint8Array {
+  const bytes = new Uint8Array(size)
+  let read = 0
+  while (read < size) {
+    const count = readSync(fd, bytes, read, size - read, read)
+    if (count === 0) break
+    read += count
+  }
+  return bytes.subarray(0, read)
+}
+
+/** Opens a file for reading and writing; `created` tells whether it was not there. */
+export function openOrCreate(path: string): { fd: number; created: boolean } {
+  try {
+    return { fd: openSync(path, 'r+'), created: false }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    return { fd: openSync(path, 'wx+', 0o600), created: true }
+  }
+}
+
+/** Makes a new file's name durable. */
+export function syncDirectory(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
