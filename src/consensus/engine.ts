@@ -75,6 +75,8 @@ class ConsensusEngine implements Engine {
   #work: Work[] = []
   /** Effects that wait for the sync. */
   #outbox: Effect[] = []
+  /** Validators to which a stream came up: they are sent what they may have missed, after the sync. */
+  #greeted: Uint8Array[] = []
   readonly #timers: Timers
   readonly #tasks = new Tasks(() => this.#settle())
   readonly #intake: Intake
@@ -285,7 +287,8 @@ class ConsensusEngine implements Engine {
         this.#startIfDue()
         break
       case 'greet':
-        for (const message of this.#driver.resend()) this.#deps.transport.send(work.validator, consensusMessageCodec.encode(message))
+        // Not sent from here: what was signed in this very turn is not on disk yet.
+        this.#greeted.push(work.validator)
         break
       case 'sync':
         try {
@@ -354,6 +357,9 @@ class ConsensusEngine implements Engine {
       await this.#journal.sync()
       this.#unsynced = false
       this.#syncs++
+    }
+    for (const validator of this.#greeted.splice(0)) {
+      for (const message of this.#driver.resend()) this.#deps.transport.send(validator, consensusMessageCodec.encode(message))
     }
     const effects = this.#outbox
     this.#outbox = []

@@ -1,10 +1,10 @@
 /** Who may act, and on whose quota: what is checked of every transaction before its contract runs. */
 import { ownerKeyHash } from '../crypto/wallet.ts'
 import { equalBytes } from '../encoding/bytes.ts'
-import type { Transaction, TransactionSignature } from '../ledger/transaction.ts'
+import type { Origin, Transaction, TransactionContent, TransactionSignature } from '../ledger/transaction.ts'
 import type { ActionPolicy, ActionState } from './action.ts'
-import { ContractError, notFound } from './contract-error.ts'
-import { openFolder } from './folders.ts'
+import { ContractError } from './contract-error.ts'
+import { folderCodec } from './folders-formats.ts'
 import { type Account, accountCodec, type Parameters, quotaCodec } from './members-formats.ts'
 import { stateKey } from './state-keys.ts'
 
@@ -27,16 +27,19 @@ export function checkForm({ content }: Transaction, policy: ActionPolicy): void 
 
 /**
  * Whether the keys that signed may act for author and sponsor. Signatures over these keys were verified before.
- * @throws ContractError `unknown-author`, `unknown-sponsor`, `wrong-key`; `not-found` for a folder that does not exist and for
- * one with another owner alike
+ * @throws ContractError `unknown-author`, `unknown-sponsor`, `wrong-key`; `unknown-owner` for a folder that does not exist and for
+ * one with another owner alike. It is not `not-found`, which acts of proven authors end in: those are paid for and are replays
+ * when they come again, while what nobody proved must keep nothing out
  */
 export function checkAuthority({ content, signatures }: Transaction, state: ActionState): void {
   const author = (signatures[0] as TransactionSignature).publicKey
   if (content.from.kind === 'account') {
     checkMember(activeAccount(state, content.from.id, 'unknown-author'), author)
   } else {
-    const { folder } = openFolder(state, content.from.id)
-    if (!equalBytes(ownerKeyHash(author), folder.ownerKeyHash)) throw notFound()
+    const folder = state.read(folderCodec, stateKey.folder(content.from.id))
+    if (folder?.status !== 'open' || !equalBytes(ownerKeyHash(author), folder.ownerKeyHash)) {
+      throw new ContractError('unknown-owner', 'There is no such folder for the key that signed.')
+    }
   }
   if (content.sponsor !== null) {
     const sponsor = activeAccount(state, content.sponsor, 'unknown-sponsor')
@@ -56,25 +59,37 @@ function checkMember(account: Account, publicKey: Uint8Array): void {
   }
 }
 
-/** Charges a transaction to its sponsor, its author account, or the folder's own bucket. @throws ContractError */
-export function charge({ content }: Transaction, state: ActionState, parameters: Parameters, timeMs: number): void {
-  const { from, sponsor } = content
-  const payer = sponsor ?? (from.kind === 'account' ? from.id : null)
-  if (payer === null) {
-    if (!draw(state, stateKey.folderBucket(from.id), parameters.folderQuota, timeMs)) {
+/** On whose quota a transaction draws: its sponsor's, its author account's, or the bucket of the folder itself. */
+export function payerOf({ from, sponsor }: TransactionContent): Origin {
+  return sponsor === null ? from : { kind: 'account', id: sponsor }
+}
+
+/** What a charge depends on beside the state. */
+export interface ChargeTerms {
+  /** Time of the block, in ms. */
+  readonly timeMs: number
+  /** Acts on the same quota that the state does not show yet; in a block there are none. @default 0 */
+  readonly pending?: number | undefined
+}
+
+/** Charges a transaction to its payer. @throws ContractError `over-quota`, `over-folder-quota` */
+export function charge({ content }: Transaction, state: ActionState, parameters: Parameters, terms: ChargeTerms): void {
+  const payer = payerOf(content)
+  if (payer.kind === 'folder') {
+    if (!draw(state, stateKey.folderBucket(payer.id), parameters.folderQuota, terms)) {
       throw new ContractError('over-folder-quota', `A folder does at most ${parameters.folderQuota} acts an hour without a sponsor.`)
     }
-  } else if (!draw(state, stateKey.sponsorQuota(payer), parameters.sponsorQuota, timeMs)) {
+  } else if (!draw(state, stateKey.sponsorQuota(payer.id), parameters.sponsorQuota, terms)) {
     throw new ContractError('over-quota', `A member sends and sponsors at most ${parameters.sponsorQuota} transactions an hour.`)
   }
 }
 
 /** Takes one from the quota of the present hour; false where it is used up. */
-function draw(state: ActionState, key: Uint8Array, limit: number, timeMs: number): boolean {
+function draw(state: ActionState, key: Uint8Array, limit: number, { timeMs, pending = 0 }: ChargeTerms): boolean {
   const hour = Math.floor(timeMs / QUOTA_WINDOW_MS)
   const known = state.read(quotaCodec, key)
   const used = known?.hour === hour ? known.used : 0
-  if (used >= limit) return false
+  if (used + pending >= limit) return false
   state.write(quotaCodec, key, { hour, used: used + 1 })
   return true
 }

@@ -1,7 +1,7 @@
 import { EpioneError } from '../encoding/errors.ts'
 
 /**
- * A rule of a contract that a transaction breaks. Its code goes into the receipt; the state stays as it was. It is the one
+ * A rule of a contract that a transaction breaks. Its code goes into the receipt; but for the quota, the state stays as it was. It is the one
  * exception that becomes a receipt: every node that executes the same transaction on the same state throws the same one.
  */
 export class ContractError extends EpioneError {
@@ -12,8 +12,8 @@ export class ContractError extends EpioneError {
 }
 
 /**
- * The answer for a folder that does not exist, that belongs to somebody else, or whose consent is unknown, revoked or expired:
- * one code for all, so that a receipt never tells which.
+ * The answer to an author who is known, about a folder that does not exist, that belongs to somebody else, or whose consent is
+ * unknown, revoked or expired: one code for all, so that a receipt never tells which.
  */
 export function notFound(): ContractError {
   return new ContractError('not-found', 'There is no such folder or consent for this author.')

@@ -6,19 +6,15 @@ import type { LogItem } from '../ledger/chain-store.ts'
 import { MAX_VALIDITY_MS } from '../ledger/limits.ts'
 import type { LedgerEvent, Receipt } from '../ledger/receipt.ts'
 import type { StateChange, StateReader } from '../ledger/state-tree.ts'
-import { hasSignatureShape, type Origin, type Transaction, type TransactionContent } from '../ledger/transaction.ts'
-import { access } from './access.ts'
+import { hasSignatureShape, type Origin, type Transaction } from '../ledger/transaction.ts'
 import { nextLogHead } from './access-formats.ts'
-import type { Action, ActionContext, ActionState, Contract, LogEntry } from './action.ts'
-import { charge, checkAuthority, checkForm } from './authority.ts'
-import { consents } from './consents.ts'
+import type { ActionContext, ActionState, LogEntry } from './action.ts'
+import { chargedAct } from './admission.ts'
 import { ContractError } from './contract-error.ts'
-import { folders } from './folders.ts'
-import { members } from './governance.ts'
 import { counterCodec, logHeadCodec, type Parameters, parametersCodec, type Validators, validatorsCodec } from './members-formats.ts'
 import { keyText, Overlay } from './overlay.ts'
-import { records } from './records.ts'
 import { stateKey } from './state-keys.ts'
+import { type DecodedValues, present, TransactionState } from './transaction-state.ts'
 import { rollValidators } from './validators.ts'
 
 /** A transaction of a block. Whether its signatures are right for the keys beside them was found out before, off the main thread. */
@@ -52,14 +48,6 @@ export interface BlockResult {
   readonly validators: Validators
 }
 
-const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
-  ['members', members],
-  ['folders', folders],
-  ['records', records],
-  ['consents', consents],
-  ['access', access],
-])
-
 /** Codes of transactions of which it was not shown that author and sponsor sent them. */
 const UNPROVEN_CODES: ReadonlySet<string> = new Set([
   'wrong-chain',
@@ -69,26 +57,22 @@ const UNPROVEN_CODES: ReadonlySet<string> = new Set([
   'unknown-author',
   'unknown-sponsor',
   'wrong-key',
-  'not-found',
+  'unknown-owner',
 ])
 
 /**
  * Whether a receipt's transaction is a replay when it comes again. A transaction's id covers what was signed and not the keys:
  * were an act under a wrong key enough, anybody could copy a revocation, sign it with a key of their own, and so have the
- * true one refused. Such a copy changes nothing and therefore does not count.
+ * true one refused. Such a copy changes nothing and therefore does not count. An act that was paid for does, failed or not: else
+ * whoever sees it could send it again and again, and use up a quota that is not theirs.
  */
 export function countsAsSeen(code: string): boolean {
   return !UNPROVEN_CODES.has(code)
 }
 
-/** Whether an act goes first in every batch: what a patient may do without any sponsor, so that nobody stands in the way of a revocation. */
-export function isPriority(content: TransactionContent): boolean {
-  return content.from.kind === 'folder' && CONTRACTS.get(content.contract)?.get(content.action)?.folderCharge === 'bucket'
-}
-
 /**
- * Executes a block. A transaction that breaks a rule gets a receipt with the rule's code and leaves the state as it was. Any
- * other exception leaves this function: it is a fault of this node (a bug, memory, a broken disk), and a node that turned it into a
+ * Executes a block. A transaction that breaks a rule gets a receipt with the rule's code. Where nobody was proven to pay for it, it
+ * leaves the state as it was; an act that fails afterwards has drawn on the quota, and leaves all else as it was. Any other exception leaves this function: it is a fault of this node (a bug, memory, a broken disk), and a node that turned it into a
  * receipt would sign a result that the others do not have. So it stops instead, and the others go on or stop, too.
  */
 export function executeBlock(input: BlockInput): BlockResult {
@@ -104,7 +88,6 @@ class BlockExecution {
   readonly #parameters: Parameters
   readonly #seen = new Set<string>()
   readonly #logItems: LogItem[] = []
-  /** Values decoded so far, with their bytes: accounts and sets are read again and again. */
   readonly #decoded: DecodedValues = new Map()
 
   constructor(input: BlockInput) {
@@ -118,34 +101,37 @@ class BlockExecution {
   }
 
   execute(item: ExecutableTransaction): Receipt {
-    const { id } = item.transaction
-    const overlay = new Overlay(this.#overlay)
-    const context = new TransactionContext(this.#input, item.transaction, this.#parameters, new TransactionState(overlay, this.#decoded))
+    const { transaction } = item
+    const { id } = transaction
+    let context: TransactionContext
     try {
-      this.#run(item, context)
+      this.#checkBeforehand(item)
+      const run = this.#atomically(state => chargedAct(transaction, state, this.#parameters, { timeMs: this.#input.time }))
+      context = this.#atomically(state => {
+        const own = new TransactionContext(this.#input, transaction, this.#parameters, state)
+        run(own)
+        return own
+      })
     } catch (error) {
       if (!(error instanceof ContractError)) throw error
       if (countsAsSeen(error.code)) this.#seen.add(keyText(id))
       return { transaction: id, code: error.code, events: [] }
     }
-    overlay.mergeInto(this.#overlay)
     this.#logItems.push(...context.logItems)
     this.#seen.add(keyText(id))
     return { transaction: id, code: 'ok', events: context.events }
   }
 
-  #run(item: ExecutableTransaction, context: TransactionContext): void {
-    const { transaction } = item
-    const action = this.#admit(item)
-    const run = action.prepare(transaction.content.body)
-    checkForm(transaction, action)
-    checkAuthority(transaction, context.state)
-    charge(transaction, context.state, this.#parameters, this.#input.time)
-    run(context)
+  /** Runs a step whose writes stay if it returns, and are gone if it throws. */
+  #atomically<T>(step: (state: TransactionState) => T): T {
+    const overlay = new Overlay(this.#overlay)
+    const result = step(new TransactionState(overlay, this.#decoded))
+    overlay.mergeInto(this.#overlay)
+    return result
   }
 
   /** What needs no state. */
-  #admit({ transaction, signaturesValid }: ExecutableTransaction): Action {
+  #checkBeforehand({ transaction, signaturesValid }: ExecutableTransaction): void {
     const { chainId, time, seen } = this.#input
     const { content, id } = transaction
     if (!equalBytes(content.chainId, chainId)) throw new ContractError('wrong-chain', 'The transaction is for another network.')
@@ -157,55 +143,12 @@ class BlockExecution {
       throw new ContractError('too-far-ahead', 'A transaction is valid for at most an hour.')
     }
     if (this.#seen.has(keyText(id)) || seen(id)) throw new ContractError('seen', 'The transaction was executed before.')
-    const contract = CONTRACTS.get(content.contract)
-    if (contract === undefined) throw new ContractError('unknown-contract', 'This network has no such contract.')
-    const action = contract.get(content.action)
-    if (action === undefined) throw new ContractError('unknown-action', `The contract ${content.contract} has no such action.`)
-    return action
   }
 
   finish(): Pick<BlockResult, 'changes' | 'logItems' | 'validators'> {
     const state = new TransactionState(this.#overlay, this.#decoded)
     const validators = present(state.read(validatorsCodec, stateKey.validators()), 'validators')
     return { changes: this.#overlay.changes(), logItems: this.#logItems, validators }
-  }
-}
-
-/** What genesis puts there. Its absence is a broken state, and no transaction's fault. */
-function present<T>(value: T | undefined, name: string): T {
-  if (value === undefined) throw new Error(`the state holds no ${name}: it did not start from genesis`)
-  return value
-}
-
-type DecodedValues = Map<string, { bytes: Uint8Array; value: unknown }>
-
-class TransactionState implements ActionState {
-  readonly #overlay: Overlay
-  readonly #decoded: DecodedValues
-
-  constructor(overlay: Overlay, decoded: DecodedValues) {
-    this.#overlay = overlay
-    this.#decoded = decoded
-  }
-
-  read<T>(codec: Codec<T>, key: Uint8Array): T | undefined {
-    const bytes = this.#overlay.get(key)
-    if (bytes === undefined) return undefined
-    const name = keyText(key)
-    const known = this.#decoded.get(name)
-    // A key has one format, so that the same bytes under it are the same value.
-    if (known !== undefined && (known.bytes === bytes || equalBytes(known.bytes, bytes))) return known.value as T
-    const value = codec.decode(bytes)
-    this.#decoded.set(name, { bytes, value })
-    return value
-  }
-
-  write<T>(codec: Codec<T>, key: Uint8Array, value: T): void {
-    this.#overlay.write(key, codec.encode(value))
-  }
-
-  remove(key: Uint8Array): void {
-    this.#overlay.write(key, null)
   }
 }
 

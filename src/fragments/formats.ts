@@ -124,14 +124,12 @@ export const objectHeaderCodec = codec(
 )
 export type ObjectHeader = Infer<typeof objectHeaderCodec>
 
-/** Bytes that the author signs inside the ciphertext. */
-export function provenanceBytes(
-  folder: Uint8Array,
-  recordId: Uint8Array,
-  version: number,
-  header: Omit<ObjectHeader, 'author'>,
-): Uint8Array {
-  const author = { organisation: new Uint8Array(32), key: new Uint8Array(32), role: '', signature: new Uint8Array(64) }
+/** An object header before its author has signed: everything but the signature. */
+export type UnsignedObjectHeader = Omit<ObjectHeader, 'author'> & { readonly author: Omit<ObjectHeader['author'], 'signature'> }
+
+/** Bytes that the author signs inside the ciphertext: where the version belongs and all of its header, save the signature. */
+export function provenanceBytes(folder: Uint8Array, recordId: Uint8Array, version: number, header: UnsignedObjectHeader): Uint8Array {
+  const author = { ...header.author, signature: new Uint8Array(64) }
   return concat(domain('provenance'), folder, recordId, u64(version), objectHeaderCodec.encode({ ...header, author }))
 }
 

@@ -1,7 +1,34 @@
 /** Frames of uploads and releases. */
-import { byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged } from '../encoding/schema.ts'
+
+import { concat } from '../encoding/bytes.ts'
+import { MalformedError } from '../encoding/errors.ts'
+import { byteString, type Codec, codec, hash32, type Infer, integer, list, nullable, struct, tagged } from '../encoding/schema.ts'
 import { MAX_SUBMISSION_VERSIONS, versionMetaSchema } from '../fragments/formats.ts'
+import { CHUNK_BYTES } from '../fragments/layout.ts'
 import { MAX_FRAGMENT_FRAME } from './protocols.ts'
+
+/** First byte of a frame that is a chunk; no canonical tuple begins with it. */
+const CHUNK = 0x00
+
+/**
+ * Adds chunks to the frames of a codec: a zero byte and the chunk as it is. Chunks are almost all of the bytes, and every one is
+ * hashed anyway: to run them through the strict decoder would copy each three times over for nothing.
+ */
+function withChunks<T extends { type: string; value: unknown }>(frames: Codec<T>): Codec<T | { type: 'chunk'; value: Uint8Array }> {
+  return {
+    ...frames,
+    encode: frame => (isChunk(frame) ? concat(Uint8Array.of(CHUNK), frame.value) : frames.encode(frame as T)),
+    decode: bytes => {
+      if (bytes[0] !== CHUNK) return frames.decode(bytes)
+      if (bytes.length < 2 || bytes.length > CHUNK_BYTES + 1) throw new MalformedError(`a chunk has 1 to ${CHUNK_BYTES} bytes`)
+      return { type: 'chunk', value: bytes.subarray(1) }
+    },
+  } as Codec<T | { type: 'chunk'; value: Uint8Array }>
+}
+
+function isChunk(frame: { type: string; value: unknown }): frame is { type: 'chunk'; value: Uint8Array } {
+  return frame.type === 'chunk'
+}
 
 /** Version metadata that fits one frame. */
 export const VERSIONS_PER_FRAME = 64
@@ -10,14 +37,15 @@ export const VERSIONS_PER_FRAME = 64
  * Frames from the uploader, in this order: one `start`, as many `versions` as the ticket counts, then for each version in the
  * submission's order one `fragment` with the first chunk, and its other chunks as `chunk`.
  */
-export const uploadFrameCodec = codec(
-  tagged({
-    start: struct({ ticket: byteString(1024), signature: byteString(64, 64), index: integer(47) }),
-    versions: list(versionMetaSchema, VERSIONS_PER_FRAME, 1),
-    fragment: struct({ root: hash32, proof: list(hash32, 8), chunk: byteString(64 * 1024, 1) }),
-    chunk: byteString(64 * 1024, 1),
-  }),
-  MAX_FRAGMENT_FRAME,
+export const uploadFrameCodec = withChunks(
+  codec(
+    tagged({
+      start: struct({ ticket: byteString(1024), signature: byteString(64, 64), index: integer(47) }),
+      versions: list(versionMetaSchema, VERSIONS_PER_FRAME, 1),
+      fragment: struct({ root: hash32, proof: list(hash32, 8), chunk: byteString(CHUNK_BYTES, 1) }),
+    }),
+    MAX_FRAGMENT_FRAME,
+  ),
 )
 export type UploadFrame = Infer<typeof uploadFrameCodec>
 
@@ -44,28 +72,29 @@ export const releaseRequestCodec = codec(
  * Frames from the custodian: `versions` until `count` were shown, the Merkle proof of them, then for each asked leaf a `fragment`
  * and its chunks. The proof binds what is shown to the anchored root; `total` is the number of leaves of the submission.
  */
-export const releaseFrameCodec = codec(
-  tagged({
-    start: struct({
-      total: integer(MAX_SUBMISSION_VERSIONS, 1),
-      count: integer(MAX_SUBMISSION_VERSIONS),
-      proof: list(hash32, 2 * MAX_SUBMISSION_VERSIONS),
-      /** Index of the custodian's fragments. */
-      index: integer(47),
+export const releaseFrameCodec = withChunks(
+  codec(
+    tagged({
+      start: struct({
+        total: integer(MAX_SUBMISSION_VERSIONS, 1),
+        count: integer(MAX_SUBMISSION_VERSIONS),
+        proof: list(hash32, 2 * MAX_SUBMISSION_VERSIONS),
+        /** Index of the custodian's fragments. */
+        index: integer(47),
+      }),
+      versions: list(struct({ leaf: integer(MAX_SUBMISSION_VERSIONS - 1), meta: versionMetaSchema }), VERSIONS_PER_FRAME),
+      /** `chunkLeaves` in as many frames as it takes: the first says how many there are. */
+      fragment: struct({
+        leaf: integer(MAX_SUBMISSION_VERSIONS - 1),
+        root: hash32,
+        proof: list(hash32, 8),
+        chunkLeaves: list(hash32, 16_384),
+      }),
+      leaves: list(hash32, 16_384),
+      end: struct({}),
+      error: failureSchema,
     }),
-    versions: list(struct({ leaf: integer(MAX_SUBMISSION_VERSIONS - 1), meta: versionMetaSchema }), VERSIONS_PER_FRAME),
-    /** `chunkLeaves` in as many frames as it takes: the first says how many there are. */
-    fragment: struct({
-      leaf: integer(MAX_SUBMISSION_VERSIONS - 1),
-      root: hash32,
-      proof: list(hash32, 8),
-      chunkLeaves: list(hash32, 16_384),
-    }),
-    leaves: list(hash32, 16_384),
-    chunk: byteString(64 * 1024, 1),
-    end: struct({}),
-    error: failureSchema,
-  }),
-  MAX_FRAGMENT_FRAME,
+    MAX_FRAGMENT_FRAME,
+  ),
 )
 export type ReleaseFrame = Infer<typeof releaseFrameCodec>

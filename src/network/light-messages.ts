@@ -10,6 +10,8 @@ import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE } from './protocols.ts'
 export const MAX_QUERY_KEYS = 256
 /** Most entries of one page. */
 export const MAX_PAGE = 1000
+/** Most holders that one answer names. */
+export const MAX_HOLDERS = 64
 /** Longest wait for a receipt or a height, in ms. */
 export const MAX_WAIT_MS = 20_000
 
@@ -41,6 +43,8 @@ export const lightRequestCodec = codec(
     receipt: struct({ transaction: hash32, waitMs: integer(MAX_WAIT_MS) }),
     /** The newest commit, once its height is above `height`, or after `waitMs`. */
     wait: struct({ height: integer(), waitMs: integer(MAX_WAIT_MS) }),
+    /** Who holds fragments of a submission, by the DHT: hints, for each of them has to prove what it gives. */
+    locate: struct({ submissionRoot: hash32 }),
     /** Asks the node's organisation to countersign an act of a folder as its sponsor. */
     sponsor: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
   }),
@@ -54,6 +58,8 @@ export const commitResponseCodec = codec(commitSchema, MAX_LIGHT_RESPONSE)
 export const queryResponseCodec = codec(struct({ commit: commitSchema, proofs: list(stateProofCodec, MAX_QUERY_KEYS) }), MAX_LIGHT_RESPONSE)
 export const prefixResponseCodec = codec(struct({ commit: commitSchema, proof: prefixProofCodec }), MAX_LIGHT_RESPONSE)
 export const logResponseCodec = codec(struct({ items: list(byteString(64 * 1024), MAX_PAGE) }), MAX_LIGHT_RESPONSE)
+/** Network keys of members. */
+export const locateResponseCodec = codec(struct({ holders: list(hash32, MAX_HOLDERS) }), 8192)
 export const submitResponseCodec = codec(struct({ transaction: hash32 }), 128)
 export const sponsorResponseCodec = codec(struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }), MAX_LIGHT_RESPONSE)
 export const receiptResponseCodec = codec(
@@ -134,8 +140,15 @@ export type DeskResponse = Infer<typeof deskResponseCodec>
 /** Messages about what custodians keep for a folder beside fragments. */
 export const folderRequestCodec = codec(
   tagged({
-    /** Leaves a grant's opening and wrap, before or after the grant is on the ledger. `note` is sealed to the owner. */
-    'put-wrap': struct({ folder: hash32, opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(4096) }),
+    /** Leaves a grant's opening and wrap, before or after the grant is on the ledger; signed by the owner, to whom `note` is sealed. */
+    'put-wrap': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      opening: byteString(16 * 1024),
+      wrap: byteString(4096),
+      note: byteString(4096),
+    }),
     /** Asks for a grant by its consent; signed by the grantee, an organisation's signing key, or the owner. */
     'get-wrap': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64) }),
     /** Asks for release receipts; signed by the owner. */
@@ -145,7 +158,7 @@ export const folderRequestCodec = codec(
 )
 export type FolderRequest = Infer<typeof folderRequestCodec>
 
-/** What is signed in `get-wrap` and `releases`. */
+/** What is signed in every request about a folder. */
 export const folderAskCodec = codec(
   struct({ chainId: hash32, folder: hash32, consent: nullable(hash32), custodian: hash32, peer: hash32, time: integer() }),
   512,

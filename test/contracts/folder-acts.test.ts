@@ -18,7 +18,9 @@ import {
   genesisOf,
   HOUR,
   hashOf,
+  isQuota,
   keyOf,
+  leavesOf,
   organisation,
   ownerHash,
   sealingKey,
@@ -44,9 +46,10 @@ function ok(world: World, transaction: Transaction): string[] {
   return receipt.events.map(({ name }) => name)
 }
 
-function refused(world: World, transaction: Transaction, code: string, timeMs?: number): void {
+function refused(world: World, transaction: Transaction, code: string, timeMs?: number, leaves = leavesOf(code)): void {
   const { receipts, changes } = world.preview([transaction], timeMs === undefined ? {} : { timeMs })
-  assert.equal([receipts[0]?.code, changes.length], [code, 0])
+  assert.equal([receipts[0]?.code, changes.length], [code, leaves])
+  assert.ok(changes.every(isQuota), `${code} leaves all but the quota as it was`)
 }
 
 const rotateTo = (owner: string, recovery = `${owner} recovery`) =>
@@ -115,8 +118,8 @@ test('rotate: the new key rules, the old one no longer leads anywhere', () => {
   assert.equal(world.read(folderCodec, stateKey.folder(id))?.ownerKeyHash, ownerHash('bela'))
   assert.is(world.read(ownerCodec, stateKey.owner(ownerHash('amina'))), undefined)
   assert.equal(world.read(ownerCodec, stateKey.owner(ownerHash('bela'))), id)
-  refused(world, world.byFolder('amina', rotateTo('cora')), 'not-found')
-  refused(world, world.byFolder('amina', rotateTo('cora'), { signer: 'amina recovery' }), 'not-found')
+  refused(world, world.byFolder('amina', rotateTo('cora')), 'unknown-owner')
+  refused(world, world.byFolder('amina', rotateTo('cora'), { signer: 'amina recovery' }), 'unknown-owner')
   assert.equal(ok(world, world.byFolder('amina', rotateTo('bela'), { signer: 'bela' })), [], 'the same again')
   assert.equal(ok(world, world.byFolder('amina', rotateTo('bela', 'other'), { signer: 'bela' })), ['folders.rotated'])
   refused(world, world.create('nairobi', 'bela'), 'exists')
@@ -155,7 +158,7 @@ test('an erased folder is one that does not exist', () => {
   const key = stateKey.folder(world.folder('amina'))
   const folder = world.read(folderCodec, key)!
   world.state = world.state.apply([{ key, value: folderCodec.encode({ ...folder, status: 'erased' }) }])
-  refused(world, world.byFolder('amina', advanceFrom(0)), 'not-found')
+  refused(world, world.byFolder('amina', advanceFrom(0)), 'unknown-owner')
   refused(world, world.byMember('nairobi', world.anchorBody('amina', 's')), 'not-found')
   refused(world, world.byMember('berlin', world.openBody('amina', world.consent('amina', 'c'))), 'not-found')
 })
@@ -225,7 +228,7 @@ test('erase: marks stay at the height of the first order', () => {
 test('erase: by the owner alone, and with something to erase', () => {
   const world = withFolder()
   refused(world, world.byMember('nairobi', erase('a')), 'not-allowed')
-  refused(world, world.byFolder('amina', erase('a'), { signer: 'mallory' }), 'not-found')
+  refused(world, world.byFolder('amina', erase('a'), { signer: 'mallory' }), 'unknown-owner')
   refused(world, world.byFolder('amina', { contract: 'records', action: 'erase', body: Uint8Array.of(0x81, 0x80) }), 'malformed')
 })
 
@@ -380,7 +383,8 @@ test('open: organisations name a consent, owners do not', () => {
   ok(world, world.create('nairobi', 'bela'))
   refused(world, world.byMember('nairobi', world.openBody('amina', null)), 'consent-required')
   refused(world, world.byMember('nairobi', world.openBody('nobody', null)), 'consent-required')
-  refused(world, world.byFolder('amina', world.openBody('amina', world.consent('amina', 'c')), { sponsor: 'berlin' }), 'not-allowed')
+  const ownerUnderConsent = world.byFolder('amina', world.openBody('amina', world.consent('amina', 'c')), { sponsor: 'berlin' })
+  refused(world, ownerUnderConsent, 'not-allowed', undefined, 1)
   refused(world, world.byFolder('amina', world.openBody('bela', null), { sponsor: 'berlin' }), 'not-found')
   refused(world, world.byFolder('amina', world.openBody('amina', null)), 'sponsor-required')
 })

@@ -1,16 +1,18 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { isPriority } from '../../src/contracts/contract-registry.ts'
 import { decodeEventData } from '../../src/contracts/events.ts'
 import { rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { counterCodec, quotaCodec, validatorsCodec } from '../../src/contracts/members-formats.ts'
-import { countsAsSeen, executeBlock, isPriority } from '../../src/contracts/runtime.ts'
+import { countsAsSeen, executeBlock } from '../../src/contracts/runtime.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
 import { compareBytes } from '../../src/encoding/bytes.ts'
 import { MalformedError } from '../../src/encoding/errors.ts'
 import { receiptCodec } from '../../src/ledger/receipt.ts'
+import type { StateChange } from '../../src/ledger/state-tree.ts'
 import { countersign, createTransaction, decodeTransaction, type Transaction } from '../../src/ledger/transaction.ts'
-import { account, accountKey, act, genesisOf, HOUR, hashOf, keyOf, ownerHash, World } from './world.ts'
+import { account, accountKey, act, genesisOf, HOUR, hashOf, isQuota, keyOf, leavesOf, ownerHash, World } from './world.ts'
 
 const test = suite('contract runtime')
 
@@ -24,11 +26,12 @@ function withFolder(parameters: Parameters<typeof genesisOf>[1] = {}): World {
   return world
 }
 
-/** Refused with this code, without events, without a change of the state. */
+/** Refused with this code, without events, without a change of the state but for the quota. */
 function refuses(world: World, transaction: Transaction, code: string, options: { timeMs?: number; signaturesValid?: boolean } = {}): void {
   const result = world.preview([transaction], options)
   assert.equal(result.receipts, [{ transaction: transaction.id, code, events: [] }])
-  assert.equal(result.changes, [], `${code} leaves the state as it was`)
+  assert.is(result.changes.length, leavesOf(code), code)
+  assert.ok(result.changes.every(isQuota), `${code} leaves all but the quota as it was`)
   assert.equal(result.logItems, [])
 }
 
@@ -115,7 +118,7 @@ test('a copy under another key does not keep the true act out', () => {
   assert.equal(copy.id, revocation.id, 'the id does not cover the key')
   assert.equal(
     world.block([copy, revocation, revocation]).receipts.map(({ code }) => code),
-    ['not-found', 'ok', 'seen'],
+    ['unknown-owner', 'ok', 'seen'],
   )
   const anchor = world.byMember('nairobi', world.anchorBody('amina', 's'))
   assert.is(world.run(createTransaction(anchor.content, keyOf('mallory'))).code, 'wrong-key')
@@ -131,8 +134,8 @@ test('a copy with another sponsor signature does not keep the true act out', () 
 })
 
 test('which receipts make a transaction seen', () => {
-  for (const code of ['ok', 'exists', 'stale-epoch', 'over-quota', 'over-folder-quota']) assert.ok(countsAsSeen(code), code)
-  for (const code of ['wrong-key', 'not-found', 'bad-signature', 'too-far-ahead', 'unknown-author', 'unknown-sponsor']) {
+  for (const code of ['ok', 'exists', 'stale-epoch', 'not-found', 'over-quota', 'over-folder-quota']) assert.ok(countsAsSeen(code), code)
+  for (const code of ['wrong-key', 'unknown-owner', 'bad-signature', 'too-far-ahead', 'unknown-author', 'unknown-sponsor']) {
     assert.not.ok(countsAsSeen(code), code)
   }
 })
@@ -153,9 +156,9 @@ test('authors and sponsors must be active members under their present key', () =
 
 test('an unknown folder and a wrong owner key read alike', () => {
   const world = withFolder()
-  refuses(world, world.byFolder('nobody', revokeBody(world, 'nobody', 'c')), 'not-found')
-  refuses(world, world.byFolder('amina', revokeBody(world, 'amina', 'c'), { signer: 'mallory' }), 'not-found')
-  refuses(world, world.byFolder('amina', revokeBody(world, 'amina', 'c'), { signer: 'amina recovery' }), 'not-found')
+  refuses(world, world.byFolder('nobody', revokeBody(world, 'nobody', 'c')), 'unknown-owner')
+  refuses(world, world.byFolder('amina', revokeBody(world, 'amina', 'c'), { signer: 'mallory' }), 'unknown-owner')
+  refuses(world, world.byFolder('amina', revokeBody(world, 'amina', 'c'), { signer: 'amina recovery' }), 'unknown-owner')
 })
 
 test('a member sends and sponsors within its quota, which starts anew with the hour', () => {
@@ -183,14 +186,52 @@ test('a folder has its own bucket for what needs no sponsor', () => {
   assert.is(world.read(quotaCodec, stateKey.folderBucket(world.folder('amina')))?.used, 16)
 })
 
-test('errors cost no quota', () => {
+test('an act that fails draws on the quota of who was proven to do it, and what proves nobody draws on none', () => {
   const world = withFolder()
-  const before = world.read(quotaCodec, stateKey.sponsorQuota(account('nairobi')))
+  const used = () => [
+    world.read(quotaCodec, stateKey.sponsorQuota(account('nairobi')))?.used ?? 0,
+    world.read(quotaCodec, stateKey.folderBucket(world.folder('amina')))?.used ?? 0,
+  ]
+  const [member, bucket] = used() as [number, number]
   assert.is(world.run(world.byMember('nairobi', world.anchorBody('amina', 's', { epoch: 9 }))).code, 'stale-epoch')
-  assert.equal(world.read(quotaCodec, stateKey.sponsorQuota(account('nairobi'))), before)
+  assert.is(world.run(world.byMember('nairobi', world.openBody('amina', hashOf('none')))).code, 'not-found')
+  assert.is(world.run(world.byFolder('amina', world.grantBody('c', { epoch: 9 }), { sponsor: 'nairobi' })).code, 'stale-epoch')
+  assert.equal(used(), [member + 3, bucket])
+  assert.is(world.run(world.byFolder('amina', revokeBody(world, 'amina', 'none'))).code, 'not-found')
+  assert.is(world.run(world.byFolder('amina', revokeBody(world, 'amina', 'none'), { sponsor: 'nairobi' })).code, 'not-found')
+  assert.equal(used(), [member + 4, bucket + 1])
+  assert.is(world.run(world.byFolder('amina', revokeBody(world, 'amina', 'none'), { signer: 'mallory' })).code, 'unknown-owner')
+  assert.is(
+    world.run(createTransaction(world.byMember('nairobi', world.anchorBody('amina', 's')).content, keyOf('mallory'))).code,
+    'wrong-key',
+  )
+  assert.is(world.run(world.byMember('nairobi', { contract: 'records', action: 'anchor', body: new Uint8Array() })).code, 'malformed')
+  assert.equal(used(), [member + 4, bucket + 1])
 })
 
-test('a failed transaction between two good ones leaves no trace', () => {
+test('failed acts of one folder end with its bucket, within a block too', () => {
+  const world = withFolder({ folderQuota: 3 })
+  const revocations = Array.from({ length: 8 }, (_, i) => world.byFolder('amina', revokeBody(world, 'amina', `${i}`)))
+  assert.equal(
+    world.block(revocations).receipts.map(({ code }) => code),
+    [...Array(3).fill('not-found'), ...Array(5).fill('over-folder-quota')],
+  )
+  refuses(world, world.byFolder('amina', revokeBody(world, 'amina', 'later')), 'over-folder-quota')
+})
+
+test('a failed act that others send again costs its author nothing more', () => {
+  const world = withFolder()
+  const failed = world.byFolder('amina', revokeBody(world, 'amina', 'none'))
+  const byMember = world.byMember('berlin', world.openBody('amina', hashOf('none')))
+  assert.equal(
+    world.block([failed, byMember, failed, byMember]).receipts.map(({ code }) => code),
+    ['not-found', 'not-found', 'seen', 'seen'],
+  )
+  refuses(world, failed, 'seen')
+  refuses(world, byMember, 'seen')
+})
+
+test('a failed transaction between two good ones leaves no trace but its cost', () => {
   const one = withFolder()
   const other = withFolder()
   const block = (world: World, withBad: boolean) => {
@@ -203,8 +244,11 @@ test('a failed transaction between two good ones leaves no trace', () => {
   }
   const clean = block(one, false)
   const mixed = block(other, true)
-  assert.equal(mixed.changes, clean.changes)
-  assert.equal(one.state.root, other.state.root)
+  const lasting = (changes: readonly StateChange[]) => changes.filter(change => !isQuota(change))
+  assert.equal(lasting(mixed.changes), lasting(clean.changes))
+  const used = (world: World, member: string) => world.read(quotaCodec, stateKey.sponsorQuota(account(member)))?.used ?? 0
+  assert.equal([used(one, 'nairobi'), used(one, 'berlin')], [3, 0])
+  assert.equal([used(other, 'nairobi'), used(other, 'berlin')], [4, 1])
   assert.equal(
     mixed.receipts.map(({ code }) => code),
     ['ok', 'stale-members', 'not-found', 'ok'],

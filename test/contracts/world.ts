@@ -7,7 +7,7 @@ import { genesisChanges } from '../../src/contracts/members.ts'
 import { accountId, chainId, type Genesis, type Organisation, type VoteBody, voteBodyCodec } from '../../src/contracts/members-formats.ts'
 import { anchorBodyCodec } from '../../src/contracts/records-formats.ts'
 import { type BlockResult, countsAsSeen, executeBlock } from '../../src/contracts/runtime.ts'
-import { stateKey } from '../../src/contracts/state-keys.ts'
+import { NAMESPACE, stateKey } from '../../src/contracts/state-keys.ts'
 import { SEALING_PUBLIC_KEY_LENGTH } from '../../src/crypto/sealing.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/signature.ts'
 import { ownerKeyHash, recoveryKeyHash } from '../../src/crypto/wallet.ts'
@@ -15,7 +15,7 @@ import { toHex, utf8 } from '../../src/encoding/bytes.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
 import type { Codec } from '../../src/encoding/schema.ts'
 import type { Receipt } from '../../src/ledger/receipt.ts'
-import { StateTree } from '../../src/ledger/state-tree.ts'
+import { type StateChange, StateTree } from '../../src/ledger/state-tree.ts'
 import { countersign, createTransaction, type Transaction, type TransactionContent } from '../../src/ledger/transaction.ts'
 
 /** 32 bytes that a name stands for. */
@@ -223,4 +223,21 @@ export function account(member: string): Uint8Array {
 /** The account's key in the state. */
 export function accountKey(member: string): Uint8Array {
   return stateKey.account(account(member))
+}
+
+/** Whether a change is to what a member or a folder drew in the present hour. */
+export function isQuota({ key }: StateChange): boolean {
+  return key[0] === NAMESPACE.sponsorQuota || key[0] === NAMESPACE.folderBucket
+}
+
+/** Codes of what is refused before anybody was proven to pay for it, or because the quota is used up. */
+const FREE_CODES: ReadonlySet<string> = new Set([
+  ...['wrong-chain', 'bad-signature', 'expired', 'too-far-ahead', 'seen', 'unknown-contract', 'unknown-action', 'malformed'],
+  ...['not-allowed', 'unexpected-sponsor', 'sponsor-required', 'unknown-author', 'unknown-sponsor', 'wrong-key', 'unknown-owner'],
+  ...['over-quota', 'over-folder-quota'],
+])
+
+/** How many leaves of the state an act changes that is refused with this code: its payer's quota, or none. */
+export function leavesOf(code: string): number {
+  return FREE_CODES.has(code) ? 0 : 1
 }

@@ -1,0 +1,31 @@
+/** The contracts of the network, and where to find what a transaction asks for. */
+import type { TransactionContent } from '../ledger/transaction.ts'
+import { access } from './access.ts'
+import type { Action, Contract } from './action.ts'
+import { consents } from './consents.ts'
+import { ContractError } from './contract-error.ts'
+import { folders } from './folders.ts'
+import { members } from './governance.ts'
+import { records } from './records.ts'
+
+const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
+  ['members', members],
+  ['folders', folders],
+  ['records', records],
+  ['consents', consents],
+  ['access', access],
+])
+
+/** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */
+export function actionOf(content: TransactionContent): Action {
+  const contract = CONTRACTS.get(content.contract)
+  if (contract === undefined) throw new ContractError('unknown-contract', 'This network has no such contract.')
+  const action = contract.get(content.action)
+  if (action === undefined) throw new ContractError('unknown-action', `The contract ${content.contract} has no such action.`)
+  return action
+}
+
+/** Whether an act goes first in every batch: what a patient may do without any sponsor, so that nobody stands in the way of a revocation. */
+export function isPriority(content: TransactionContent): boolean {
+  return content.from.kind === 'folder' && CONTRACTS.get(content.contract)?.get(content.action)?.folderCharge === 'bucket'
+}
