@@ -1,0 +1,64 @@
+/** Asks the desk of a person's own organisation to sign for them. */
+
+import { randomBytes } from '../crypto/random.ts'
+import { concat } from '../encoding/bytes.ts'
+import { EpioneError } from '../encoding/errors.ts'
+import { domain } from '../encoding/hash.ts'
+import {
+  DESK_DOMAIN,
+  type DeskAction,
+  type DeskResponse,
+  deskContentCodec,
+  deskRequestCodec,
+  deskResponseCodec,
+} from '../network/light-messages.ts'
+import { PROTOCOL } from '../network/protocols.ts'
+import type { Person } from './identity.ts'
+import type { Committed, LightPeer } from './light-peer.ts'
+import type { CallOptions } from './nodes.ts'
+
+async function ask(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions): Promise<DeskResponse> {
+  const { organisation } = await peer.member(person.organisation, options)
+  const content = deskContentCodec.encode({
+    chainId: peer.chainId,
+    account: person.organisation,
+    peer: peer.nodes.network.networkKey,
+    time: peer.now(),
+    nonce: randomBytes(32),
+    action,
+  })
+  const signature = person.signing.sign(concat(domain(DESK_DOMAIN), content))
+  const request = deskRequestCodec.encode({ content, key: person.signing.publicKey, signature })
+  const answer = await peer.nodes.request(organisation.networkKey, PROTOCOL.desk, request, {
+    ...options,
+    maxResponse: deskResponseCodec.maxBytes,
+  })
+  return deskResponseCodec.decode(answer)
+}
+
+function unexpected(): never {
+  throw new EpioneError('malformed', "The organisation's node answered with something else than it was asked for.")
+}
+
+/** Has the organisation sign and submit an act, and waits until it is final. */
+export async function deskTransaction(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions = {}): Promise<Committed> {
+  const answer = await ask(peer, person, action, options)
+  return answer.type === 'transaction' ? await peer.outcome(answer.value, options) : unexpected()
+}
+
+export async function deskSignature(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions = {}): Promise<Uint8Array> {
+  const answer = await ask(peer, person, action, options)
+  return answer.type === 'signature' ? answer.value : unexpected()
+}
+
+export async function deskGrant(
+  peer: LightPeer,
+  person: Person,
+  folder: Uint8Array,
+  consent: Uint8Array,
+  options: CallOptions = {},
+): Promise<{ opening: Uint8Array; wrap: Uint8Array }> {
+  const action: DeskAction = { type: 'rewrap', value: { folder, consent, sealingKey: person.sealing.publicKey } }
+  const answer = await ask(peer, person, action, options)
+  return answer.type === 'grant' ? answer.value : unexpected()
+}

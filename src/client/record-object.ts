@@ -1,0 +1,165 @@
+/** A version's plaintext object: a header that says what it is, the content, and zero padding to a size class. */
+
+import { MAX_PLAINTEXT_LENGTH, objectLength, padme } from '../crypto/object-stream.ts'
+import { concat, equalBytes, u32 } from '../encoding/bytes.ts'
+import { EpioneError } from '../encoding/errors.ts'
+import { sha256Stream } from '../encoding/hash.ts'
+import { MAX_CIPHERTEXT_BYTES, type ObjectHeader, objectHeaderCodec } from '../fragments/formats.ts'
+import { unzstd, zstd } from './platform.ts'
+
+/** Content up to this length is compressed, in memory; longer content is mostly compressed already and is streamed as it is. */
+const COMPRESS_BYTES = 16 * 1024 * 1024
+/** Longest content that is decompressed, in bytes. */
+const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024
+const ZEROS = new Uint8Array(64 * 1024)
+
+/** Content of a record, readable more than once: an author reads it to hash it, to disperse it, and to send it. */
+export interface Content {
+  /** Length in bytes. */
+  readonly size: number
+  open(): AsyncIterable<Uint8Array>
+}
+
+export function contentOf(bytes: Uint8Array): Content {
+  return {
+    size: bytes.length,
+    async *open() {
+      if (bytes.length > 0) yield bytes
+    },
+  }
+}
+
+/** Content as it will be stored, and what its header must say of it. */
+export interface PreparedContent {
+  readonly stored: Content
+  readonly encoding: ObjectHeader['encoding']
+  readonly size: number
+  readonly contentHash: Uint8Array
+}
+
+/** Hashes the content, and compresses it where that pays. */
+export async function prepareContent(content: Content): Promise<PreparedContent> {
+  const hash = sha256Stream()
+  const small = content.size <= COMPRESS_BYTES
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of content.open()) {
+    hash.update(part)
+    size += part.length
+    if (small) parts.push(part)
+  }
+  if (size !== content.size)
+    throw new EpioneError('content-changed', 'The content changed its length while it was read; nothing was stored.')
+  const contentHash = hash.digest()
+  if (small) {
+    const bytes = concat(...parts)
+    const compressed = await zstd(bytes)
+    if (compressed.length < bytes.length) return { stored: contentOf(compressed), encoding: 'zstd', size, contentHash }
+    return { stored: contentOf(bytes), encoding: 'identity', size, contentHash }
+  }
+  return { stored: content, encoding: 'identity', size, contentHash }
+}
+
+/** Length of the plaintext object, padding included. */
+export function objectPlaintextLength(header: Uint8Array, storedSize: number): number {
+  return padme(4 + header.length + storedSize)
+}
+
+/** Longest content that fits into a version, in bytes: its object, padded and encrypted, has at most {@link MAX_CIPHERTEXT_BYTES}. */
+export const MAX_CONTENT_BYTES = longestContent()
+
+function longestContent(): number {
+  const fits = (size: number): boolean => {
+    const plaintext = 4 + objectHeaderCodec.maxBytes + size
+    // Padding adds up to 12 %, and is defined up to 2^40 bytes.
+    return (
+      plaintext <= MAX_PLAINTEXT_LENGTH &&
+      padme(plaintext) <= MAX_PLAINTEXT_LENGTH &&
+      objectLength(padme(plaintext)) <= MAX_CIPHERTEXT_BYTES
+    )
+  }
+  let low = 0
+  let high = MAX_CIPHERTEXT_BYTES
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    if (fits(middle)) low = middle
+    else high = middle
+  }
+  return low
+}
+
+/** The plaintext object: length of the header, the header, the content, zeros. */
+export async function* objectPlaintext(header: Uint8Array, stored: Content): AsyncGenerator<Uint8Array> {
+  yield concat(u32(header.length), header)
+  yield* stored.open()
+  let padding = objectPlaintextLength(header, stored.size) - 4 - header.length - stored.size
+  while (padding > 0) {
+    const piece = ZEROS.subarray(0, Math.min(padding, ZEROS.length))
+    yield piece
+    padding -= piece.length
+  }
+}
+
+function malformed(why: string): never {
+  throw new EpioneError('malformed-object', `The record's content is not as its author committed to it: ${why}.`)
+}
+
+/** Splits a stream of plaintext: gives the header first, then the content as it was given to the author, checked at its end. */
+export async function readObject(
+  plaintext: AsyncIterable<Uint8Array>,
+): Promise<{ header: ObjectHeader; headerBytes: Uint8Array; content: AsyncGenerator<Uint8Array> }> {
+  const source = plaintext[Symbol.asyncIterator]()
+  let buffer: Uint8Array = new Uint8Array(0)
+  const fill = async (length: number): Promise<void> => {
+    while (buffer.length < length) {
+      const { value, done } = await source.next()
+      if (done === true) malformed('it ends in its header')
+      buffer = concat(buffer, value as Uint8Array)
+    }
+  }
+  await fill(4)
+  const length = new DataView(buffer.buffer, buffer.byteOffset).getUint32(0)
+  if (length > objectHeaderCodec.maxBytes) malformed('its header is too long')
+  await fill(4 + length)
+  const headerBytes = buffer.slice(4, 4 + length)
+  const header = objectHeaderCodec.decode(headerBytes)
+  const rest = buffer.slice(4 + length)
+  return { header, headerBytes, content: checkedContent(header, storedContent(header, rest, source)) }
+}
+
+/** The stored bytes after the header; the padding behind them is read to its end, so that the whole object is authenticated. */
+async function* storedContent(header: ObjectHeader, first: Uint8Array, source: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let left = header.storedSize
+  let piece: Uint8Array | undefined = first
+  for (;;) {
+    const taken = piece.subarray(0, left)
+    left -= taken.length
+    if (taken.length > 0) yield taken
+    if (piece.subarray(taken.length).some(byte => byte !== 0)) malformed('its padding is not zero')
+    const next: IteratorResult<Uint8Array> = await source.next()
+    if (next.done === true) break
+    piece = next.value
+  }
+  if (left > 0) malformed('it is shorter than its header says')
+}
+
+async function* checkedContent(header: ObjectHeader, stored: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const hash = sha256Stream()
+  let size = 0
+  const take = (piece: Uint8Array): Uint8Array => {
+    hash.update(piece)
+    size += piece.length
+    return piece
+  }
+  if (header.encoding === 'zstd') {
+    if (header.storedSize > COMPRESS_BYTES || header.size > MAX_DECOMPRESSED_BYTES || header.dictionary !== null)
+      malformed('it is compressed in a way that is not read here')
+    const parts: Uint8Array[] = []
+    for await (const part of stored) parts.push(part.slice())
+    const bytes = await unzstd(concat(...parts), header.size).catch(() => malformed('it does not decompress'))
+    if (bytes.length > 0) yield take(bytes)
+  } else {
+    for await (const piece of stored) yield take(piece)
+  }
+  if (size !== header.size || !equalBytes(hash.digest(), header.contentHash)) malformed('its hash is another')
+}

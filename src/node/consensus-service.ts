@@ -1,0 +1,209 @@
+/** Joins the consensus engine to the ledger, the pool and the network. */
+
+import type { Application, Engine, EngineStatus, Tip } from '../consensus/application.ts'
+import { createEngine } from '../consensus/engine.ts'
+import { consensusMessageCodec, type Decision } from '../consensus/messages.ts'
+import { proposerAt } from '../consensus/proposer.ts'
+import type { SigningKey } from '../crypto/signature.ts'
+import { equalBytes, toHex } from '../encoding/bytes.ts'
+import { EpioneError } from '../encoding/errors.ts'
+import type { Certificate } from '../ledger/certificate.ts'
+import { type Header, headerHash } from '../ledger/header.ts'
+import type { MemberChannel, Network } from '../network/network.ts'
+import { PROTOCOL } from '../network/protocols.ts'
+import type { Chain, ChainTip } from './chain.ts'
+import type { Directory } from './directory.ts'
+import { buildCandidate, type Candidate, checkCandidate } from './executor.ts'
+import type { Logger } from './logger.ts'
+import { blockTransactions } from './mempool.ts'
+import type { SyncService } from './sync.ts'
+import type { TransactionService } from './transactions.ts'
+
+/** Most executed candidates that are kept: a few rounds of one height. */
+const MAX_CANDIDATES = 16
+/** How long a decided block's missing batches are looked for before synchronisation is left to bring it, in ms. */
+const GATHER_MS = 5_000
+
+export interface ConsensusOptions {
+  key: SigningKey | null
+  /** Folder of the log and of the guard against double signing. */
+  dir: string
+}
+
+export interface ConsensusDependencies {
+  chain: Chain
+  directory: Directory
+  network: Network
+  sync: () => SyncService
+  transactions: () => TransactionService
+  logger: Logger
+  now: () => number
+}
+
+export class ConsensusService implements Application {
+  readonly #options: ConsensusOptions
+  readonly #deps: ConsensusDependencies
+  /** Executed blocks of the height that is being decided, by header hash. */
+  readonly #candidates = new Map<string, Candidate>()
+  #engine: Engine | undefined
+  #channel: MemberChannel | undefined
+  #stopPeers: (() => void) | undefined
+
+  constructor(options: ConsensusOptions, dependencies: ConsensusDependencies) {
+    this.#options = options
+    this.#deps = dependencies
+  }
+
+  async start(): Promise<void> {
+    const { chain, directory, network, logger, now } = this.#deps
+    const channel = network.openChannel(
+      PROTOCOL.consensus,
+      (frame, peer) => {
+        const member = directory.byNetworkKey(peer)
+        if (member?.organisation.consensusKey) this.#engine?.receive(frame, member.organisation.consensusKey)
+      },
+      { maxFrame: consensusMessageCodec.maxBytes },
+    )
+    this.#channel = channel
+    const { parameters } = chain
+    this.#engine = createEngine(
+      {
+        chainId: chain.chainId,
+        key: this.#options.key,
+        dir: this.#options.dir,
+        timeouts: { proposeMs: parameters.proposeTimeoutMs, voteMs: parameters.voteTimeoutMs, growthMs: parameters.timeoutGrowthMs },
+      },
+      {
+        application: this,
+        transport: {
+          broadcast: bytes => channel.broadcast(bytes),
+          send: (validator, bytes) => {
+            const member = directory.byConsensusKey(validator)
+            if (member !== undefined) channel.send(member.organisation.networkKey, bytes)
+          },
+        },
+        clock: {
+          now,
+          setTimer: (ms, fn) => {
+            const timer = setTimeout(fn, ms)
+            return () => clearTimeout(timer)
+          },
+        },
+        logger: { log: (level, event, fields) => logger[level](fields ?? {}, event) },
+        onMisbehaviour: ({ validator, code }) => {
+          logger.warn({ validator: toHex(validator).slice(0, 8), code }, 'a validator misbehaved')
+          const member = directory.byConsensusKey(validator)
+          if (member !== undefined && (code === 'malformed' || code === 'flood')) network.report(member.organisation.networkKey, code)
+        },
+      },
+    )
+    await this.#engine.start()
+    this.#stopPeers = network.onPeer(({ type, peer }) => {
+      const key = directory.byNetworkKey(peer)?.organisation.consensusKey
+      if (type === 'connect' && key) this.#engine?.connected(key)
+    })
+  }
+
+  async stop(): Promise<void> {
+    this.#stopPeers?.()
+    await this.#engine?.stop()
+  }
+
+  wake(): void {
+    this.#engine?.wake()
+  }
+
+  status(): EngineStatus | undefined {
+    return this.#engine?.status()
+  }
+
+  /** Validators to which a stream is open. */
+  openStreams(): number {
+    return this.#channel?.open().length ?? 0
+  }
+
+  async syncedTo(tip: ChainTip): Promise<void> {
+    this.#candidates.clear()
+    await this.#engine?.syncedTo(asTip(tip))
+  }
+
+  tip(): Tip {
+    return asTip(this.#deps.chain.tip)
+  }
+
+  hasWork(): boolean {
+    const { chain } = this.#deps
+    // A change of validators takes two more blocks to come into force.
+    const { current, next, decided } = chain.tip.validators
+    return this.#deps.transactions().pool.batches > 0 || current.since !== next.since || next.since !== decided.since
+  }
+
+  heartbeatDueMs(): number {
+    return this.#deps.chain.tip.header.time + this.#deps.chain.parameters.heartbeatMs
+  }
+
+  async createValue(
+    _height: number,
+    _round: number,
+    proposer: Uint8Array,
+    timeMs: number,
+  ): Promise<{ header: Header; batches: Uint8Array[] }> {
+    const { chain, transactions } = this.#deps
+    const batches = transactions().pool.proposable()
+    const candidate = buildCandidate(chain.tip, { time: timeMs, proposer, transactions: blockTransactions(batches) }, chain.seen)
+    this.#remember(candidate)
+    return { header: candidate.header, batches: batches.map(batch => batch.digest) }
+  }
+
+  async validateValue(header: Header, batches: Uint8Array[], signal: AbortSignal): Promise<boolean> {
+    const { chain, transactions } = this.#deps
+    if (this.#candidates.has(toHex(headerHash(header)))) return true
+    const parent = chain.tip
+    if (header.height !== parent.header.height + 1) throw new EpioneError('gap', 'The block does not follow the tip.')
+    const gathered = await transactions().gather(batches, { signal })
+    if (chain.tip !== parent) throw new EpioneError('gap', 'The tip moved while the block was gathered.')
+    const candidate = checkCandidate(parent, header, blockTransactions(gathered), chain.seen)
+    if (candidate === undefined) return false
+    this.#remember(candidate)
+    return true
+  }
+
+  async commit(header: Header, batches: Uint8Array[], certificate: Certificate): Promise<Tip> {
+    const { chain, transactions, sync } = this.#deps
+    if (chain.tip.header.height >= header.height) return asTip(chain.tip)
+    let candidate = this.#candidates.get(toHex(headerHash(header)))
+    if (candidate === undefined) {
+      const gathered = await transactions().gather(batches, { signal: AbortSignal.timeout(GATHER_MS) })
+      candidate = checkCandidate(chain.tip, header, blockTransactions(gathered), chain.seen)
+      if (candidate === undefined)
+        throw new EpioneError('execution-differs', `Block ${header.height} is final, but executing it here gives another result.`)
+    }
+    const tip = await chain.commit(candidate, certificate)
+    this.#candidates.clear()
+    // One node tells the others: the proposer of the round in which it was decided.
+    const own = this.#options.key?.publicKey
+    if (own !== undefined && equalBytes(proposerAt(chain.tip.validators.current, header.height, certificate.round).publicKey, own)) {
+      void sync().announce({ header, certificate, candidate })
+    }
+    return asTip(tip)
+  }
+
+  behind(): void {
+    this.#deps.sync().catchUp()
+  }
+
+  async decided(height: number): Promise<Decision | undefined> {
+    const stored = await this.#deps.chain.store.header(height)
+    return stored === undefined || stored.certificate === null ? undefined : { header: stored.header, certificate: stored.certificate }
+  }
+
+  #remember(candidate: Candidate): void {
+    this.#candidates.set(toHex(headerHash(candidate.header)), candidate)
+    const oldest = this.#candidates.keys().next().value
+    if (this.#candidates.size > MAX_CANDIDATES && oldest !== undefined) this.#candidates.delete(oldest)
+  }
+}
+
+function asTip(tip: ChainTip): Tip {
+  return { header: tip.header, hash: tip.hash, validators: tip.validators.next }
+}

@@ -1,0 +1,295 @@
+/**
+ * Releases fragments, or the list of what may be read. Each custodian decides by itself, on the ledger as it has applied it: an
+ * access entry for this reader and purpose, and a consent in force. Whoever is refused hears what they would hear of a folder
+ * that does not exist.
+ */
+
+import { type AccessEntry, accessEntryCodec } from '../../contracts/access-formats.ts'
+import { type AccessOpening, accessOpeningCodec, type ConsentOpening, consentOpeningCodec } from '../../contracts/consent-terms.ts'
+import type { Folder } from '../../contracts/folders-formats.ts'
+import { type SessionFacts, sessionDecision, versionDecision } from '../../contracts/release-decision.ts'
+import { readSessionFacts, readVersionFacts } from '../../contracts/release-facts.ts'
+import { seal } from '../../crypto/sealing.ts'
+import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
+import { equalBytes, toHex } from '../../encoding/bytes.ts'
+import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
+import { merkleProof } from '../../encoding/merkle.ts'
+import {
+  type ReadRequest,
+  readRequestBytes,
+  readRequestCodec,
+  releaseOpeningsCodec,
+  releaseReceiptBytes,
+  releaseReceiptCodec,
+  sealingContext,
+  versionLeafHash,
+} from '../../fragments/formats.ts'
+import type { FragmentStore } from '../../fragments/fragment-store.ts'
+import { type ReleaseFrame, releaseFrameCodec, releaseRequestCodec, VERSIONS_PER_FRAME } from '../../network/fragment-messages.ts'
+import type { FrameChannel } from '../../network/frames.ts'
+import type { Chain, ChainTip } from '../chain.ts'
+import { notFound } from '../folder-facts.ts'
+import type { Logger } from '../logger.ts'
+import { fits } from './clock-check.ts'
+import { firstFrame } from './first-frame.ts'
+import type { HeldVersion, Submission, Submissions } from './submissions.ts'
+import { failure } from './upload.ts'
+import type { FolderDesk } from './wraps.ts'
+
+/** How long a custodian waits for the ledger to reach an access entry that it does not have yet, in ms. */
+const BEHIND_WAIT_MS = 2_000
+/** Drift of clocks that is allowed for before a custodian takes itself for cut off, in ms. */
+const DRIFT_MS = 15_000
+/** How long one release may go on, in ms; the reader asks again for what is missing. */
+const RELEASE_MS = 15 * 60 * 1000
+/** Chunk hashes of one frame. */
+const LEAVES_PER_FRAME = 16_384
+
+export interface ReleaseOptions {
+  custodian: Uint8Array
+  accountKey: SigningKey
+}
+
+export interface ReleaseDependencies {
+  chain: Chain
+  fragments: FragmentStore
+  submissions: Submissions
+  desk: FolderDesk
+  logger: Logger
+  now: () => number
+}
+
+interface Ask {
+  request: ReadRequest
+  access: AccessOpening
+  consent: ConsentOpening | null
+  accessBytes: Uint8Array
+  consentBytes: Uint8Array | null
+  reader: Uint8Array
+}
+
+/** What the ledger says that a decision stands on, at one height. */
+interface Facts {
+  tip: ChainTip
+  folder: Folder
+  session: SessionFacts
+  submission: Submission
+}
+
+interface Shown {
+  leaf: number
+  version: HeldVersion
+  /** Tip at which it was last decided that it may be released. */
+  decidedAt: ChainTip
+}
+
+/** What may be released of a submission, and the leaf hashes of the versions that were looked at for it. */
+interface Permitted {
+  shown: Shown[]
+  hashes: Map<number, Uint8Array>
+}
+
+/** Throws where these versions may not be released any more. */
+type Guard = (items: readonly Shown[]) => void
+
+export class ReleaseService {
+  readonly #options: ReleaseOptions
+  readonly #deps: ReleaseDependencies
+
+  constructor(options: ReleaseOptions, dependencies: ReleaseDependencies) {
+    this.#options = options
+    this.#deps = dependencies
+  }
+
+  async serve(channel: FrameChannel): Promise<void> {
+    const send = async (frame: ReleaseFrame): Promise<void> => await channel.send(releaseFrameCodec.encode(frame))
+    try {
+      await this.#answer(channel, send)
+    } catch (error) {
+      this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused a release')
+      // Where the stream is what failed, the reader cannot be told.
+      if (errorCode(error) !== 'connection-lost') await send({ type: 'error', value: failure(error) }).catch(() => undefined)
+      if (error instanceof MalformedError) throw error
+    }
+  }
+
+  async #answer(channel: FrameChannel, send: (frame: ReleaseFrame) => Promise<void>): Promise<void> {
+    const ask = await this.#ask(channel)
+    const facts = await this.#facts(ask)
+    const { shown, hashes } = await this.#permitted(ask, facts)
+    const asked = ask.request.leaves
+    if (asked !== null && shown.length !== asked.length) throw notFound()
+    if (asked === null && shown.length === 0) throw notFound()
+    // The receipt is on disk before the first byte leaves: what was read can always be told.
+    await this.#keepReceipt(ask, facts, shown)
+
+    const { versions, index } = facts.submission
+    const proof = merkleProof(
+      await this.#leafHashes(ask.request.submissionRoot, versions, hashes),
+      shown.map(({ leaf }) => leaf),
+    )
+    const guard = this.#guard(ask, facts)
+    guard(shown)
+    await send({ type: 'start', value: { total: versions, count: shown.length, proof, index } })
+    for (let i = 0; i < shown.length; i += VERSIONS_PER_FRAME) {
+      const page = shown.slice(i, i + VERSIONS_PER_FRAME)
+      guard(page)
+      await send({ type: 'versions', value: page.map(({ leaf, version }) => ({ leaf, meta: version.meta })) })
+    }
+    if (asked !== null) for (const item of shown) await this.#sendFragment(item, index, guard, send)
+    await send({ type: 'end', value: {} })
+  }
+
+  async #ask(channel: FrameChannel): Promise<Ask> {
+    const { value, done } = await firstFrame(channel, channel.frames()[Symbol.asyncIterator]())
+    if (done === true) throw new EpioneError('connection-lost', 'The reader left without asking.')
+    const frame = releaseRequestCodec.decode(value)
+    const request = readRequestCodec.decode(frame.request)
+    const access = accessOpeningCodec.decode(frame.accessOpening)
+    const { chain, now } = this.#deps
+    const place = { chainId: chain.chainId, custodian: this.#options.custodian, peer: channel.peer, nowMs: now() }
+    if (!fits(request, place) || !verifySignature(access.reader, readRequestBytes(request), frame.signature)) throw notFound()
+    const consent = frame.consentOpening === null ? null : consentOpeningCodec.decode(frame.consentOpening)
+    return { request, access, consent, accessBytes: frame.accessOpening, consentBytes: frame.consentOpening, reader: access.reader }
+  }
+
+  async #facts(ask: Ask): Promise<Facts> {
+    const { request } = ask
+    const { chain, submissions } = this.#deps
+    const entryBytes = await this.#entry(request.entry)
+    if (entryBytes === undefined) throw new EpioneError('behind', 'This custodian has not reached the block of the access entry yet.')
+    const standing = this.#standing(ask, chain.tip, accessEntryCodec.decode(entryBytes))
+    const submission = await submissions.get(request.submissionRoot)
+    if (submission === undefined || !equalBytes(submission.folder, request.folder)) throw notFound()
+    return { ...standing, submission }
+  }
+
+  /** Whether the session stands at a tip, and on what. @throws EpioneError `stale`, `not-found` */
+  #standing({ request, access, consent }: Ask, tip: ChainTip, entry: AccessEntry | null): Omit<Facts, 'submission'> {
+    this.#requireFresh(tip)
+    const session = readSessionFacts(tip.tree, {
+      timeMs: tip.header.time,
+      folderId: request.folder,
+      entryId: request.entry,
+      entry,
+      accessOpening: access,
+      consentOpening: consent,
+    })
+    if (session.folder === null || !sessionDecision(session).permitted) throw notFound()
+    return { tip, folder: session.folder, session }
+  }
+
+  #requireFresh(tip: ChainTip): void {
+    const { chain, now } = this.#deps
+    if (now() - tip.header.time > 2 * chain.parameters.heartbeatMs + DRIFT_MS) {
+      throw new EpioneError('stale', 'This custodian is cut off from the network and releases nothing until it has caught up.')
+    }
+  }
+
+  /**
+   * Decides again, for as long as a release goes on: a revocation, an erasure or the end of the session ends it too, when this
+   * custodian applies that height. It costs next to nothing where the tip is still the one at which it was decided.
+   */
+  #guard(ask: Ask, first: Facts): Guard {
+    const { chain, now } = this.#deps
+    const until = now() + RELEASE_MS
+    let facts = first
+    return items => {
+      if (now() >= until) throw new EpioneError('timeout', 'The release took too long; ask again for what is missing.')
+      const { tip } = chain
+      if (tip === facts.tip) this.#requireFresh(tip)
+      else facts = { ...this.#standing(ask, tip, facts.session.entry), submission: facts.submission }
+      for (const item of items) {
+        if (item.decidedAt !== tip && !this.#permits(ask, facts, item.version)) throw notFound()
+        item.decidedAt = tip
+      }
+    }
+  }
+
+  /** The access entry's line; waits a little for the block that holds it. */
+  async #entry(id: Uint8Array): Promise<Uint8Array | undefined> {
+    const { chain } = this.#deps
+    const signal = AbortSignal.timeout(BEHIND_WAIT_MS)
+    for (;;) {
+      const height = chain.tip.header.height
+      const found = await chain.store.logItemById(id)
+      if (found !== undefined || signal.aborted) return found
+      await chain.waitAbove(height, { signal })
+    }
+  }
+
+  /** The versions that this reader may have, of those asked for or of all. */
+  async #permitted(ask: Ask, facts: Facts): Promise<Permitted> {
+    const { request } = ask
+    const { submission } = facts
+    const leaves = request.leaves ?? Array.from({ length: submission.versions }, (_, leaf) => leaf)
+    if (leaves.some((leaf, i) => leaf >= submission.versions || (i > 0 && leaf <= (leaves[i - 1] as number)))) throw notFound()
+    const shown: Shown[] = []
+    const hashes = new Map<number, Uint8Array>()
+    for (const leaf of leaves) {
+      const version = await this.#deps.submissions.version(request.submissionRoot, leaf)
+      if (version === undefined) continue
+      hashes.set(leaf, versionLeafHash(version.meta.leaf))
+      if (this.#permits(ask, facts, version)) shown.push({ leaf, version, decidedAt: facts.tip })
+    }
+    return { shown, hashes }
+  }
+
+  #permits(ask: Ask, facts: Facts, { meta }: HeldVersion): boolean {
+    const { recordId, version } = meta.leaf
+    const { folder: folderId, submissionRoot } = ask.request
+    const asked = { folderId, submissionRoot, recordId, version, salt: meta.salt, class: meta.class, dataTime: meta.dataTime }
+    return versionDecision(facts.session, readVersionFacts(facts.tip.tree, asked)).permitted
+  }
+
+  /** The leaf hashes of a whole submission. Those that are known already are not read again: each lies encrypted. */
+  async #leafHashes(root: Uint8Array, versions: number, known: ReadonlyMap<number, Uint8Array>): Promise<Uint8Array[]> {
+    const hashes: Uint8Array[] = []
+    for (let leaf = 0; leaf < versions; leaf++) {
+      const hash = known.get(leaf)
+      const version = hash === undefined ? await this.#deps.submissions.version(root, leaf) : undefined
+      if (version !== undefined) hashes.push(versionLeafHash(version.meta.leaf))
+      else if (hash !== undefined) hashes.push(hash)
+      else throw notFound()
+    }
+    return hashes
+  }
+
+  async #keepReceipt(ask: Ask, { tip, folder }: Facts, shown: readonly Shown[]): Promise<void> {
+    const { chain, desk, now } = this.#deps
+    const openings = releaseOpeningsCodec.encode({ access: ask.accessBytes, consent: ask.consentBytes })
+    const receipt = {
+      chainId: chain.chainId,
+      entry: ask.request.entry,
+      folder: ask.request.folder,
+      custodian: this.#options.custodian,
+      submissionRoot: ask.request.submissionRoot,
+      leaves: shown.map(({ leaf }) => leaf),
+      listed: ask.request.leaves === null,
+      height: tip.header.height,
+      time: now(),
+      sealedOpening: seal(folder.sealingKey, openings, sealingContext.releaseOpening(chain.chainId, ask.request.folder, ask.request.entry)),
+    }
+    const signature = this.#options.accountKey.sign(releaseReceiptBytes(receipt))
+    await desk.keepReceipt(ask.request.folder, receipt.time, releaseReceiptCodec.encode(receipt), signature, receipt)
+  }
+
+  async #sendFragment(item: Shown, index: number, guard: Guard, send: (frame: ReleaseFrame) => Promise<void>): Promise<void> {
+    const { fragments } = this.#deps
+    const { leaf, version } = item
+    const key = { dispersalRoot: version.meta.leaf.dispersalRoot, index }
+    const leaves = await fragments.chunkLeaves(key)
+    guard([item])
+    await send({
+      type: 'fragment',
+      value: { leaf, root: version.fragmentRoot, proof: version.fragmentProof, chunkLeaves: leaves.slice(0, LEAVES_PER_FRAME) },
+    })
+    for (let i = LEAVES_PER_FRAME; i < leaves.length; i += LEAVES_PER_FRAME) {
+      await send({ type: 'leaves', value: leaves.slice(i, i + LEAVES_PER_FRAME) })
+    }
+    for await (const chunk of fragments.read(key)) {
+      guard([item])
+      await send({ type: 'chunk', value: chunk })
+    }
+  }
+}

@@ -1,0 +1,187 @@
+/** The custodian of a node: uploads, releases, grants; what the ledger anchors is kept and announced, the rest expires. */
+
+import { NAMESPACE, stateKey } from '../../contracts/state-keys.ts'
+import { EpioneError, errorCode } from '../../encoding/errors.ts'
+import { submissionLocator } from '../../fragments/formats.ts'
+import type { FragmentStore } from '../../fragments/fragment-store.ts'
+import type { Network } from '../../network/network.ts'
+import { MAX_FRAGMENT_FRAME, MAX_LIGHT_RESPONSE, PROTOCOL } from '../../network/protocols.ts'
+import type { Chain, CommittedBlock } from '../chain.ts'
+import type { Logger } from '../logger.ts'
+import { servePeer } from '../malformed.ts'
+import type { ReleaseService } from './release.ts'
+import type { Submission, Submissions } from './submissions.ts'
+import type { UploadService } from './upload.ts'
+import type { FolderDesk } from './wraps.ts'
+
+/** How often staged fragments and pending grants are looked through, in ms. */
+const SWEEP_MS = 60_000
+/** Idle time after which a stream of fragments is given up, in ms. */
+const IDLE_MS = 30_000
+/** Most streams of fragments at once. */
+const MAX_STREAMS = 64
+/** Submissions that are announced at once after a restart. */
+const ANNOUNCED_AT_ONCE = 8
+
+export interface CustodianDependencies {
+  chain: Chain
+  network: Network
+  fragments: FragmentStore
+  submissions: Submissions
+  uploads: UploadService
+  releases: ReleaseService
+  desk: FolderDesk
+  logger: Logger
+  now: () => number
+}
+
+export class CustodianService {
+  readonly #deps: CustodianDependencies
+  #timer: NodeJS.Timeout | undefined
+  #stopCommits: (() => void) | undefined
+  #work: Promise<void> = Promise.resolve()
+  #announcing: Promise<void> = Promise.resolve()
+  readonly #stopped = new AbortController()
+  /** Settles with the first peer, or at the end. */
+  readonly #connected = Promise.withResolvers<void>()
+  #stopPeers: (() => void) | undefined
+
+  constructor(dependencies: CustodianDependencies) {
+    this.#deps = dependencies
+  }
+
+  async start(): Promise<void> {
+    const { chain, network, submissions, uploads, releases, desk } = this.#deps
+    await submissions.start()
+    await desk.start()
+    const served = async <T>(peer: Uint8Array, serve: () => Promise<T>): Promise<T> => await servePeer(network, peer, serve)
+    const limits = { maxFrame: MAX_FRAGMENT_FRAME, timeoutMs: IDLE_MS, maxStreams: MAX_STREAMS }
+    await network.handleStream(PROTOCOL.upload, 'anyone', async channel => await served(channel.peer, () => uploads.serve(channel)), limits)
+    await network.handleStream(
+      PROTOCOL.release,
+      'anyone',
+      async channel => await served(channel.peer, () => releases.serve(channel)),
+      limits,
+    )
+    await network.handle(PROTOCOL.folder, 'anyone', async (request, { peer }) => await served(peer, () => desk.answer(request, peer)), {
+      maxRequest: 64 * 1024,
+      maxResponse: MAX_LIGHT_RESPONSE,
+      timeoutMs: IDLE_MS,
+      maxStreams: MAX_STREAMS,
+    })
+    this.#stopPeers = network.onPeer(({ type }) => {
+      if (type === 'connect') this.#connected.resolve()
+    })
+    this.#stopCommits = chain.onCommit(block => this.#later(async () => await this.#settle(block)))
+    this.#later(async () => {
+      await this.#reconcile()
+      this.#announcing = this.#announceAll()
+    })
+    this.#timer = setInterval(() => this.#later(async () => await this.#sweep()), SWEEP_MS)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new EpioneError('stopped', 'The custodian stops.'))
+    this.#stopCommits?.()
+    this.#stopPeers?.()
+    this.#connected.resolve()
+    if (this.#timer !== undefined) clearInterval(this.#timer)
+    await this.#work
+    await this.#announcing
+  }
+
+  /** Runs background work one piece after another. */
+  #later(task: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#stopped.signal.aborted) return
+      try {
+        await task()
+      } catch (error) {
+        this.#deps.logger.error({ code: errorCode(error) }, "a custodian's background work failed")
+      }
+    })
+  }
+
+  /** Keeps for good what a block anchored. */
+  async #settle(block: CommittedBlock): Promise<void> {
+    for (const { key } of block.candidate.changes) {
+      if (key[0] === NAMESPACE.submission) await this.#anchored(key.slice(33))
+    }
+  }
+
+  async #anchored(root: Uint8Array): Promise<void> {
+    if (await this.#keep(root)) void this.#announce(root)
+  }
+
+  /**
+   * Keeps an anchored submission for good; returns whether it is here. Its fragments come first: what stops between the two
+   * writes leaves a submission that still counts as staged, so that it is looked at again. The other way round, the fragments
+   * would run out, and nothing would look.
+   */
+  async #keep(root: Uint8Array): Promise<boolean> {
+    const { fragments, submissions } = this.#deps
+    if ((await submissions.get(root)) === undefined) return false
+    await fragments.markAnchored(root)
+    await submissions.markAnchored(root)
+    return true
+  }
+
+  /** Tells the DHT that fragments of a submission are here. Nothing stands on it: placement finds them without. */
+  async #announce(root: Uint8Array): Promise<void> {
+    try {
+      await this.#deps.network.locate.provide(submissionLocator(root), { signal: this.#stopped.signal })
+    } catch (error) {
+      this.#deps.logger.debug({ code: errorCode(error) }, 'could not announce a submission')
+    }
+  }
+
+  /** After a restart: what was anchored while this node was down, or was not kept in full. */
+  async #reconcile(): Promise<void> {
+    const { fragments, submissions } = this.#deps
+    for await (const { root, submission } of submissions.all()) {
+      if (this.#stopped.signal.aborted) return
+      if (submission.anchored) await fragments.markAnchored(root)
+      else if (this.#isAnchored(root, submission)) await this.#keep(root)
+    }
+  }
+
+  /** Announces again all that is kept, a few at a time, once there is somebody to tell. */
+  async #announceAll(): Promise<void> {
+    const { submissions, logger } = this.#deps
+    await this.#connected.promise
+    const all = submissions.all()
+    const announceOneByOne = async (): Promise<void> => {
+      while (!this.#stopped.signal.aborted) {
+        const { value, done } = await all.next()
+        if (done === true) return
+        if (value.submission.anchored) await this.#announce(value.root)
+      }
+    }
+    try {
+      await Promise.all(Array.from({ length: ANNOUNCED_AT_ONCE }, announceOneByOne))
+    } catch (error) {
+      logger.error({ code: errorCode(error) }, 'the submissions that are kept could not be announced')
+    } finally {
+      await all.return(undefined)
+    }
+  }
+
+  #isAnchored(root: Uint8Array, { folder }: Submission): boolean {
+    return this.#deps.chain.tip.tree.get(stateKey.submission(folder, root)) !== undefined
+  }
+
+  async #sweep(): Promise<void> {
+    const { desk, fragments, submissions, now } = this.#deps
+    // One moment for all: no fragment runs out between the look at its submission and the end of the sweep.
+    const at = now()
+    for await (const { root } of submissions.all()) {
+      // Read anew: it may have been sent again since the look through all began.
+      const submission = await submissions.get(root)
+      if (submission === undefined || submission.anchored || submission.stagedUntil > at) continue
+      if (this.#isAnchored(root, submission)) await this.#anchored(root)
+      else await submissions.delete(root, submission)
+    }
+    await fragments.dropExpired(at)
+    await desk.dropExpired()
+  }
+}

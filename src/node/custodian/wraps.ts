@@ -1,0 +1,221 @@
+/** Grants and release receipts that a custodian keeps for a folder. */
+
+import { consentCommitment, consentOpeningCodec } from '../../contracts/consent-terms.ts'
+import { consentCodec, consentId } from '../../contracts/consents-formats.ts'
+import { stateKey } from '../../contracts/state-keys.ts'
+import { ownerKeyHash } from '../../crypto/wallet.ts'
+import { concat, equalBytes, toHex, u64 } from '../../encoding/bytes.ts'
+import { EpioneError } from '../../encoding/errors.ts'
+import { byteString, codec, integer, struct } from '../../encoding/schema.ts'
+import { wrapHash } from '../../fragments/formats.ts'
+import type { KeyValueStore } from '../../ledger/store.ts'
+import { type FolderRequest, folderRequestCodec, releasesResponseCodec, wrapResponseCodec } from '../../network/light-messages.ts'
+import type { Chain } from '../chain.ts'
+import type { Directory } from '../directory.ts'
+import { folderAt, notFound } from '../folder-facts.ts'
+import type { Keyring } from '../keyring.ts'
+import { openAsk } from './clock-check.ts'
+import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
+
+const WRAP = Uint8Array.of(1)
+/** Grants that wait for their line in the ledger, by the time until which they wait. */
+const PENDING = Uint8Array.of(3)
+const AFTER_PENDING = Uint8Array.of(4)
+/** How long a grant is kept without its line in the ledger, in ms. */
+const PENDING_MS = 60 * 60 * 1000
+/** Most grants that wait at once, over all folders. */
+const MAX_PENDING = 10_000
+/** Most grants of one folder that wait at once: nobody takes the room of all others. */
+const MAX_PENDING_OF_FOLDER = 32
+
+const storedWrapCodec = codec(struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(4096) }), 32 * 1024)
+const pendingCodec = codec(struct({ key: byteString(128), until: integer() }), 256)
+
+export interface FolderDeskOptions {
+  custodian: Uint8Array
+}
+
+export interface FolderDeskDependencies {
+  chain: Chain
+  directory: Directory
+  keyring: Keyring
+  store: KeyValueStore
+  now: () => number
+}
+
+export class FolderDesk {
+  readonly #options: FolderDeskOptions
+  readonly #deps: FolderDeskDependencies
+  readonly #receipts: ReleaseReceipts
+  /** Keys of the grants that wait, by folder and by their own hex. */
+  readonly #pending = new Map<string, Map<string, Uint8Array>>()
+  #pendingCount = 0
+  #sequence = 0
+
+  constructor(options: FolderDeskOptions, dependencies: FolderDeskDependencies) {
+    this.#options = options
+    this.#deps = dependencies
+    this.#receipts = new ReleaseReceipts(dependencies.store)
+  }
+
+  async start(): Promise<void> {
+    await this.dropExpired()
+  }
+
+  /** Answers one request of the folder protocol from the peer with this network key. */
+  async answer(bytes: Uint8Array, peer: Uint8Array): Promise<Uint8Array> {
+    const request: FolderRequest = folderRequestCodec.decode(bytes)
+    const { chain, now } = this.#deps
+    const place = { chainId: chain.chainId, custodian: this.#options.custodian, peer, nowMs: now() }
+    switch (request.type) {
+      case 'put-wrap': {
+        const { folder, consent } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        await this.#putWrap(folder, consent, request.value)
+        return new Uint8Array(0)
+      }
+      case 'get-wrap': {
+        const { folder, consent } = openAsk(request.value, place)
+        if (consent === null) throw notFound()
+        return await this.#getWrap(folder, consent, request.value.key)
+      }
+      case 'releases': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return releasesResponseCodec.encode(await this.#receipts.page(folder, request.value.from, request.value.limit))
+      }
+    }
+  }
+
+  /** Takes a grant from the folder's owner that the ledger shows already or will within the hour. */
+  async #putWrap(
+    folder: Uint8Array,
+    consent: Uint8Array | null,
+    grant: { opening: Uint8Array; wrap: Uint8Array; note: Uint8Array },
+  ): Promise<void> {
+    const { keyring, store, now } = this.#deps
+    const opening = consentOpeningCodec.decode(grant.opening)
+    const named = consentId(folder, consentCommitment(opening))
+    if (!equalBytes(opening.folder, folder) || consent === null || !equalBytes(named, consent)) throw notFound()
+    const key = this.#wrapKey(folder, named, wrapHash(grant.wrap))
+    if ((await store.get(key)) !== undefined) return
+    const value = keyring.seal(storedWrapCodec.encode({ opening: grant.opening, wrap: grant.wrap, note: grant.note }), key)
+    if (this.#isAnchored(key)) {
+      await store.batch([{ type: 'put', key, value }], { sync: true })
+      return
+    }
+    this.#requireRoom(folder)
+    this.#wait(key)
+    const until = now() + PENDING_MS
+    try {
+      await store.batch(
+        [
+          { type: 'put', key, value },
+          { type: 'put', key: concat(PENDING, u64(until), u64(this.#sequence++)), value: pendingCodec.encode({ key, until }) },
+        ],
+        { sync: true },
+      )
+    } catch (error) {
+      this.#waitNoMore(key)
+      throw error
+    }
+  }
+
+  /** @throws EpioneError `busy` where too many grants wait, of this folder or of all */
+  #requireRoom(folder: Uint8Array): void {
+    const waiting = (): number => this.#pending.get(toHex(folder))?.size ?? 0
+    if (waiting() >= MAX_PENDING_OF_FOLDER) {
+      for (const key of [...(this.#pending.get(toHex(folder))?.values() ?? [])]) if (this.#isAnchored(key)) this.#waitNoMore(key)
+    }
+    if (waiting() >= MAX_PENDING_OF_FOLDER)
+      throw new EpioneError('busy', 'Too many grants of this folder wait for their lines in the ledger; anchor them or wait an hour.')
+    if (this.#pendingCount >= MAX_PENDING)
+      throw new EpioneError('busy', 'This custodian holds as many unanchored grants as it may; try again later.')
+  }
+
+  /** Counts a grant that waits; one that is counted already is not counted again. */
+  #wait(key: Uint8Array): void {
+    const folder = toHex(folderOf(key))
+    const waiting = this.#pending.get(folder) ?? new Map<string, Uint8Array>()
+    if (waiting.has(toHex(key))) return
+    this.#pending.set(folder, waiting.set(toHex(key), key))
+    this.#pendingCount++
+  }
+
+  #waitNoMore(key: Uint8Array): void {
+    const folder = toHex(folderOf(key))
+    const waiting = this.#pending.get(folder)
+    if (waiting === undefined || !waiting.delete(toHex(key))) return
+    this.#pendingCount--
+    if (waiting.size === 0) this.#pending.delete(folder)
+  }
+
+  /** Whether the ledger shows the grant that is kept under this key. */
+  #isAnchored(key: Uint8Array): boolean {
+    const line = this.#deps.chain.tip.tree.get(stateKey.consent(folderOf(key), key.slice(33, 65)))
+    return line !== undefined && equalBytes(consentCodec.decode(line).wrapHash, key.slice(65))
+  }
+
+  async #getWrap(folder: Uint8Array, consent: Uint8Array, asker: Uint8Array): Promise<Uint8Array> {
+    const { chain, keyring, store } = this.#deps
+    const value = chain.tip.tree.get(stateKey.consent(folder, consent))
+    if (value === undefined) throw notFound()
+    const line = consentCodec.decode(value)
+    const key = this.#wrapKey(folder, consent, line.wrapHash)
+    const held = await store.get(key)
+    if (held === undefined) throw notFound()
+    const stored = storedWrapCodec.decode(keyring.open(held, key))
+    const owner = equalBytes(folderAt(chain.tip.tree, folder)?.ownerKeyHash ?? new Uint8Array(0), ownerKeyHash(asker))
+    if (!owner) {
+      if (line.status !== 'active' || line.expiry <= chain.tip.header.time) throw notFound()
+      if (!this.#isGrantee(stored.opening, asker)) throw notFound()
+    }
+    return wrapResponseCodec.encode(owner ? stored : { ...stored, note: new Uint8Array(0) })
+  }
+
+  /** The person whom a grant names, or the organisation for a grant to it or to a role in it. */
+  #isGrantee(openingBytes: Uint8Array, asker: Uint8Array): boolean {
+    const { grantee } = consentOpeningCodec.decode(openingBytes).provision
+    if (grantee === null) return false
+    if (grantee.type === 'person') return equalBytes(grantee.value.key, asker)
+    const organisation = this.#deps.directory.byId(grantee.value.organisation)
+    return organisation?.status === 'active' && equalBytes(organisation.organisation.signingKey, asker)
+  }
+
+  #requireOwner(folder: Uint8Array, key: Uint8Array): void {
+    const found = folderAt(this.#deps.chain.tip.tree, folder)
+    if (found === undefined || !equalBytes(found.ownerKeyHash, ownerKeyHash(key))) throw notFound()
+  }
+
+  /**
+   * Keeps a signed receipt of what was released, for the folder's owner to read; one of the same subject before goes.
+   * @throws EpioneError `busy` where a session has brought as many as it may
+   */
+  async keepReceipt(folder: Uint8Array, time: number, receipt: Uint8Array, signature: Uint8Array, subject?: ReleaseSubject): Promise<void> {
+    await this.#receipts.keep(folder, time, { receipt, signature }, subject)
+  }
+
+  /** Drops grants that never got their line in the ledger. Those that got it wait no more. */
+  async dropExpired(): Promise<void> {
+    const { store, now } = this.#deps
+    for await (const [pendingKey, value] of store.iterator({ gte: PENDING, lt: AFTER_PENDING })) {
+      const { key, until } = pendingCodec.decode(value)
+      const anchored = this.#isAnchored(key)
+      if (!anchored && until > now()) {
+        this.#wait(key)
+        continue
+      }
+      await store.batch([{ type: 'del', key: pendingKey }, ...(anchored ? [] : [{ type: 'del' as const, key }])])
+      this.#waitNoMore(key)
+    }
+  }
+
+  #wrapKey(folder: Uint8Array, consent: Uint8Array, hash: Uint8Array): Uint8Array {
+    return concat(WRAP, folder, consent, hash)
+  }
+}
+
+/** Folder of a grant, by the key under which it is kept. */
+function folderOf(key: Uint8Array): Uint8Array {
+  return key.slice(1, 33)
+}

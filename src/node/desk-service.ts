@@ -1,0 +1,232 @@
+/**
+ * The organisation's desk: its own people ask its node to sign for them. The node answers for whom it lists as staff; what is
+ * signed here shows on the ledger under the organisation's name.
+ */
+
+import { MAX_SESSION_MS, openBodyCodec } from '../contracts/access-formats.ts'
+import { accessCommitment, accessOpeningCodec, consentOpeningCodec, type Grantee } from '../contracts/consent-terms.ts'
+import { createFolderCodec } from '../contracts/folders-formats.ts'
+import { anchorBodyCodec } from '../contracts/records-formats.ts'
+import { randomBytes } from '../crypto/random.ts'
+import { type SealingKey, seal } from '../crypto/sealing.ts'
+import { type SigningKey, verifySignature } from '../crypto/signature.ts'
+import { concat, equalBytes, toHex } from '../encoding/bytes.ts'
+import { EpioneError } from '../encoding/errors.ts'
+import { domain } from '../encoding/hash.ts'
+import { sealingContext, storageReceiptBytes, storageReceiptCodec, uploadTicketBytes, uploadTicketCodec } from '../fragments/formats.ts'
+import { place } from '../fragments/placement.ts'
+import { createTransaction } from '../ledger/transaction.ts'
+import {
+  DESK_DOMAIN,
+  type DeskAction,
+  type DeskResponse,
+  deskContentCodec,
+  deskRequestCodec,
+  deskResponseCodec,
+  REQUEST_CLOCK_MS,
+} from '../network/light-messages.ts'
+import type { Network, RequestContext } from '../network/network.ts'
+import { MAX_LIGHT_REQUEST, PROTOCOL } from '../network/protocols.ts'
+import type { Chain } from './chain.ts'
+import { custodiansAt, type Directory } from './directory.ts'
+import { policyOf } from './folder-facts.ts'
+import type { GrantFinder } from './grant-finder.ts'
+import { servePeer } from './malformed.ts'
+import type { Staff } from './staff.ts'
+import type { TransactionService } from './transactions.ts'
+
+/** Transactions of the desk stay valid this long, in ms: long enough for a chain that is slow, short enough to give up. */
+const VALIDITY_MS = 10 * 60 * 1000
+/** Longest life of an upload ticket, in ms. */
+const MAX_TICKET_MS = 60 * 60 * 1000
+/** Oldest storage receipt on which an anchor is signed, in ms: staging lasts an hour, and committing takes its time. */
+const MAX_RECEIPT_AGE_MS = 40 * 60 * 1000
+const REQUEST_TIMEOUT_MS = 15_000
+/** Most request nonces remembered against replay, each for twice the allowed difference of clocks. */
+const MAX_NONCES = 100_000
+
+export interface DeskOptions {
+  account: Uint8Array
+  accountKey: SigningKey
+  sealingKey: SealingKey
+}
+
+export interface DeskDependencies {
+  chain: Chain
+  directory: Directory
+  network: Network
+  staff: Staff
+  transactions: TransactionService
+  grants: GrantFinder
+  now: () => number
+}
+
+export class DeskService {
+  readonly #options: DeskOptions
+  readonly #deps: DeskDependencies
+  readonly #nonces = new Map<string, number>()
+
+  constructor(options: DeskOptions, dependencies: DeskDependencies) {
+    this.#options = options
+    this.#deps = dependencies
+  }
+
+  async start(): Promise<void> {
+    await this.#deps.network.handle(
+      PROTOCOL.desk,
+      'anyone',
+      async (request, context) =>
+        await servePeer(this.#deps.network, context.peer, async () => deskResponseCodec.encode(await this.#answer(request, context))),
+      {
+        maxRequest: MAX_LIGHT_REQUEST + 512,
+        maxResponse: deskResponseCodec.maxBytes,
+        timeoutMs: REQUEST_TIMEOUT_MS,
+        maxStreams: 64,
+      },
+    )
+  }
+
+  async #answer(bytes: Uint8Array, context: RequestContext): Promise<DeskResponse> {
+    const request = deskRequestCodec.decode(bytes)
+    const content = deskContentCodec.decode(request.content)
+    const { chain, staff, now } = this.#deps
+    const refuse = (): never => {
+      throw new EpioneError(
+        'not-staff',
+        'This node does not know the asker as one of its people. Its operator adds a person with: epione staff add',
+      )
+    }
+    if (!equalBytes(content.chainId, chain.chainId) || !equalBytes(content.account, this.#options.account)) return refuse()
+    if (!equalBytes(content.peer, context.peer)) return refuse()
+    if (!verifySignature(request.key, concat(domain(DESK_DOMAIN), request.content), request.signature)) return refuse()
+    const role = await staff.roleOf(request.key)
+    if (role === undefined) return refuse()
+    if (Math.abs(content.time - now()) > REQUEST_CLOCK_MS) {
+      throw new EpioneError('clock-differs', "The asker's clock differs from this node's by more than two minutes.")
+    }
+    this.#once(content.nonce)
+    return await this.#act(content.action, request.key, role)
+  }
+
+  /** Refuses a request that was served before. */
+  #once(nonce: Uint8Array): void {
+    const now = this.#deps.now()
+    for (const [key, until] of this.#nonces) {
+      if (until > now && this.#nonces.size < MAX_NONCES) break
+      this.#nonces.delete(key)
+    }
+    const key = toHex(nonce)
+    if (this.#nonces.has(key)) throw new EpioneError('replayed', 'This request was served before.')
+    this.#nonces.set(key, now + 2 * REQUEST_CLOCK_MS)
+  }
+
+  async #act(action: DeskAction, person: Uint8Array, role: string): Promise<DeskResponse> {
+    switch (action.type) {
+      case 'open-folder':
+        createFolderCodec.decode(action.value.body)
+        return await this.#submit('folders', 'create', action.value.body)
+      case 'ticket':
+        return { type: 'signature', value: this.#ticket(action.value.ticket) }
+      case 'anchor':
+        this.#checkReceipts(action.value.body, action.value.receipts)
+        return await this.#submit('records', 'anchor', action.value.body)
+      case 'access':
+        this.#checkAccess(action.value.body, action.value.opening, person, role)
+        return await this.#submit('access', 'open', action.value.body)
+      case 'rewrap':
+        return await this.#rewrap(action.value, role)
+    }
+  }
+
+  async #submit(contract: string, action: string, body: Uint8Array): Promise<DeskResponse> {
+    const { chain, transactions, now } = this.#deps
+    const transaction = createTransaction(
+      {
+        chainId: chain.chainId,
+        from: { kind: 'account', id: this.#options.account },
+        validUntil: now() + VALIDITY_MS,
+        nonce: randomBytes(16),
+        contract,
+        action,
+        body,
+        sponsor: null,
+      },
+      this.#options.accountKey,
+    )
+    return { type: 'transaction', value: await transactions.submit(transaction.bytes) }
+  }
+
+  #ticket(bytes: Uint8Array): Uint8Array {
+    const ticket = uploadTicketCodec.decode(bytes)
+    if (!equalBytes(ticket.sponsor, this.#options.account) || ticket.until > this.#deps.now() + MAX_TICKET_MS + REQUEST_CLOCK_MS) {
+      throw new EpioneError('not-sponsored', 'The ticket names another sponsor or lasts for more than an hour.')
+    }
+    return this.#options.accountKey.sign(uploadTicketBytes(ticket))
+  }
+
+  /** An anchor is signed only where n - f custodians signed that they have their fragments on disk. */
+  #checkReceipts(bodyBytes: Uint8Array, receipts: readonly { receipt: Uint8Array; signature: Uint8Array }[]): void {
+    const body = anchorBodyCodec.decode(bodyBytes)
+    const { chain, directory } = this.#deps
+    const custodians = custodiansAt(chain.tip.tree, body.memberHeight)
+    if (custodians === undefined) throw new EpioneError('stale-members', 'The set of custodians has changed; place the fragments again.')
+    const placed = place({
+      key: body.submissionRoot,
+      custodians,
+      n: body.n,
+      k: body.k,
+      policy: policyOf(chain.tip.tree, body.folder),
+    }).custodians
+    const good = new Set<number>()
+    for (const { receipt: bytes, signature } of receipts) {
+      const receipt = storageReceiptCodec.decode(bytes)
+      // Custodians drop what is not anchored within the hour: an old receipt is worth nothing any more.
+      if (receipt.time < this.#deps.now() - MAX_RECEIPT_AGE_MS) continue
+      const custodian = directory.byId(receipt.custodian)
+      const expected = placed[receipt.index]
+      if (custodian === undefined || expected === undefined || !equalBytes(expected.id, receipt.custodian)) continue
+      if (!equalBytes(receipt.chainId, chain.chainId) || !equalBytes(receipt.submissionRoot, body.submissionRoot)) continue
+      if (verifySignature(custodian.organisation.signingKey, storageReceiptBytes(receipt), signature)) good.add(receipt.index)
+    }
+    const needed = body.n - Math.floor((body.n - 1) / 3)
+    if (good.size < needed) {
+      throw new EpioneError(
+        'too-few-receipts',
+        `Only ${good.size} of ${body.n} custodians signed that they stored it; ${needed} are needed. Nothing was anchored.`,
+        {
+          metadata: { receipts: good.size, needed },
+        },
+      )
+    }
+  }
+
+  #checkAccess(bodyBytes: Uint8Array, openingBytes: Uint8Array, person: Uint8Array, role: string): void {
+    const body = openBodyCodec.decode(bodyBytes)
+    const opening = accessOpeningCodec.decode(openingBytes)
+    const right =
+      equalBytes(opening.reader, person) &&
+      opening.role === role &&
+      equalBytes(opening.folder, body.folder) &&
+      equalBytes(accessCommitment(opening), body.commitment) &&
+      body.consent !== null &&
+      body.until <= this.#deps.now() + MAX_SESSION_MS
+    if (!right) throw new EpioneError('not-staff', `The access entry must name the asker, in the role of ${role}, for at most an hour.`)
+  }
+
+  /** Opens a grant to the organisation or to the asker's role, and seals it to the asker. */
+  async #rewrap(ask: { folder: Uint8Array; consent: Uint8Array; sealingKey: Uint8Array }, role: string): Promise<DeskResponse> {
+    const { chain, grants } = this.#deps
+    const grant = await grants.find(ask.folder, ask.consent, this.#options.accountKey)
+    const opening = consentOpeningCodec.decode(grant.opening)
+    if (!this.#includes(opening.provision.grantee, role)) throw new EpioneError('not-found', 'There is no such grant.')
+    const context = sealingContext.grant(chain.chainId, ask.folder, grant.epoch, grant.commitment)
+    const wrap = seal(ask.sealingKey, this.#options.sealingKey.open(grant.wrap, context), context)
+    return { type: 'grant', value: { opening: grant.opening, wrap } }
+  }
+
+  #includes(grantee: Grantee | null, role: string): boolean {
+    if (grantee === null || grantee.type === 'person') return false
+    if (!equalBytes(grantee.value.organisation, this.#options.account)) return false
+    return grantee.type === 'organisation' || grantee.value.role === role
+  }
+}

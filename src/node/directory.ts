@@ -1,0 +1,81 @@
+/** The members as the newest state has them, by each of their keys. */
+
+import { type Account, accountCodec, type Custodians, counterCodec, custodiansCodec } from '../contracts/members-formats.ts'
+import { NAMESPACE, stateKey } from '../contracts/state-keys.ts'
+import { compareBytes, toHex } from '../encoding/bytes.ts'
+import type { StateReader } from '../ledger/state-tree.ts'
+import type { Chain } from './chain.ts'
+
+export interface Member extends Account {
+  readonly id: Uint8Array
+}
+
+export class Directory {
+  readonly #chain: Chain
+  #byId = new Map<string, Member>()
+  #byNetworkKey = new Map<string, Member>()
+  #byConsensusKey = new Map<string, Member>()
+  readonly #listeners = new Set<() => void>()
+  readonly #stop: () => void
+
+  constructor(chain: Chain) {
+    this.#chain = chain
+    this.#read()
+    this.#stop = chain.onCommit(({ candidate }) => {
+      if (!candidate.changes.some(({ key }) => key[0] === NAMESPACE.account)) return
+      this.#read()
+      for (const listener of this.#listeners) listener()
+    })
+  }
+
+  stop(): void {
+    this.#stop()
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
+  #read(): void {
+    this.#byId = new Map()
+    this.#byNetworkKey = new Map()
+    this.#byConsensusKey = new Map()
+    for (const [key, value] of this.#chain.tip.tree.entries(stateKey.accounts())) {
+      const member: Member = { id: key.slice(1), ...accountCodec.decode(value) }
+      this.#byId.set(toHex(member.id), member)
+      if (member.status !== 'active') continue
+      this.#byNetworkKey.set(toHex(member.organisation.networkKey), member)
+      if (member.organisation.consensusKey !== null) this.#byConsensusKey.set(toHex(member.organisation.consensusKey), member)
+    }
+  }
+
+  /** Active members, ascending by id. */
+  active(): Member[] {
+    return [...this.#byNetworkKey.values()].sort((a, b) => compareBytes(a.id, b.id))
+  }
+
+  /** A member by account id, removed ones included. */
+  byId(id: Uint8Array): Member | undefined {
+    return this.#byId.get(toHex(id))
+  }
+
+  byNetworkKey(key: Uint8Array): Member | undefined {
+    return this.#byNetworkKey.get(toHex(key))
+  }
+
+  byConsensusKey(key: Uint8Array): Member | undefined {
+    return this.#byConsensusKey.get(toHex(key))
+  }
+}
+
+/** The newest set of custodians in a state, and the height from which it stands. */
+export function latestCustodians(state: StateReader): { height: number; custodians: Custodians } {
+  const height = counterCodec.decode(state.get(stateKey.custodiansHeight()) as Uint8Array)
+  return { height, custodians: custodiansAt(state, height) as Custodians }
+}
+
+/** The set of custodians of a height at which it changed; undefined for other heights. */
+export function custodiansAt(state: StateReader, height: number): Custodians | undefined {
+  const value = state.get(stateKey.custodians(height))
+  return value === undefined ? undefined : custodiansCodec.decode(value)
+}

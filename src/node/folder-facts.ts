@@ -1,0 +1,24 @@
+/** What the state says of a folder, as services ask it. */
+import { type Folder, folderCodec } from '../contracts/folders-formats.ts'
+import { parametersCodec } from '../contracts/members-formats.ts'
+import { stateKey } from '../contracts/state-keys.ts'
+import { EpioneError } from '../encoding/errors.ts'
+import type { StateReader } from '../ledger/state-tree.ts'
+
+export function folderAt(state: StateReader, folderId: Uint8Array): Folder | undefined {
+  const value = state.get(stateKey.folder(folderId))
+  return value === undefined ? undefined : folderCodec.decode(value)
+}
+
+/** What is said wherever a folder, a record or a grant is not there or not for the asker: the same in every case. */
+export function notFound(): EpioneError {
+  return new EpioneError('not-found', 'There is nothing here under this name.')
+}
+
+/** The jurisdictions among which a folder's fragments stay; null for all. @throws EpioneError `not-found` */
+export function policyOf(state: StateReader, folderId: Uint8Array): readonly string[] | null {
+  const folder = folderAt(state, folderId)
+  if (folder === undefined) throw notFound()
+  const parameters = parametersCodec.decode(state.get(stateKey.parameters()) as Uint8Array)
+  return parameters.policies[folder.policy]?.jurisdictions ?? null
+}

@@ -1,0 +1,260 @@
+/** Serves the light protocol: the ledger's facts with their proofs, submission of transactions, and sponsoring. */
+
+import { genesisCodec } from '../contracts/members-formats.ts'
+import { NAMESPACE } from '../contracts/state-keys.ts'
+import type { SigningKey } from '../crypto/signature.ts'
+import { ownerKeyHash } from '../crypto/wallet.ts'
+import { equalBytes, toHex } from '../encoding/bytes.ts'
+import { EpioneError } from '../encoding/errors.ts'
+import { merkleLeaf, merkleProof } from '../encoding/merkle.ts'
+import { submissionLocator } from '../fragments/formats.ts'
+import { proveKey, provePrefix } from '../ledger/state-proof.ts'
+import { countersign, decodeTransaction, type Transaction, verifyTransaction } from '../ledger/transaction.ts'
+import {
+  type Commit,
+  commitResponseCodec,
+  genesisResponseCodec,
+  jsonResponseCodec,
+  type LightRequest,
+  lightRequestCodec,
+  locateResponseCodec,
+  logResponseCodec,
+  MAX_HOLDERS,
+  prefixResponseCodec,
+  queryResponseCodec,
+  receiptResponseCodec,
+  sponsorResponseCodec,
+  submitResponseCodec,
+} from '../network/light-messages.ts'
+import type { Network, RequestContext } from '../network/network.ts'
+import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
+import type { Chain } from './chain.ts'
+import { validatorsAt } from './executor.ts'
+import { folderAt } from './folder-facts.ts'
+import { servePeer } from './malformed.ts'
+import type { TransactionService } from './transactions.ts'
+
+const REQUEST_TIMEOUT_MS = 30_000
+/** How long the DHT is asked, in ms. */
+const LOCATE_MS = 3_000
+/** Longest part of a log in one answer, in bytes. */
+const MAX_LOG_BYTES = 3 * 1024 * 1024
+
+export interface LightServiceOptions {
+  /** Account of this node's organisation, and the key that signs for it. */
+  account: Uint8Array
+  accountKey: SigningKey
+}
+
+export interface LightServiceDependencies {
+  chain: Chain
+  network: Network
+  transactions: TransactionService
+  /** The node's own report of itself, as JSON. */
+  status: () => string
+  peers: () => string
+  now: () => number
+}
+
+/** Namespaces whose entries anybody may list whole; of the others only what lies under one folder. */
+const PUBLIC: ReadonlySet<number> = new Set([
+  NAMESPACE.parameters,
+  NAMESPACE.account,
+  NAMESPACE.validators,
+  NAMESPACE.custodians,
+  NAMESPACE.proposal,
+])
+
+/** No list of folders, owners or logs is given to anybody. @throws EpioneError `not-found` */
+function requireNarrow(prefix: Uint8Array): void {
+  const isUnderFolder = prefix.length >= 33 && (prefix[0] === NAMESPACE.submission || prefix[0] === NAMESPACE.consent)
+  if (!PUBLIC.has(prefix[0] as number) && !isUnderFolder) throw new EpioneError('not-found', 'There is nothing here under this name.')
+}
+
+/** Acts of a folder that a member may be asked to sponsor. */
+const SPONSORED: ReadonlySet<string> = new Set(['consents.grant', 'access.open'])
+/** Acts of one folder that are sponsored within an hour, and folders that are remembered for that. */
+const SPONSORED_PER_FOLDER = 120
+const MAX_FOLDERS = 100_000
+const HOUR_MS = 60 * 60 * 1000
+
+export class LightService {
+  readonly #options: LightServiceOptions
+  readonly #deps: LightServiceDependencies
+  readonly #stop = new AbortController()
+  readonly #sponsored = new Map<string, number>()
+  #sponsoredHour = 0
+
+  constructor(options: LightServiceOptions, dependencies: LightServiceDependencies) {
+    this.#options = options
+    this.#deps = dependencies
+  }
+
+  async start(): Promise<void> {
+    await this.#deps.network.handle(
+      PROTOCOL.light,
+      'anyone',
+      async (request, context) =>
+        await servePeer(this.#deps.network, context.peer, async () => await this.#answer(lightRequestCodec.decode(request), context)),
+      { maxRequest: MAX_LIGHT_REQUEST, maxResponse: MAX_LIGHT_RESPONSE, timeoutMs: REQUEST_TIMEOUT_MS, maxStreams: 64 },
+    )
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  async #answer(request: LightRequest, context: RequestContext): Promise<Uint8Array> {
+    const { chain, transactions } = this.#deps
+    switch (request.type) {
+      case 'status':
+        return jsonResponseCodec.encode({ json: this.#deps.status() })
+      case 'peers':
+        return jsonResponseCodec.encode({ json: this.#deps.peers() })
+      case 'genesis':
+        return genesisResponseCodec.encode({ genesis: genesisCodec.encode(chain.genesis) })
+      case 'commit':
+        return commitResponseCodec.encode(await this.#commitAt(request.value.height))
+      case 'query': {
+        const { commit, tree } = this.#provable(request.value.height, await this.#commitAt(request.value.height))
+        return queryResponseCodec.encode({ commit, proofs: request.value.keys.map(key => proveKey(tree, key)) })
+      }
+      case 'prefix': {
+        const { height, prefix, after, limit } = request.value
+        requireNarrow(prefix)
+        const { commit, tree } = this.#provable(height, await this.#commitAt(height))
+        return prefixResponseCodec.encode({ commit, proof: provePrefix(tree, prefix, { after: after ?? undefined, limit }) })
+      }
+      case 'log':
+        return await this.#log(request.value.stream, request.value.from, request.value.limit)
+      case 'submit':
+        return submitResponseCodec.encode({ transaction: await transactions.submit(request.value.transaction) })
+      case 'receipt':
+        return receiptResponseCodec.encode(await this.#receipt(request.value.transaction, request.value.waitMs, context.signal))
+      case 'wait': {
+        const signal = this.#waiting(request.value.waitMs, context.signal)
+        await chain.waitAbove(request.value.height, { signal })
+        return commitResponseCodec.encode(await this.#commitAt(null))
+      }
+      case 'locate':
+        return locateResponseCodec.encode({ holders: await this.#locate(request.value.submissionRoot, context.signal) })
+      case 'sponsor':
+        return sponsorResponseCodec.encode({ transaction: this.#sponsor(decodeTransaction(request.value.transaction)).bytes })
+    }
+  }
+
+  /** Bounds what one patient can have sponsored, so that nobody can use up what the organisation's people and other patients need. */
+  #charge(folder: string): void {
+    const hour = Math.floor(this.#deps.now() / HOUR_MS)
+    if (hour !== this.#sponsoredHour || this.#sponsored.size >= MAX_FOLDERS) {
+      this.#sponsored.clear()
+      this.#sponsoredHour = hour
+    }
+    const used = this.#sponsored.get(folder) ?? 0
+    if (used >= SPONSORED_PER_FOLDER)
+      throw new EpioneError(
+        'over-folder-quota',
+        `This organisation sponsors ${SPONSORED_PER_FOLDER} acts of a folder within an hour; try again in the next.`,
+      )
+    this.#sponsored.set(folder, used + 1)
+  }
+
+  #waiting(waitMs: number, signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([AbortSignal.timeout(waitMs), signal, this.#stop.signal])
+  }
+
+  /** The commit at a height, or the newest; validators come from the state while that is still provable. */
+  async #commitAt(height: number | null): Promise<Commit> {
+    const { chain } = this.#deps
+    const tip = chain.tip
+    if (height === null || height === tip.header.height) {
+      return { header: tip.header, certificate: tip.certificate, validators: tip.validators.current }
+    }
+    if (height > tip.header.height)
+      throw new EpioneError('behind', `Height ${height} is not reached here yet; the tip is at ${tip.header.height}.`)
+    const stored = await chain.store.header(height)
+    if (stored === undefined) throw new EpioneError('not-found', `Height ${height} is not held here; the tip is at ${tip.header.height}.`)
+    const tree = chain.store.treeAt(height)
+    const validators = tree === undefined ? await this.#validatorsOf(stored.header.validatorsHash) : validatorsAt(tree).current
+    return { header: stored.header, certificate: stored.certificate, validators }
+  }
+
+  async #validatorsOf(hash: Uint8Array): Promise<Commit['validators']> {
+    const set = await this.#deps.chain.validatorSet(hash)
+    if (set === undefined) throw new EpioneError('not-found', 'The validators of this height are not held here.')
+    return set
+  }
+
+  #provable(height: number | null, commit: Commit): { commit: Commit; tree: Chain['tip']['tree'] } {
+    const { chain } = this.#deps
+    const tree = chain.store.treeAt(commit.header.height)
+    if (tree === undefined)
+      throw new EpioneError('not-provable', `The state of height ${height ?? commit.header.height} is no longer kept for proofs.`)
+    return { commit, tree }
+  }
+
+  async #log(stream: Uint8Array, from: number, limit: number): Promise<Uint8Array> {
+    const items: Uint8Array[] = []
+    let size = 0
+    for (const item of await this.#deps.chain.store.logItems(stream, from, limit)) {
+      size += item.length
+      if (items.length > 0 && size > MAX_LOG_BYTES) break
+      items.push(item)
+    }
+    return logResponseCodec.encode({ items })
+  }
+
+  async #receipt(id: Uint8Array, waitMs: number, contextSignal: AbortSignal) {
+    const { chain } = this.#deps
+    const signal = this.#waiting(waitMs, contextSignal)
+    for (;;) {
+      const height = chain.tip.header.height
+      const found = await chain.store.receipt(id)
+      if (found !== undefined) {
+        const receipts = await chain.store.receipts(found.height)
+        return {
+          commit: await this.#commitAt(found.height),
+          index: found.index,
+          count: receipts.length,
+          receipt: found.receipt,
+          proof: merkleProof(receipts.map(merkleLeaf), [found.index]),
+        }
+      }
+      if (signal.aborted) return null
+      await chain.waitAbove(height, { signal })
+    }
+  }
+
+  /** Asks the DHT for a while; what was found by then is the answer. */
+  async #locate(root: Uint8Array, contextSignal: AbortSignal): Promise<Uint8Array[]> {
+    const signal = AbortSignal.any([AbortSignal.timeout(LOCATE_MS), contextSignal, this.#stop.signal])
+    const holders: Uint8Array[] = []
+    try {
+      for await (const holder of this.#deps.network.locate.find(submissionLocator(root), { signal, limit: MAX_HOLDERS }))
+        holders.push(holder)
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+    return holders
+  }
+
+  /** Countersigns what a patient does with a folder of this organisation. Bounded for each folder, and by the ledger's quota for all. */
+  #sponsor(transaction: Transaction): Transaction {
+    const { content } = transaction
+    const { chain } = this.#deps
+    const refuse = (): never => {
+      throw new EpioneError('not-sponsored', 'This organisation sponsors acts on folders of its own records alone.')
+    }
+    if (content.from.kind !== 'folder' || !SPONSORED.has(`${content.contract}.${content.action}`)) return refuse()
+    if (content.sponsor === null || !equalBytes(content.sponsor, this.#options.account)) return refuse()
+    const folder = folderAt(chain.tip.tree, content.from.id)
+    if (folder === undefined || !equalBytes(folder.author, this.#options.account)) return refuse()
+    // For its owner alone: anybody else would learn whose folder it is, and have the organisation's signature on an act of theirs.
+    const signer = transaction.signatures[0]?.publicKey
+    if (signer === undefined || !equalBytes(folder.ownerKeyHash, ownerKeyHash(signer))) return refuse()
+    const signed = countersign(transaction, this.#options.accountKey)
+    if (!verifyTransaction(signed)) throw new EpioneError('bad-signature', 'The signature of the transaction does not fit.')
+    this.#charge(toHex(content.from.id))
+    return signed
+  }
+}

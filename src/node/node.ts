@@ -1,0 +1,244 @@
+/**
+ * The composition root of a full node: the one place where its services are made, joined, started and, in reverse order,
+ * stopped. Nothing else constructs a service.
+ */
+import { mkdir } from 'node:fs/promises'
+import { genesisChanges, genesisHeader } from '../contracts/members.ts'
+import type { Genesis } from '../contracts/members-formats.ts'
+import { NAMESPACE } from '../contracts/state-keys.ts'
+import { equalBytes } from '../encoding/bytes.ts'
+import { openFragmentStore } from '../fragments/fragment-store.ts'
+import { openChainStore } from '../ledger/chain-store.ts'
+import { openLevelStore } from '../ledger/level-store.ts'
+import { StateTree } from '../ledger/state-tree.ts'
+import { createNetwork, type Network, type NetworkLimits } from '../network/network.ts'
+import { AddressBook } from './address-book.ts'
+import { Chain } from './chain.ts'
+import { ConsensusService } from './consensus-service.ts'
+import { ReleaseService } from './custodian/release.ts'
+import { CustodianService } from './custodian/service.ts'
+import { Submissions } from './custodian/submissions.ts'
+import { UploadService } from './custodian/upload.ts'
+import { FolderDesk } from './custodian/wraps.ts'
+import { openDatastore } from './datastore.ts'
+import { DeskService } from './desk-service.ts'
+import { Directory } from './directory.ts'
+import { createGrantFinder } from './grant-finder.ts'
+import { type HomePaths, lockHome } from './home.ts'
+import { Keyring } from './keyring.ts'
+import type { NodeKeys } from './keys.ts'
+import { LightService } from './light-service.ts'
+import type { Logger } from './logger.ts'
+import { Staff } from './staff.ts'
+import { type NodeStatus, nodePeers, nodeStatus, type PeersReport } from './status.ts'
+import { SyncService } from './sync.ts'
+import { TransactionService } from './transactions.ts'
+
+export interface NodeOptions {
+  paths: HomePaths
+  genesis: Genesis
+  keys: NodeKeys
+  /** Addresses to listen at. */
+  listen: readonly string[]
+  announce?: readonly string[]
+  /** Addresses of other members' nodes, with their peer ids. */
+  bootstrap: readonly string[]
+  /** Most bytes of fragments. */
+  quotaBytes: number
+  limits?: Partial<NetworkLimits>
+}
+
+/** Part of the quota that one sponsor may fill with fragments that are not anchored yet. */
+const STAGED_SHARE = 0.25
+
+export interface NodeDependencies {
+  logger: Logger
+  /** Clock, in ms. @default Date.now */
+  now?: () => number
+}
+
+/** Undoes what was started, latest first. */
+class Teardown {
+  readonly #steps: (() => Promise<void> | void)[] = []
+
+  add(step: () => Promise<void> | void): void {
+    this.#steps.push(step)
+  }
+
+  async run(logger: Logger): Promise<void> {
+    for (const step of this.#steps.reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        logger.error({ error: error instanceof Error ? error.message : 'unknown' }, 'a service did not stop cleanly')
+      }
+    }
+    this.#steps.length = 0
+  }
+}
+
+export class Node {
+  readonly chain: Chain
+  readonly network: Network
+  readonly directory: Directory
+  readonly transactions: TransactionService
+  readonly #teardown: Teardown
+  readonly #logger: Logger
+  readonly #status: () => NodeStatus
+  readonly #peers: () => PeersReport
+
+  /** Use {@link startNode}. */
+  constructor(parts: {
+    chain: Chain
+    network: Network
+    directory: Directory
+    transactions: TransactionService
+    teardown: Teardown
+    logger: Logger
+    status: () => NodeStatus
+    peers: () => PeersReport
+  }) {
+    this.chain = parts.chain
+    this.network = parts.network
+    this.directory = parts.directory
+    this.transactions = parts.transactions
+    this.#teardown = parts.teardown
+    this.#logger = parts.logger
+    this.#status = parts.status
+    this.#peers = parts.peers
+  }
+
+  status(): NodeStatus {
+    return this.#status()
+  }
+
+  peers(): PeersReport {
+    return this.#peers()
+  }
+
+  /** Stops everything; fine to call more than once. */
+  async stop(): Promise<void> {
+    await this.#teardown.run(this.#logger)
+  }
+}
+
+/**
+ * Starts a node: opens what it has on disk, checks it, joins the network and serves.
+ * @throws EpioneError `home-locked`, `other-chain`, `store-corrupt`, `port-in-use`, and others that say what to do
+ */
+export async function startNode(options: NodeOptions, dependencies: NodeDependencies): Promise<Node> {
+  const teardown = new Teardown()
+  try {
+    return await build(options, dependencies, teardown)
+  } catch (error) {
+    await teardown.run(dependencies.logger)
+    throw error
+  }
+}
+
+async function build(options: NodeOptions, { logger, now = Date.now }: NodeDependencies, teardown: Teardown): Promise<Node> {
+  const { paths, genesis, keys } = options
+  const startedAt = now()
+  const releaseLock = await lockHome(paths)
+  teardown.add(releaseLock)
+  for (const dir of [paths.chain, paths.custody, paths.fragments, paths.consensus]) await mkdir(dir, { recursive: true, mode: 0o700 })
+
+  const chainDb = await openLevelStore(paths.chain)
+  teardown.add(async () => await chainDb.close())
+  const changes = genesisChanges(genesis)
+  const header = genesisHeader(genesis, StateTree.empty().apply(changes).root)
+  const store = await openChainStore(chainDb.sublevel('chain'), { genesisHeader: header, genesisChanges: changes })
+  const chain = await Chain.open(genesis, store, chainDb.sublevel('validator-sets'))
+  const directory = new Directory(chain)
+  teardown.add(() => directory.stop())
+
+  const custodyDb = await openLevelStore(paths.custody)
+  teardown.add(async () => await custodyDb.close())
+  const keyring = await Keyring.open(paths.keyring, keys.storage)
+  const fragments = await openFragmentStore({
+    dir: paths.fragments,
+    store: custodyDb.sublevel('fragment-store'),
+    quotaBytes: options.quotaBytes,
+  })
+  teardown.add(async () => await fragments.close())
+  const submissions = new Submissions(custodyDb.sublevel('submissions'), keyring)
+
+  const datastore = await openDatastore(`${paths.root}/data/dht`)
+  teardown.add(async () => await datastore.close())
+  const network = await createNetwork(
+    { privateKeySeed: keys.networkSeed, listen: options.listen, announce: options.announce, mode: 'full', limits: options.limits },
+    { logger, datastore: datastore.store },
+  )
+
+  // Consensus, pool and synchronisation know each other; each asks for the others when it needs them.
+  let sync: SyncService
+  let transactions: TransactionService
+  const consensus = new ConsensusService(
+    { key: keys.consensus, dir: paths.consensus },
+    { chain, directory, network, logger, now, sync: () => sync, transactions: () => transactions },
+  )
+  transactions = new TransactionService(
+    { validatorKey: keys.consensus.publicKey },
+    { chain, directory, network, logger, now, onWork: () => consensus.wake() },
+  )
+  sync = new SyncService({ chain, network, logger, onSynced: async tip => await consensus.syncedTo(tip) })
+
+  const identity = { custodian: keys.account, accountKey: keys.signing }
+  const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), now })
+  const uploads = new UploadService(
+    { ...identity, stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE) },
+    { chain, directory, fragments, submissions, logger, now },
+  )
+  const releases = new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now })
+  const custodian = new CustodianService({ chain, network, fragments, submissions, uploads, releases, desk, logger, now })
+  const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
+  const staffDesk = new DeskService(
+    { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
+    { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
+  )
+  const status = (): NodeStatus => nodeStatus({ chain, directory, network, consensus, sync, transactions, fragments, keys, startedAt, now })
+  const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
+  const light = new LightService(
+    { account: keys.account, accountKey: keys.signing },
+    { chain, network, transactions, now, status: () => JSON.stringify(status()), peers: () => JSON.stringify(peers()) },
+  )
+
+  const book = new AddressBook({ directory, network, logger }, options.bootstrap)
+  const setMembers = (): void =>
+    network.setMembers(
+      directory.active().map(({ organisation }) => ({
+        networkKey: organisation.networkKey,
+        validator: organisation.consensusKey !== null && isValidator(chain, organisation.consensusKey),
+        addresses: book.addressesOf(organisation.networkKey),
+      })),
+    )
+  setMembers()
+  directory.onChange(setMembers)
+  const stopFollowing = chain.onCommit(({ candidate }) => {
+    if (candidate.changes.some(({ key }) => key[0] === NAMESPACE.validators)) setMembers()
+  })
+  teardown.add(stopFollowing)
+  book.start(setMembers)
+  teardown.add(() => book.stop())
+
+  await light.start()
+  await staffDesk.start()
+  await custodian.start()
+  await transactions.start()
+  await sync.start()
+  teardown.add(async () => await network.stop())
+  teardown.add(async () => await sync.stop())
+  teardown.add(() => transactions.stop())
+  teardown.add(async () => await custodian.stop())
+  teardown.add(() => light.stop())
+  await network.start()
+  teardown.add(async () => await consensus.stop())
+  await consensus.start()
+  sync.catchUp()
+  return new Node({ chain, network, directory, transactions, teardown, logger, status, peers })
+}
+
+function isValidator(chain: Chain, consensusKey: Uint8Array): boolean {
+  const { current, next, decided } = chain.tip.validators
+  return [current, next, decided].some(set => set.validators.some(({ publicKey }) => equalBytes(publicKey, consensusKey)))
+}

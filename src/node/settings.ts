@@ -1,0 +1,129 @@
+/**
+ * The settings of a node: one table from which flags, environment names, the file's keys, help texts, defaults and (in config.ts) the
+ * schema follow. It loads nothing, so that help is printed at once. What all members must agree on (block time, heartbeat, limits of
+ * the chain) is in the genesis, not here.
+ */
+
+/** How a setting is written and checked; config.ts has the schema of each kind. */
+export type SettingKind = 'path' | 'level' | 'multiaddrs' | 'peers' | 'bytes' | 'count'
+
+/** The type of a setting's value by its kind. `bytes` are integers; paths are absolute once loaded. */
+export interface SettingValues {
+  path: string
+  level: LogLevel
+  multiaddrs: readonly string[]
+  peers: readonly string[]
+  bytes: number
+  count: number
+}
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+interface Setting<K extends SettingKind, D extends SettingValues[K] | null> {
+  kind: K
+  /** Text as it would be given, or null where there is none. */
+  default: D
+  flag: `--${string}`
+  env: `EPIONE_${string}`
+  /** One sentence, without a full stop. */
+  help: string
+  /** Not allowed in the file, with the reason. */
+  notInFile?: string
+}
+
+function setting<K extends SettingKind, const D extends SettingValues[K] | null>(
+  kind: K,
+  value: D,
+  flag: `--${string}`,
+  env: `EPIONE_${string}`,
+  help: string,
+  notInFile?: string,
+): Setting<K, D> {
+  return { kind, default: value, flag, env, help, ...(notInFile === undefined ? {} : { notInFile }) }
+}
+
+const GIB = 2 ** 30
+
+export const SETTINGS = {
+  home: setting('path', '~/.epione', '--home', 'EPIONE_HOME', 'folder of keys, settings and data', 'it says where this file is'),
+  passphraseFile: setting(
+    'path',
+    null,
+    '--passphrase-file',
+    'EPIONE_PASSPHRASE_FILE',
+    'file whose content unlocks the keys, for starts without a terminal',
+  ),
+  logLevel: setting('level', 'info', '--log-level', 'EPIONE_LOG_LEVEL', `least severe log lines to write: ${LOG_LEVELS.join(', ')}`),
+  listen: setting('multiaddrs', ['/ip4/0.0.0.0/tcp/7700'], '--listen', 'EPIONE_LISTEN', 'addresses to listen on, as multiaddrs'),
+  advertise: setting(
+    'multiaddrs',
+    [],
+    '--advertise',
+    'EPIONE_ADVERTISE',
+    'addresses to tell others instead of those listened on, for nodes behind a router',
+  ),
+  bootstrap: setting(
+    'peers',
+    [],
+    '--bootstrap',
+    'EPIONE_BOOTSTRAP',
+    'addresses of nodes to find the network by, as multiaddrs that end in /p2p/<peer id>',
+  ),
+  storageQuota: setting(
+    'bytes',
+    256 * GIB,
+    '--storage-quota',
+    'EPIONE_STORAGE_QUOTA',
+    'bytes that ledger and fragments together may fill on the disk, such as 256GiB',
+  ),
+  fragmentQuota: setting(
+    'bytes',
+    192 * GIB,
+    '--fragment-quota',
+    'EPIONE_FRAGMENT_QUOTA',
+    'bytes of it that fragments may fill; more is refused, what is stored stays',
+  ),
+  lightConnections: setting(
+    'count',
+    256,
+    '--light-connections',
+    'EPIONE_LIGHT_CONNECTIONS',
+    'connections of light peers served at a time; members have slots of their own',
+  ),
+  lightRequestsPerSecond: setting(
+    'count',
+    1_000,
+    '--light-requests-per-second',
+    'EPIONE_LIGHT_REQUESTS_PER_SECOND',
+    'requests that one light peer may make per second',
+  ),
+  lightBytesPerSecond: setting(
+    'bytes',
+    32 * 2 ** 20,
+    '--light-bytes-per-second',
+    'EPIONE_LIGHT_BYTES_PER_SECOND',
+    'bytes that one light peer may move per second, such as 32MiB',
+  ),
+} as const
+
+export type SettingName = keyof typeof SETTINGS
+
+/** The settings of a node, checked and complete. */
+export type NodeConfig = {
+  readonly [Name in SettingName]:
+    | SettingValues[(typeof SETTINGS)[Name]['kind']]
+    | ((typeof SETTINGS)[Name]['default'] extends null ? null : never)
+}
+
+export const SETTING_NAMES = Object.keys(SETTINGS) as SettingName[]
+
+/** Environment names of the program that are no settings of a node. */
+export const OTHER_ENVIRONMENT: Readonly<Record<string, string>> = {
+  EPIONE_PASSPHRASE: 'passphrase of the keystore; prefer a file',
+  EPIONE_WALLET: 'wallet file',
+  EPIONE_IDENTITY: "keystore of a person's keys",
+  EPIONE_PEER: 'multiaddr of the node to speak to',
+  EPIONE_NODE: 'Node.js binary that the launcher starts',
+  EPIONE_DEBUG: '1 prints stacks of errors',
+}

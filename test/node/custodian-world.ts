@@ -1,0 +1,350 @@
+/** A custodian's stores over a real ledger: a folder with a grant and a session, and submissions that are held. */
+import { join } from 'node:path'
+import { personFromSeeds } from '../../src/client/identity.ts'
+import { accessEntryId, openBodyCodec } from '../../src/contracts/access-formats.ts'
+import { accessCommitment, accessOpeningCodec, consentCommitment, consentOpeningCodec } from '../../src/contracts/consent-terms.ts'
+import { consentId, expiryBucket, grantBodyCodec, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { createFolderCodec, folderId, labelCommitment } from '../../src/contracts/folders-formats.ts'
+import { anchorBodyCodec, eraseBodyCodec, erasureMark } from '../../src/contracts/records-formats.ts'
+import type { SigningKey } from '../../src/crypto/signature.ts'
+import { folderSealingKey, ownerKey, ownerKeyHash } from '../../src/crypto/wallet.ts'
+import { equalBytes, utf8 } from '../../src/encoding/bytes.ts'
+import { taggedHash } from '../../src/encoding/hash.ts'
+import { disperseBytes, fragmentRootProof } from '../../src/fragments/dispersal.ts'
+import {
+  classCommitment,
+  sealedKeyHash,
+  submissionRoot,
+  uploadTicketBytes,
+  uploadTicketCodec,
+  type VersionMeta,
+  wrapHash,
+} from '../../src/fragments/formats.ts'
+import { type FragmentStore, openFragmentStore } from '../../src/fragments/fragment-store.ts'
+import { place } from '../../src/fragments/placement.ts'
+import { openLevelStore } from '../../src/ledger/level-store.ts'
+import type { KeyValueStore } from '../../src/ledger/store.ts'
+import { countersign, createTransaction, type TransactionContent } from '../../src/ledger/transaction.ts'
+import type { FrameChannel } from '../../src/network/frames.ts'
+import type { Chain } from '../../src/node/chain.ts'
+import { type HeldVersion, Submissions } from '../../src/node/custodian/submissions.ts'
+import { FolderDesk } from '../../src/node/custodian/wraps.ts'
+import { custodiansAt, Directory } from '../../src/node/directory.ts'
+import { Keyring } from '../../src/node/keyring.ts'
+import type { Logger } from '../../src/node/logger.ts'
+import { genesisOf, nodeKeys, permitTo, seedOf, walletOf } from './cluster.ts'
+import { nextBlock, openTestChain, temporary } from './ledger-fixture.ts'
+
+export const HOUR = 3_600_000
+export const CUSTODIAN = nodeKeys(2)
+const CODE = { n: 4, k: 2 }
+/** Index of the fragments held here. */
+const INDEX = 1
+const LABEL_SALT = seedOf('label salt')
+const wallet = walletOf('patient')
+export const owner = ownerKey(wallet.seed, 0)
+const author = nodeKeys(0)
+const readers = nodeKeys(1)
+export const reader = personFromSeeds({
+  organisation: readers.account,
+  role: 'physician',
+  signingSeed: seedOf('signing'),
+  sealingSeed: seedOf('sealing'),
+})
+
+/** Log lines that are errors: each by its code. */
+export type ErrorCodes = unknown[]
+
+export interface Held {
+  root: Uint8Array
+  metas: VersionMeta[]
+}
+
+export interface ReadSession {
+  entryId: Uint8Array
+  consent: Uint8Array
+  access: Uint8Array
+  consentOpening: Uint8Array
+}
+
+export class CustodianWorld implements AsyncDisposable {
+  readonly folder: Uint8Array
+  readonly clock: { now: number }
+  readonly errors: ErrorCodes = []
+  readonly logger: Logger
+  readonly chain: Chain
+  readonly directory: Directory
+  readonly keyring: Keyring
+  readonly custody: KeyValueStore
+  readonly fragments: FragmentStore
+  readonly submissions: Submissions
+  readonly desk: FolderDesk
+  readonly #close: () => Promise<void>
+  #acts = 0
+
+  private constructor(chain: Chain, keyring: Keyring, custody: KeyValueStore, fragments: FragmentStore, close: () => Promise<void>) {
+    this.chain = chain
+    this.directory = new Directory(chain)
+    this.keyring = keyring
+    this.custody = custody
+    this.fragments = fragments
+    this.clock = { now: chain.tip.header.time + 2000 }
+    this.folder = folderId(chain.chainId, ownerKeyHash(owner.publicKey))
+    const quiet = (): void => undefined
+    this.logger = { debug: quiet, info: quiet, warn: quiet, error: fields => void this.errors.push((fields as { code?: unknown }).code) }
+    this.submissions = new Submissions(custody.sublevel('submissions'), keyring)
+    this.desk = new FolderDesk(
+      { custodian: CUSTODIAN.account },
+      { chain, directory: this.directory, keyring, store: custody.sublevel('folders'), now: () => this.clock.now },
+    )
+    this.#close = close
+  }
+
+  static async open(): Promise<CustodianWorld> {
+    const place = temporary()
+    const { chain, ...ledger } = await openTestChain(join(place.dir, 'chain'), genesisOf())
+    const custody = await openLevelStore(join(place.dir, 'custody'))
+    const keyring = await Keyring.open(join(place.dir, 'keyring.json'), seedOf('master'))
+    const fragments = await openFragmentStore({
+      dir: join(place.dir, 'fragments'),
+      store: custody.sublevel('fragments'),
+      quotaBytes: 2 ** 30,
+    })
+    const world = new CustodianWorld(chain, keyring, custody, fragments, async () => {
+      world.directory.stop()
+      await fragments.close()
+      await custody.close()
+      await ledger.store.close()
+      place[Symbol.dispose]()
+    })
+    const body = createFolderCodec.encode({
+      ownerKeyHash: ownerKeyHash(owner.publicKey),
+      recoveryKeyHash: seedOf('recovery'),
+      sealingKey: folderSealingKey(wallet.seed, 0, 0).publicKey,
+      labelCommitment: labelCommitment(LABEL_SALT, 'normal'),
+      policy: 0,
+    })
+    await world.commit('folders', 'create', body)
+    return world
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#close()
+  }
+
+  /** A block with one act; the clock goes with the chain. */
+  async commit(contract: string, action: string, body: Uint8Array, by: 'author' | 'readers' | 'owner' = 'author'): Promise<void> {
+    const [from, key]: [TransactionContent['from'], SigningKey] =
+      by === 'owner'
+        ? [{ kind: 'folder', id: this.folder }, owner]
+        : [{ kind: 'account', id: (by === 'author' ? author : readers).account }, (by === 'author' ? author : readers).signing]
+    // What an owner takes back goes without a sponsor.
+    const sponsored = by === 'owner' && action !== 'revoke' && action !== 'erase'
+    const content = {
+      chainId: this.chain.chainId,
+      from,
+      contract,
+      action,
+      body,
+      sponsor: sponsored ? author.account : null,
+      nonce: seedOf('nonce', this.#acts++).slice(0, 16),
+      validUntil: this.chain.tip.header.time + HOUR / 2,
+    }
+    const transaction = createTransaction(content, key)
+    const block = nextBlock(this.chain, [sponsored ? countersign(transaction, author.signing) : transaction])
+    if (block.transactions.length !== 1) throw new Error(`${contract}.${action} was refused`)
+    await this.chain.accept(block)
+    this.clock.now = Math.max(this.clock.now, block.header.time)
+  }
+
+  /** A block without acts, so long after the one before it. */
+  async passTime(afterMs: number): Promise<void> {
+    await this.chain.accept(nextBlock(this.chain, [], afterMs))
+    this.clock.now = Math.max(this.clock.now, this.chain.tip.header.time)
+  }
+
+  /** Holds a submission of versions of these sizes, staged for an hour. */
+  async hold(name: string, sizes: readonly number[]): Promise<Held> {
+    const dispersed = sizes.map((size, i) => disperseBytes(pattern(size, `${name} ${i}`), CODE))
+    const metas = dispersed.map(({ root }, i): VersionMeta => {
+      const [sealedKey, salt] = [seedOf(`sealed key ${name}`, i), seedOf(`salt ${name}`, i)]
+      const leaf = {
+        recordId: seedOf(`record ${name}`, i),
+        version: 1,
+        dispersalRoot: root,
+        commitment: seedOf('commitment', i),
+        sealedKeyHash: sealedKeyHash(sealedKey),
+        classCommitment: classCommitment(salt, 'laboratory', null),
+      }
+      return { leaf, sealedKey, salt, class: 'laboratory', dataTime: null, size: sizes[i] as number }
+    })
+    const root = submissionRoot(metas.map(({ leaf }) => leaf))
+    const stagedUntil = this.clock.now + HOUR
+    let bytes = 0
+    const items = []
+    const versions: HeldVersion[] = []
+    for (const [i, { fragments, fragmentRoots }] of dispersed.entries()) {
+      const meta = metas[i] as VersionMeta
+      const fragment = fragments[INDEX] as Uint8Array
+      const writer = this.fragments.begin({ dispersalRoot: meta.leaf.dispersalRoot, index: INDEX }, fragment.length)
+      await writer.write(fragment)
+      const fragmentRoot = fragmentRoots[INDEX] as Uint8Array
+      items.push({ writer, expectedRoot: fragmentRoot })
+      versions.push({ meta, fragmentRoot, fragmentProof: fragmentRootProof(fragmentRoots, INDEX) })
+      bytes += fragment.length
+    }
+    await this.fragments.commitSubmission(items, { submissionRoot: root, stagedUntilMs: stagedUntil })
+    const submission = {
+      folder: this.folder,
+      epoch: 0,
+      index: INDEX,
+      versions: sizes.length,
+      ...CODE,
+      memberHeight: 0,
+      label: 'normal' as const,
+      sponsor: author.account,
+      bytes,
+      anchored: false,
+      stagedUntil,
+    }
+    await this.submissions.put(root, submission, versions)
+    return { root, metas }
+  }
+
+  async anchor({ root }: Held): Promise<void> {
+    const body = { folder: this.folder, epoch: 0, submissionRoot: root, sizeBucket: 30, ...CODE, memberHeight: 0 }
+    await this.commit('records', 'anchor', anchorBodyCodec.encode(body))
+  }
+
+  async erase({ salt, leaf }: VersionMeta): Promise<void> {
+    await this.commit('records', 'erase', eraseBodyCodec.encode({ marks: [erasureMark(salt, leaf.recordId, leaf.version)] }), 'owner')
+  }
+
+  /** A grant to the reader, and a session under it. */
+  async session(lengthMs = HOUR / 2): Promise<ReadSession> {
+    const opening = { salt: seedOf('salt'), folder: this.folder, provision: permitTo(reader) }
+    const commitment = consentCommitment(opening)
+    const expiry = expiryBucket(this.chain.tip.header.time + 30 * 24 * HOUR)
+    const grant = { commitment, wrapHash: wrapHash(seedOf('wrap')), epoch: 0, expiry }
+    await this.commit('consents', 'grant', grantBodyCodec.encode(grant), 'owner')
+    const consent = consentId(this.folder, commitment)
+    const access = {
+      salt: seedOf('access salt'),
+      folder: this.folder,
+      reader: reader.signing.publicKey,
+      role: reader.role,
+      purpose: 'TREAT' as const,
+      records: null,
+    }
+    const until = this.chain.tip.header.time + lengthMs
+    const body = { folder: this.folder, consent, commitment: accessCommitment(access), until }
+    await this.commit('access', 'open', openBodyCodec.encode(body), 'readers')
+    const { height, time } = this.chain.tip.header
+    const entryId = accessEntryId({
+      folder: this.folder,
+      index: 0,
+      organisation: readers.account,
+      consent,
+      commitment: body.commitment,
+      until,
+      height,
+      time,
+    })
+    return { entryId, consent, access: accessOpeningCodec.encode(access), consentOpening: consentOpeningCodec.encode(opening) }
+  }
+
+  /** Member that answers for uploads. */
+  get sponsor(): Uint8Array {
+    return author.account
+  }
+
+  /** What lets a submission of this size in here, and under which index. */
+  ticket(root: Uint8Array, size: number): { ticket: Uint8Array; signature: Uint8Array; index: number } {
+    const ticket = {
+      folder: this.folder,
+      epoch: 0,
+      submissionRoot: root,
+      versions: 1,
+      size,
+      ...CODE,
+      memberHeight: 0,
+      labelSalt: LABEL_SALT,
+      label: 'normal' as const,
+      sponsor: this.sponsor,
+      until: this.clock.now + HOUR,
+    }
+    const custodians = custodiansAt(this.chain.tip.tree, 0) ?? []
+    const placed = place({ key: root, custodians, ...CODE, policy: null }).custodians
+    const index = placed.findIndex(({ id }) => equalBytes(id, CUSTODIAN.account))
+    return { ticket: uploadTicketCodec.encode(ticket), signature: author.signing.sign(uploadTicketBytes(ticket)), index }
+  }
+
+  async revoke({ consent }: ReadSession): Promise<void> {
+    await this.commit('consents', 'revoke', revokeBodyCodec.encode({ consent }), 'owner')
+  }
+}
+
+/** Bytes that differ from each other and from those of another seed. */
+function pattern(length: number, seed: string): Uint8Array {
+  const block = taggedHash('pattern', utf8(seed))
+  return Uint8Array.from({ length }, (_, i) => (block[i % 32] as number) ^ (i >> 5) ^ (i >> 13))
+}
+
+/** A stream that hands each frame over only when it is asked for: the slowest reader there can be. */
+export class SlowChannel implements FrameChannel {
+  readonly peer: Uint8Array
+  readonly #incoming: Uint8Array[]
+  readonly #until: Promise<void> | undefined
+  #offered: { bytes: Uint8Array; taken: () => void } | undefined
+  #wake: (() => void) | undefined
+  #ended = false
+  aborted: Error | undefined
+
+  /** With these frames from the peer, which then ends its half, or does so once `until` settles. */
+  constructor(peer: Uint8Array, incoming: Uint8Array[], options: { until?: Promise<void> } = {}) {
+    this.peer = peer
+    this.#incoming = incoming
+    this.#until = options.until
+  }
+
+  async send(bytes: Uint8Array): Promise<void> {
+    if (this.aborted !== undefined) throw this.aborted
+    await new Promise<void>(resolve => {
+      this.#offered = { bytes, taken: resolve }
+      this.#wake?.()
+    })
+  }
+
+  async *frames(): AsyncGenerator<Uint8Array> {
+    yield* this.#incoming
+    await this.#until
+  }
+
+  /** The next frame that the other side sends; undefined once it has ended. */
+  async take(): Promise<Uint8Array | undefined> {
+    while (this.#offered === undefined && !this.#ended) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+    const offered = this.#offered
+    this.#offered = undefined
+    offered?.taken()
+    return offered?.bytes
+  }
+
+  /** Says that the other side has returned. */
+  end(): void {
+    this.#ended = true
+    this.#wake?.()
+  }
+
+  async closeWrite(): Promise<void> {}
+
+  async close(): Promise<void> {}
+
+  abort(error: Error): void {
+    this.aborted = error
+    this.end()
+  }
+}
