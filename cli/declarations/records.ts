@@ -1,0 +1,168 @@
+/** Declarations of the commands about records, consents and the access log. */
+import { type Command, Option } from 'commander'
+import { action, type Host } from '../context.ts'
+import {
+  collect,
+  collectChoice,
+  parseDuration,
+  parseEnd,
+  parseId,
+  parseInstant,
+  parseInteger,
+  parseMediaType,
+  parseRole,
+} from '../parse.ts'
+import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../vocabulary.ts'
+import { examples, requireOneOf } from './declare.ts'
+
+const folder = (): Option => new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory()
+const ownFolder = (): Option => new Option('--folder <id>', "the folder, of one's own wallet").argParser(parseId).conflicts('share')
+const share = (): Option => new Option('--share <code>', 'what the patient handed over: as text, as a file, or - for standard input')
+const purpose = (): Option =>
+  new Option('--purpose <code>', 'purpose of use (HL7); goes into the access log (default TREAT, PATRQT for the owner)').choices(
+    PURPOSE_CHOICES,
+  )
+
+export function declareRecordCommands(program: Command, host: Host): void {
+  program.commandsGroup('Work with records:')
+
+  const record = program
+    .command('record')
+    .summary('put, get and list records')
+    .description('Records: FHIR R4 resources, Bundles, and files.')
+  const put = record
+    .command('put')
+    .summary('validate, encrypt, disperse and anchor a file')
+    .description(
+      'Stores a FHIR R4 JSON file (a resource, or a collection or transaction Bundle), or any file with --type. Succeeds when enough custodians signed for it and the anchor is final; with fewer, nothing is anchored.',
+    )
+    .argument('<file>', 'file to store, or - for standard input')
+    .addOption(folder())
+    .option('--type <media type>', 'store the file as it is, as this type, without FHIR validation', parseMediaType)
+    .addOption(new Option('--class <class>', 'class of a file stored with --type (default document)').choices(CLASS_CHOICES))
+    .addOption(new Option('--label <label>', 'only if the folder has this label: a guard against the wrong folder').choices(LABEL_CHOICES))
+    .option('--record <id>', 'store as the next version of this record', parseId)
+    .option('--record-version <n>', 'number of that version, where this home does not know it', parseInteger(1, 0xffff_ffff))
+    .action(action(host, async () => (await import('../commands/record-put.ts')).recordPut))
+  examples(put, [
+    ['epione record put history.json --folder 3f0c...', 'a Bundle: one version per resource, one anchor'],
+    ['epione record put scan.dcm --type application/dicom --class imaging --folder 3f0c...', 'a file'],
+    ['epione record put lab.json --record 77ab... --folder 3f0c...', 'a correction: the next version'],
+  ])
+  const get = record
+    .command('get')
+    .summary('read records, verified')
+    .description(
+      'Reads one record, with --submission all that was stored together, as the Bundle that it was, or with --all the newest version of every resource. Leaves an access entry first. A refused read and a folder that does not exist look the same.',
+    )
+    .argument('[record]', 'id of the record', parseId)
+    .addOption(ownFolder())
+    .addOption(share())
+    .addOption(new Option('--submission <root>', 'read everything of a submission').argParser(parseId).conflicts(['all', 'recordVersion']))
+    .addOption(new Option('--all', 'read the newest version of every resource, as a collection Bundle').conflicts('recordVersion'))
+    .option('--record-version <n>', 'this version instead of the newest', parseInteger(1, 0xffff_ffff))
+    .addOption(purpose())
+    .option('--out <file>', 'write to a file instead of standard output')
+    .action(action(host, async () => (await import('../commands/record-get.ts')).recordGet))
+  examples(requireOneOf(get, ['folder', 'share']), [
+    ['epione record get 77ab... --folder 3f0c...', 'as the owner'],
+    ['epione record get 77ab... --share amina.share --purpose TREAT', 'as a clinician'],
+    ['epione record get --submission 5e5e... --folder 3f0c... --out history.json', 'a whole Bundle, byte for byte'],
+    ['epione record get --all --share amina.share --out history.json', 'all that may be read'],
+  ])
+  const list = record
+    .command('list')
+    .summary('what is in a folder')
+    .addOption(ownFolder())
+    .addOption(share())
+    .addOption(purpose())
+    .addOption(new Option('--class <class...>', `only these classes: ${CLASS_CHOICES.join(', ')}`).argParser(collectChoice(CLASS_CHOICES)))
+    .option('--titles', 'read the contents too, and describe them')
+    .option('--limit <n>', 'most records to print, the newest ones', parseInteger(1, 100_000), 1000)
+    .action(action(host, async () => (await import('../commands/record-list.ts')).recordList))
+  examples(requireOneOf(list, ['folder', 'share']), [
+    ['epione record list --folder 3f0c...', 'id, version, class, date, size, height'],
+    ['epione record list --share amina.share --titles', 'and what each is about'],
+    ['epione record list --folder 3f0c... --class laboratory --json', 'for programs'],
+  ])
+  const history = record
+    .command('history')
+    .summary('the versions of a record')
+    .argument('<record>', 'id of the record', parseId)
+    .addOption(ownFolder())
+    .addOption(share())
+    .addOption(purpose())
+    .option('--titles', 'read the contents too, and describe them')
+    .action(action(host, async () => (await import('../commands/record-history.ts')).recordHistory))
+  examples(requireOneOf(history, ['folder', 'share']), [
+    ['epione record history 77ab... --folder 3f0c...', 'who anchored which version when'],
+  ])
+
+  const consents = program
+    .command('consent')
+    .summary('grant, revoke and list consents')
+    .description('Consents: who may read what, for which purpose, until when.')
+  const grant = consents
+    .command('grant')
+    .summary('let somebody read')
+    .addOption(folder())
+    .addOption(new Option('--to <card>', "a person's contact card: as text, or as a file").conflicts(['organisation', 'role']))
+    .option('--organisation <id>', 'account of an organisation', parseId)
+    .option('--role <role>', 'only its people in this role', parseRole)
+    .addOption(
+      new Option('--purpose <code...>', `purposes of use: ${PURPOSE_CHOICES.join(', ')} (default TREAT)`).argParser(
+        collectChoice(PURPOSE_CHOICES),
+      ),
+    )
+    .addOption(new Option('--class <class...>', `only these classes: ${CLASS_CHOICES.join(', ')}`).argParser(collectChoice(CLASS_CHOICES)))
+    .addOption(new Option('--except-class <class...>', 'all but these classes').argParser(collectChoice(CLASS_CHOICES)))
+    .addOption(
+      new Option('--author <id...>', 'only what these organisations wrote').argParser((text: string, previous?: readonly string[]) =>
+        collect(parseId(text), previous),
+      ),
+    )
+    .option('--from <date>', 'start of the consent (default: now)', parseInstant)
+    .addOption(
+      new Option('--until <end>', 'end of the consent: a date, or a length such as 30d (default 30d)').argParser(parseEnd).conflicts('for'),
+    )
+    .addOption(new Option('--for <duration>', 'length of the consent, as with --until').argParser(parseDuration))
+    .option('--data-from <date>', 'only records about what happened from then on', parseInstant)
+    .option('--data-until <date>', 'only records about what happened before', parseInstant)
+    .option('--note <text>', "what to remember of it, such as a name; for the owner alone (default: the card's name)")
+    .option('--qr', 'show the share code as a QR code in the terminal too')
+    .action(action(host, async () => (await import('../commands/consent-grant.ts')).consentGrant))
+  examples(requireOneOf(grant, ['to', 'organisation']), [
+    ['epione consent grant --folder 3f0c... --to otieno.card --for 30d', 'a clinician, to treat, for a month; prints the share code'],
+    ['epione consent grant --folder 3f0c... --organisation 0a17... --role cardiologist --except-class social-history', 'a role'],
+  ])
+  const revoke = consents
+    .command('revoke')
+    .summary('take a consent back; binds every custodian within 75 s')
+    .argument('<consent>', 'id of the consent', parseId)
+    .addOption(folder())
+    .action(action(host, async () => (await import('../commands/consent-revoke.ts')).consentRevoke))
+  examples(revoke, [['epione consent revoke 9d21... --folder 3f0c...', 'from then on reads under it are refused']])
+  const listConsents = consents
+    .command('list')
+    .summary('the consents of a folder, with their state')
+    .addOption(folder())
+    .option('--all', 'revoked and expired ones too')
+    .action(action(host, async () => (await import('../commands/consent-list.ts')).consentList))
+  examples(listConsents, [['epione consent list --folder 3f0c... --all --json', 'the whole history, for programs']])
+
+  const access = program
+    .command('access')
+    .summary('who opened records')
+    .description('Access: the entries that every read leaves on the ledger before it happens.')
+  const log = access
+    .command('log')
+    .summary('who read, when, why and under which consent; checked with its proof')
+    .addOption(folder())
+    .option('--verify', 'say what was checked, and end with exit code 7 where anything about it is doubtful')
+    .option('--limit <n>', 'most entries to print, the newest last', parseInteger(1, 100_000), 1000)
+    .action(action(host, async () => (await import('../commands/access-log.ts')).accessLog))
+  examples(log, [
+    ['epione access log --folder 3f0c...', 'every entry, none left out: the proof says so'],
+    ['epione access log --folder 3f0c... --json', 'for programs'],
+  ])
+}

@@ -1,0 +1,54 @@
+/** Declarations of the commands about a network on this machine. */
+import type { Command } from 'commander'
+import { action, type Host } from '../context.ts'
+import { parseInteger } from '../parse.ts'
+import { examples } from './declare.ts'
+
+export function declareTestnetCommands(program: Command, host: Host): void {
+  program.commandsGroup('Try it on this machine:')
+
+  const testnet = program
+    .command('testnet')
+    .summary('a whole network on this machine')
+    .description('A network of real processes on loopback, under ./.epione-testnet; no Docker, no root.')
+  const dir = ['--dir <folder>', 'folder of the network', '.epione-testnet'] as const
+  const up = testnet
+    .command('up')
+    .summary('start a network, or start it again')
+    .option(...dir)
+    .option('--validators <n>', 'hospitals, each a validator and custodian (default 4)', parseInteger(1, 64))
+    .option('--full <n>', 'hospitals that follow and store without voting (default 0)', parseInteger(0, 63))
+    .option(
+      '--base-port <port>',
+      'node i listens at base + 10 i, and for WebSockets at the port after (default 7700)',
+      parseInteger(1024, 32_700),
+    )
+    .option('--seed <n>', 'makes all keys repeatable (default 7)', parseInteger(0, 2 ** 31 - 1))
+    .action(action(host, async () => (await import('../commands/testnet-up.ts')).testnetUp))
+  examples(up, [
+    ['epione testnet up', 'four hospitals in four countries'],
+    ['epione testnet up --validators 7 --dir big --base-port 8800', 'seven, beside the first'],
+  ])
+  const down = testnet
+    .command('down')
+    .summary('stop a network, also after a crash')
+    .option(...dir)
+    .option('--clean', 'remove what it made too')
+    .action(action(host, async () => (await import('../commands/testnet-down.ts')).testnetDown))
+  examples(down, [['epione testnet down --clean', 'nothing is left']])
+  const status = testnet
+    .command('status')
+    .summary('its nodes, their heights and processes')
+    .option(...dir)
+    .action(action(host, async () => (await import('../commands/testnet-status.ts')).testnetStatus))
+  examples(status, [['epione testnet status --json', 'for programs']])
+  const logs = testnet
+    .command('logs')
+    .summary('what its nodes log')
+    .argument('[node]', 'one node, such as node1; all without')
+    .option(...dir)
+    .option('-f, --follow', 'go on as the logs grow')
+    .option('-n, --lines <n>', 'last lines of each node', parseInteger(0, 100_000), 20)
+    .action(action(host, async () => (await import('../commands/testnet-logs.ts')).testnetLogs))
+  examples(logs, [['epione testnet logs node2 -f', 'one hospital, as it goes']])
+}
