@@ -50,14 +50,16 @@ if (Number(process.versions.node.split('.')[0]) >= NEEDED) {
   } else if (binary === null) {
     fail('the one that the package brings is missing')
   } else {
-    // The mark keeps an EPIONE_NODE that is old itself from starting this file for ever.
-    const child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
-      stdio: 'inherit',
-      env: { ...process.env, EPIONE_LAUNCHED: '1' },
-    })
+    let child
+    // Before the start: a signal that comes while the program starts must reach it, and not end this process alone.
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
       process.on(signal, () => child.kill(signal))
     }
+    // The mark keeps an EPIONE_NODE that is old itself from starting this file for ever.
+    child = spawn(binary, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+      stdio: 'inherit',
+      env: { ...process.env, EPIONE_LAUNCHED: '1' },
+    })
     child.on('error', error => fail(`${binary} does not start (${error.code})`))
     child.on('exit', (code, signal) => {
       if (signal === null) {

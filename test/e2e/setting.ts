@@ -20,7 +20,7 @@ export class Setting {
     this.dir = dir
     this.net = net
     const [first, second] = net.nodes as [Testnet['nodes'][number], Testnet['nodes'][number]]
-    this.author = ['--home', first.home, '--passphrase-file', net.passphraseFile]
+    this.author = ['--home', first.home]
     this.patient = [
       ...['--home', this.at('patient'), '--wallet', this.at('wallet'), '--passphrase-file', this.at('passphrase')],
       ...['--peer', second.addresses[0] as string],

@@ -73,7 +73,10 @@ async function run(options: { seed: number; basePort?: number; keep: boolean; si
     process.stderr.write(`The nodes' logs are in ${dir}.\n`)
   }
   if (options.keep && code === 0 && net !== undefined) {
-    narrator.say(`The network stays up, in ${dir}. Stop it with: npx epione testnet down --dir ${dir}`)
+    for (const node of net.nodes) narrator.say(`${node.name}: ${node.pid === null ? 'killed' : node.addresses.join('  ')}`)
+    narrator.say(`The network stays up, in ${dir}. Look at it with: npx epione testnet status --dir ${dir}`)
+    narrator.say(`Stop it with: npx epione testnet down --clean --dir ${dir}`)
+    await net.leave()
     return code
   }
   await net?.stop()
