@@ -11,13 +11,22 @@ import { openBodyCodec } from '../../src/contracts/access-formats.ts'
 import { type AccessOpening, accessCommitment, accessOpeningCodec } from '../../src/contracts/consent-terms.ts'
 import { grantBodyCodec, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
 import { rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
-import { stateKey } from '../../src/contracts/state-keys.ts'
+import { anchorBodyCodec } from '../../src/contracts/records-formats.ts'
+import { NAMESPACE, stateKey } from '../../src/contracts/state-keys.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { type SigningKey, verifySignature } from '../../src/crypto/signature.ts'
 import { ownerKey } from '../../src/crypto/wallet.ts'
-import { concat, equalBytes } from '../../src/encoding/bytes.ts'
+import { concat, equalBytes, toHex } from '../../src/encoding/bytes.ts'
+import { errorCode } from '../../src/encoding/errors.ts'
 import { domain } from '../../src/encoding/hash.ts'
-import { type UploadTicket, uploadTicketBytes, uploadTicketCodec } from '../../src/fragments/formats.ts'
+import {
+  storageReceiptBytes,
+  storageReceiptCodec,
+  type UploadTicket,
+  uploadTicketBytes,
+  uploadTicketCodec,
+} from '../../src/fragments/formats.ts'
+import { place } from '../../src/fragments/placement.ts'
 import { decodeTransaction } from '../../src/ledger/transaction.ts'
 import {
   DESK_DOMAIN,
@@ -30,7 +39,7 @@ import {
 } from '../../src/network/light-messages.ts'
 import { PROTOCOL } from '../../src/network/protocols.ts'
 import { rejectsCode } from '../encoding/throws.ts'
-import { Cluster, nodeKeys, openFolder, permitTo, seedOf, type TestFolder, textRecords } from './cluster.ts'
+import { Cluster, eventually, nodeKeys, openFolder, permitTo, seedOf, type TestFolder, textRecords } from './cluster.ts'
 
 interface World {
   cluster: Cluster
@@ -263,6 +272,74 @@ test('(i) a sponsor signs for the owners of folders that are its own records, an
 
 test('no node logged an error', ({ world }) => {
   assert.equal(world.cluster.errors(), [])
+})
+
+test('(h) an anchor is signed on fresh storage receipts alone: what was staged longer ago may be gone', async ({ world }) => {
+  const { peer, folder } = world
+  const { height: memberHeight, custodians } = await peer.custodians()
+  const submissionRoot = seedOf('aged submission')
+  const { n, k } = peer.parameters
+  const placed = place({ key: submissionRoot, custodians, n, k, policy: null }).custodians
+  const receiptsOf = (time: number) =>
+    placed.slice(0, 3).map((custodian, index) => {
+      const receipt = { chainId: peer.chainId, submissionRoot, custodian: custodian.id, index, bytes: 100, time }
+      const key = [0, 1, 2, 3].map(nodeKeys).find(({ account }) => equalBytes(account, custodian.id))?.signing as SigningKey
+      return { receipt: storageReceiptCodec.encode(receipt), signature: key.sign(storageReceiptBytes(receipt)) }
+    })
+  const body = anchorBodyCodec.encode({ folder: folder.address.id, epoch: 0, submissionRoot, sizeBucket: 7, n, k, memberHeight })
+  const anchor = (time: number): DeskAction => ({ type: 'anchor', value: { body, receipts: receiptsOf(time) } })
+  const now = world.cluster.now(0)
+  await rejectsCode(ask(world, { peer, action: anchor(now - 41 * 60_000) }), 'too-few-receipts')
+  assert.is((await ask(world, { peer, action: anchor(now) })).type, 'transaction', 'the same receipts, fresh')
+})
+
+test('(i) a sponsor signs so many acts of a folder in an hour, and others lose nothing by it', async ({ world }) => {
+  const { doctor, peer } = world
+  const here = nodeKeys(0).account
+  const act = ({ address, wallet }: TestFolder) => {
+    const body = grantBodyCodec.encode({ commitment: seedOf('c'), wrapHash: seedOf('w'), epoch: 0, expiry: 86_400_000 * 30_000 })
+    const from = { kind: 'folder' as const, id: address.id }
+    return peer.sign({ from, contract: 'consents', action: 'grant', body, sponsor: here }, ownerKey(wallet.seed, 0))
+  }
+  const greedy = await openFolder(peer, doctor, 'greedy')
+  const modest = await openFolder(peer, doctor, 'modest')
+  // An hour may turn while this runs: twice the bound is past it all the same.
+  let signed = 0
+  let refused: unknown
+  while (refused === undefined && signed <= 240) {
+    await peer.sponsor(act(greedy), here).then(
+      () => signed++,
+      (error: unknown) => {
+        refused = error
+      },
+    )
+  }
+  assert.is(errorCode(refused), 'over-folder-quota')
+  assert.ok(signed >= 120 && signed <= 240, `${signed} were signed`)
+  assert.ok((await peer.sponsor(act(modest), here)).length > 0)
+})
+
+test('nobody is given a list of folders, owners or logs', async ({ world }) => {
+  const { peer, folder } = world
+  const short = [NAMESPACE.folder, NAMESPACE.owner, NAMESPACE.accessLog, NAMESPACE.submission, NAMESPACE.consent, NAMESPACE.first]
+  for (const namespace of short) {
+    await rejectsCode(peer.list(Uint8Array.of(namespace)), 'not-found')
+    await rejectsCode(peer.list(concat(Uint8Array.of(namespace), folder.address.id.slice(0, 31))), 'not-found')
+  }
+  const { entries } = await peer.list(stateKey.consents(folder.address.id))
+  assert.ok(entries.length > 0, 'of one folder, whose id is known, all are shown')
+  assert.ok((await peer.members()).length >= 4)
+})
+
+test('a submission is found by the DHT at those who hold it', async ({ world }) => {
+  const { doctor, peer, folder } = world
+  const put = await putRecords(peer, doctor, folder.address, textRecords(['to be located']))
+  const holders = await eventually(async () => {
+    const found = await peer.locate(put.submissionRoot)
+    return found.length === 4 ? found : undefined
+  }, 'all four custodians announce the submission')
+  assert.equal(new Set(holders.map(({ id }) => toHex(id))), new Set(put.custodians.map(({ id }) => toHex(id))))
+  assert.equal(await peer.locate(seedOf('no such submission')), [])
 })
 
 test.run()
