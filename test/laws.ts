@@ -55,7 +55,7 @@ export const GENERATORS: readonly string[] = ['src/fragments/kernel/build.ts']
 const PURE = ['src/consensus', 'src/contracts']
 
 /** Files of the pure rooms that carry out effects: consensus's outermost layer. */
-export const EFFECTS: readonly string[] = ['src/consensus/guard.ts', 'src/consensus/journal.ts', 'src/consensus/wal.ts']
+export const EFFECTS: readonly string[] = ['src/consensus/node-disk.ts']
 
 const IMPURE_GLOBALS = [
   'setTimeout',

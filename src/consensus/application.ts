@@ -63,6 +63,12 @@ export interface Clock {
   setTimer(ms: number, fn: () => void): () => void
 }
 
+/** Checks signatures. `verify` is for certificates, which are checked whole; `verifyAsync` may use other threads. */
+export interface Verifier {
+  verify(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean
+  verifyAsync(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean>
+}
+
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export interface Logger {
   log(level: LogLevel, event: string, fields?: Readonly<Record<string, string | number | boolean | null>>): void
@@ -76,11 +82,30 @@ export interface Misbehaviour {
   evidence?: Evidence
 }
 
+/**
+ * Why a frame or a message was dropped. `flood`: its sender's share of the inbox was full. `known`: it would change nothing,
+ * because it came before, or the sender's allowance of later rounds is used up. `old`, `future`: of a height that is over, or
+ * further ahead than is kept. The others are a sender's fault and are blamed on it.
+ */
+export type DropReason = 'flood' | 'known' | 'old' | 'future' | Exclude<Misbehaviour['code'], 'double-sign'>
+
 /** Base times of a round and their growth by round, in ms. */
 export interface Timeouts {
   proposeMs: number
   voteMs: number
   growthMs: number
+}
+
+/**
+ * Bounds of proposer-based time (PBTS): a fresh proposal of round r is timely where its time t and the clock c at its arrival
+ * satisfy t - precision <= c <= t + delay (1 + r / 10) + precision. The delay grows with the round, so that a bound that was set
+ * too low cannot stop a chain.
+ */
+export interface Synchrony {
+  /** How far apart two honest clocks may be, in ms. */
+  precisionMs: number
+  /** How long a proposal may be under way, in ms. */
+  delayMs: number
 }
 
 export interface EngineStatus {
@@ -91,6 +116,8 @@ export interface EngineStatus {
   step: 'idle' | 'propose' | 'prevote' | 'precommit' | 'decided'
   /** Clock time at which this round was entered. */
   sinceMs: number
+  /** Clock time at which this height was entered. */
+  heightSinceMs: number
   /** Proposer of this round. */
   proposer: Uint8Array
   /** What each validator said in this round, as far as it arrived. */
@@ -104,6 +131,8 @@ export interface EngineStatus {
   notVotingBecause: 'follower' | 'not-a-validator' | 'lost-log' | 'halted' | null
   /** Frames that were dropped because the inbox was full. */
   dropped: number
+  /** Frames and messages that were dropped since the start, by reason. */
+  drops: Readonly<Record<DropReason, number>>
   /** Times that the engine waited for its log and guard to reach the disk. */
   syncs: number
   /** Code of the error that stopped the engine for good, or null. */

@@ -82,8 +82,13 @@ export class Driver {
   handle(input: DriverInput, from?: Uint8Array): Effect[] {
     const height = inputHeight(input)
     if (height === this.height) return this.#state.apply(input)
-    if (height > this.height && from !== undefined) this.#future.add(this.height, height, input, from)
+    if (height > this.height && from !== undefined) this.keep(input, from)
     return []
+  }
+
+  /** Keeps a message of a later height, on the account of its sender; false where the bounds refuse it. */
+  keep(input: DriverInput, from: Uint8Array): boolean {
+    return this.#future.add(this.height, inputHeight(input), input, from)
   }
 
   /** What a peer that just connected may have missed of this height. */

@@ -3,21 +3,25 @@
  * the driver sees it, signs under the guard, syncs before anything leaves, and carries out the driver's effects. Results of the
  * application come back as inputs that name height and candidate, so that a late one finds nobody.
  */
-import type { SigningKey } from '../crypto/signature.ts'
+import { type SigningKey, verifySignature, verifySignatureAsync } from '../crypto/signature.ts'
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import type {
   Application,
   Clock,
   ConsensusTransport,
+  DropReason,
   Engine,
   EngineStatus,
   Logger,
   LogLevel,
   Misbehaviour,
+  Synchrony,
   Timeouts,
   Tip,
+  Verifier,
 } from './application.ts'
+import type { Disk } from './disk.ts'
 import { Driver } from './driver.ts'
 import type { Effect } from './effects.ts'
 import { accused, type Evidence } from './evidence.ts'
@@ -29,17 +33,20 @@ import { consensusMessageCodec } from './messages.ts'
 import { PeerHelp } from './peer-help.ts'
 import { Outstanding } from './replay.ts'
 import { Tasks, Timers } from './tasks.ts'
+import { DEFAULT_SYNCHRONY } from './timeliness.ts'
 
 /** Frames of one sender that are handled before the others have their turn. */
 const FRAMES_PER_TURN = 64
+
+const ED25519: Verifier = { verify: verifySignature, verifyAsync: verifySignatureAsync }
 
 export interface EngineOptions {
   chainId: Uint8Array
   /** Consensus key; null for a follower that only verifies decisions. */
   key: SigningKey | null
-  /** Folder of log and guard; nobody else writes there. */
-  dir: string
   timeouts: Timeouts
+  /** @default DEFAULT_SYNCHRONY */
+  synchrony?: Synchrony
   /** Height at which the operator accepts to vote although the log of an earlier life is lost. */
   voteDespiteLostLog?: number
 }
@@ -48,6 +55,10 @@ export interface EngineDependencies {
   application: Application
   transport: ConsensusTransport
   clock: Clock
+  /** Folder of log and guard; nobody else writes there. A follower leaves it alone. */
+  disk: Disk
+  /** @default Ed25519 on the thread pool */
+  verifier?: Verifier
   logger?: Logger
   onMisbehaviour?: (event: Misbehaviour) => void
   /** The engine cannot go on, for example because its log cannot be written; it has stopped voting for good. */
@@ -86,8 +97,19 @@ class ConsensusEngine implements Engine {
   #loop: Promise<void> = Promise.resolve()
   #halted: string | null = null
   #sinceMs: number
+  #heightSinceMs: number
   #round = -1
-  #dropped = 0
+  readonly #drops: Record<DropReason, number> = {
+    flood: 0,
+    known: 0,
+    old: 0,
+    future: 0,
+    malformed: 0,
+    'invalid-signature': 0,
+    'invalid-certificate': 0,
+    'unknown-validator': 0,
+    'wrong-proposer': 0,
+  }
   #syncs = 0
   #waiters: (() => void)[] = []
   #certificateFrom: Uint8Array | null = null
@@ -98,23 +120,29 @@ class ConsensusEngine implements Engine {
     this.#deps = dependencies
     this.#driver = new Driver({ self: options.key?.publicKey ?? null, timeouts: options.timeouts }, dependencies.application.tip())
     this.#sinceMs = dependencies.clock.now()
+    this.#heightSinceMs = this.#sinceMs
     this.#help = new PeerHelp(dependencies, options.timeouts.voteMs)
     this.#timers = new Timers(dependencies.clock)
-    this.#intake = new Intake(options.chainId, {
-      driver: this.#driver,
-      clock: dependencies.clock,
-      help: this.#help,
-      blame: (validator, code) => this.#blame(validator, code),
-    })
+    this.#intake = new Intake(
+      { chainId: options.chainId, synchrony: options.synchrony ?? DEFAULT_SYNCHRONY },
+      {
+        driver: this.#driver,
+        clock: dependencies.clock,
+        help: this.#help,
+        verifier: dependencies.verifier ?? ED25519,
+        blame: (validator, code) => this.#blame(validator, code),
+        dropped: reason => this.#drop(reason),
+      },
+    )
   }
 
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new EpioneError('engine-started', 'A consensus engine is started once.')
-    const { key, dir, chainId, voteDespiteLostLog } = this.#options
+    const { key, chainId, voteDespiteLostLog } = this.#options
     const tip = this.#deps.application.tip()
     this.#driver.enter(tip)
     if (key !== null) {
-      this.#journal = openJournal({ dir, chainId, key, voteDespiteLostLog }, tip)
+      this.#journal = openJournal({ disk: this.#deps.disk, chainId, key, voteDespiteLostLog }, tip)
       if (this.#journal.lost !== null)
         this.#log('error', 'log-lost', { code: this.#journal.lost, silentThrough: this.#journal.silentThrough })
       this.#replay(this.#journal)
@@ -142,9 +170,10 @@ class ConsensusEngine implements Engine {
   receive(bytes: Uint8Array, from: Uint8Array): void {
     if (this.#state !== 'running' || this.#halted !== null) return
     if (bytes.length > consensusMessageCodec.maxBytes) {
+      this.#drop('malformed')
       this.#blame(from, 'malformed')
     } else if (!this.#inbox.push({ bytes, from })) {
-      this.#dropped++
+      this.#drop('flood')
       this.#blame(from, 'flood')
     } else {
       this.#kick()
@@ -190,12 +219,14 @@ class ConsensusEngine implements Engine {
       round: Math.max(0, round),
       step: driver.decided || driver.started ? step : 'idle',
       sinceMs: this.#sinceMs,
+      heightSinceMs: this.#heightSinceMs,
       ...driver.view(),
       lockedRound,
       validRound,
       voting: notVotingBecause === null,
       notVotingBecause,
-      dropped: this.#dropped,
+      dropped: this.#drops.flood,
+      drops: { ...this.#drops },
       syncs: this.#syncs,
       halted: this.#halted,
     }
@@ -303,12 +334,13 @@ class ConsensusEngine implements Engine {
   #submit(input: DriverInput, from?: Uint8Array): void {
     const relevance = this.#driver.relevance(input)
     if (relevance === 'future' && from !== undefined) {
-      this.#driver.handle(input, from)
+      if (!this.#driver.keep(input, from)) this.#drop('future')
       this.#help.ahead(inputHeight(input), this.#driver.height, from)
       return
     }
     if (relevance !== 'apply') return
-    if (input.type === 'proposal' && !input.value.timely) this.#log('warn', 'proposal-ahead-of-time', { height: this.#driver.height })
+    if (input.type === 'proposal' && !input.value.timely)
+      this.#log('warn', 'proposal-untimely', { height: this.#driver.height, round: input.value.proposal.round })
     if (input.type === 'certificate' && from !== undefined) this.#certificateFrom = from
     // A rebroadcast decides nothing and comes often.
     if (this.#journal !== null && !(input.type === 'timeout' && input.value.kind === 'rebroadcast')) {
@@ -483,6 +515,7 @@ class ConsensusEngine implements Engine {
     this.#journal?.enter(tip)
     this.#round = -1
     this.#sinceMs = this.#deps.clock.now()
+    this.#heightSinceMs = this.#sinceMs
     this.#help.entered(this.#driver.height)
     this.#perform(effects)
     this.wake()
@@ -511,6 +544,10 @@ class ConsensusEngine implements Engine {
     this.#work = []
     this.#log('error', 'halted', { code: this.#halted, reason: error instanceof Error ? error.message : 'unknown' })
     this.#deps.onFailure?.(error)
+  }
+
+  #drop(reason: DropReason): void {
+    this.#drops[reason]++
   }
 
   #blame(validator: Uint8Array, code: Misbehaviour['code'], evidence?: Evidence): undefined {

@@ -1,20 +1,16 @@
 /**
- * Last-signed guard (rule 9): what this key signed last, and with which lock, on disk before any signature leaves. Node I/O; not
- * part of the pure core. It is a second line behind the write-ahead log: even with the log lost, nothing is signed twice.
+ * Last-signed guard (rule 9): what this key signed last, and with which lock, on disk before any signature leaves. It is a second line behind the write-ahead log: even with the log lost, nothing is signed twice.
  *
  * The file is two fixed slots on disk blocks of their own, each with a counter and a checksum, written in turn: a torn write
  * leaves the other slot, and what was in the torn one had not been sent.
  */
-import { closeSync, fdatasync, fstatSync, fsyncSync, mkdirSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { promisify } from 'node:util'
 import { concat, equalBytes, u32, u64 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { byteString, codec, fixedBytes, hash32, integer, nullable, struct } from '../encoding/schema.ts'
 import { MAX_ROUND } from '../ledger/certificate.ts'
 import { crc32c } from './crc32c.ts'
+import type { DurableFile } from './disk.ts'
 import type { LockState } from './effects.ts'
-import { openOrCreate, readAll, syncDirectory } from './wal.ts'
 
 const SLOT_BYTES = 4096
 const HEAD = 16
@@ -58,48 +54,37 @@ const NOTHING: GuardRecord = {
   validBlock: null,
 }
 
-const datasync = promisify(fdatasync)
-
 export class SigningGuard {
-  readonly #fd: number
+  readonly #file: DurableFile
   #last: GuardRecord
   #counter: number
   #dirty = false
-  #closed = false
   /** Whether the file was made just now: what was signed before is not known. */
   readonly created: boolean
 
-  private constructor(fd: number, created: boolean, last: GuardRecord, counter: number) {
-    this.#fd = fd
+  private constructor(file: DurableFile, created: boolean, last: GuardRecord, counter: number) {
+    this.#file = file
     this.created = created
     this.#last = last
     this.#counter = counter
   }
 
   /** @throws EpioneError `guard-corrupt` where neither slot can be read: nothing may be signed then */
-  static open(path: string): SigningGuard {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const { fd } = openOrCreate(path)
-    try {
-      // Creation writes both slots before anything is signed, so that an unreadable slot is always a torn or a damaged one. A
-      // file shorter than that is a creation that a crash cut off.
-      if (fstatSync(fd).size < 2 * SLOT_BYTES) {
-        for (const counter of [0, 1]) writeSlot(fd, counter, NOTHING)
-        fsyncSync(fd)
-        syncDirectory(dirname(path))
-        return new SigningGuard(fd, true, NOTHING, 1)
-      }
-      const bytes = readAll(fd, 2 * SLOT_BYTES)
-      const slots = [readSlot(bytes.subarray(0, SLOT_BYTES)), readSlot(bytes.subarray(SLOT_BYTES))].filter(slot => slot !== undefined)
-      const newest = slots.sort((a, b) => b.counter - a.counter)[0]
-      if (newest === undefined) {
-        throw new EpioneError('guard-corrupt', `The record of what this validator signed last is damaged: ${path}`)
-      }
-      return new SigningGuard(fd, false, newest.record, newest.counter)
-    } catch (error) {
-      closeSync(fd)
-      throw error
+  static open(file: DurableFile): SigningGuard {
+    // Creation writes both slots before anything is signed, so that an unreadable slot is always a torn or a damaged one. A
+    // file shorter than that is a creation that a crash cut off.
+    if (file.size < 2 * SLOT_BYTES) {
+      for (const counter of [0, 1]) writeSlot(file, counter, NOTHING)
+      file.syncNow()
+      return new SigningGuard(file, true, NOTHING, 1)
     }
+    const bytes = file.read(2 * SLOT_BYTES)
+    const slots = [readSlot(bytes.subarray(0, SLOT_BYTES)), readSlot(bytes.subarray(SLOT_BYTES))].filter(slot => slot !== undefined)
+    const newest = slots.sort((a, b) => b.counter - a.counter)[0]
+    if (newest === undefined) {
+      throw new EpioneError('guard-corrupt', 'The record of what this validator signed last is damaged: it must not sign anything.')
+    }
+    return new SigningGuard(file, false, newest.record, newest.counter)
   }
 
   /** What was signed last; `signature` is null where nothing was. */
@@ -147,13 +132,12 @@ export class SigningGuard {
     if (!this.#dirty) return
     this.#dirty = false
     this.#counter++
-    writeSlot(this.#fd, this.#counter, this.#last)
-    await datasync(this.#fd)
+    writeSlot(this.#file, this.#counter, this.#last)
+    await this.#file.sync()
   }
 
   close(): void {
-    if (!this.#closed) closeSync(this.#fd)
-    this.#closed = true
+    this.#file.close()
   }
 }
 
@@ -162,14 +146,12 @@ function compare(a: SigningPlace, b: SigningPlace): number {
 }
 
 /** A slot is `counter (8) | length (4) | CRC-32C (4) | record`, zeros behind. */
-function writeSlot(fd: number, counter: number, record: GuardRecord): void {
+function writeSlot(file: DurableFile, counter: number, record: GuardRecord): void {
   const payload = recordCodec.encode(record)
   const fields = concat(u64(counter), u32(payload.length))
   const slot = new Uint8Array(SLOT_BYTES)
   slot.set(concat(fields, u32(crc32c(fields, payload)), payload))
-  for (let written = 0; written < SLOT_BYTES; ) {
-    written += writeSync(fd, slot, written, SLOT_BYTES - written, (counter % 2) * SLOT_BYTES + written)
-  }
+  file.write((counter % 2) * SLOT_BYTES, slot)
 }
 
 function readSlot(slot: Uint8Array): { counter: number; record: GuardRecord } | undefined {

@@ -1,78 +1,88 @@
 /** From frames to verified inputs: decode, ask the driver whether it is of use, and only then spend time on signatures. */
-import { verifySignatureAsync } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { verifyCertificate } from '../ledger/certificate.ts'
-import type { Clock, Misbehaviour } from './application.ts'
+import type { Clock, DropReason, Misbehaviour, Synchrony, Verifier } from './application.ts'
 import type { Driver } from './driver.ts'
+import { MAX_FUTURE_HEIGHTS } from './future.ts'
 import type { Frame } from './inbox.ts'
 import { type DriverInput, inputHeight } from './inputs.ts'
 import { type ConsensusMessage, consensusMessageCodec, proposalSigningBytes, type Vote, voteMessageSigningBytes } from './messages.ts'
 import type { PeerHelp } from './peer-help.ts'
-
-/** How far ahead of our clock a fresh proposal's time may be, in ms. */
-export const MAX_TIME_AHEAD_MS = 10_000
+import { isTimely } from './timeliness.ts'
 
 export interface VerifiedInput {
   input: DriverInput
   from: Uint8Array
 }
 
+export interface IntakeDependencies {
+  driver: Driver
+  clock: Clock
+  help: PeerHelp
+  verifier: Verifier
+  blame: (validator: Uint8Array, code: Misbehaviour['code']) => void
+  /** A message goes no further; where it is its sender's fault, that was blamed beside. */
+  dropped: (reason: DropReason) => void
+}
+
 export class Intake {
   readonly #chainId: Uint8Array
-  readonly #driver: Driver
-  readonly #clock: Clock
-  readonly #help: PeerHelp
-  readonly #blame: (validator: Uint8Array, code: Misbehaviour['code']) => void
+  readonly #synchrony: Synchrony
+  readonly #deps: IntakeDependencies
 
-  constructor(
-    chainId: Uint8Array,
-    dependencies: { driver: Driver; clock: Clock; help: PeerHelp; blame: (validator: Uint8Array, code: Misbehaviour['code']) => void },
-  ) {
-    this.#chainId = chainId
-    this.#driver = dependencies.driver
-    this.#clock = dependencies.clock
-    this.#help = dependencies.help
-    this.#blame = dependencies.blame
+  constructor(options: { chainId: Uint8Array; synchrony: Synchrony }, dependencies: IntakeDependencies) {
+    this.#chainId = options.chainId
+    this.#synchrony = options.synchrony
+    this.#deps = dependencies
   }
 
   /** Decodes and verifies a frame; undefined where it is of no use, and its sender is blamed where that is its fault. Never throws. */
   async prepare({ bytes, from }: Frame): Promise<VerifiedInput | undefined> {
+    const { driver, help, dropped } = this.#deps
     let message: ConsensusMessage
     try {
       message = consensusMessageCodec.decode(bytes)
     } catch {
-      this.#blame(from, 'malformed')
-      return undefined
+      return this.#fault(from, 'malformed')
     }
     const input = this.#inputOf(message)
-    const relevance = this.#driver.relevance(input)
+    const relevance = driver.relevance(input)
     switch (relevance) {
       case 'known':
+        dropped('known')
         return undefined
       case 'old':
-        if (input.type !== 'certificate') this.#help.old(inputHeight(input), this.#driver.height, from)
+        if (input.type !== 'certificate') help.old(inputHeight(input), driver.height, from)
+        dropped('old')
         return undefined
       case 'unknown-validator':
       case 'wrong-proposer':
-        this.#blame(from, relevance)
-        return undefined
+        return this.#fault(from, relevance)
       default:
         break
     }
-    if (input.type === 'certificate' && relevance === 'future') {
-      // Which validators sign a later height this node cannot know yet: it is a hint to synchronise, no more.
-      this.#help.ahead(inputHeight(input), this.#driver.height, from)
+    if (relevance === 'future' && (input.type === 'certificate' || inputHeight(input) > driver.height + MAX_FUTURE_HEIGHTS)) {
+      // Which validators sign a later height this node cannot know yet, and what is too far ahead is not kept: both are a hint
+      // to synchronise, no more.
+      help.ahead(inputHeight(input), driver.height, from)
+      dropped('future')
       return undefined
     }
     if (await this.#verify(message)) return { input, from }
-    this.#blame(from, message.type === 'certificate' ? 'invalid-certificate' : 'invalid-signature')
+    return this.#fault(from, message.type === 'certificate' ? 'invalid-certificate' : 'invalid-signature')
+  }
+
+  #fault(from: Uint8Array, code: Exclude<Misbehaviour['code'], 'double-sign'>): undefined {
+    this.#deps.dropped(code)
+    this.#deps.blame(from, code)
     return undefined
   }
 
   #inputOf(message: ConsensusMessage): DriverInput {
     switch (message.type) {
       case 'proposal': {
-        const timely = message.value.header.time <= this.#clock.now() + MAX_TIME_AHEAD_MS
+        const { header, round } = message.value
+        const timely = isTimely(header.time, this.#deps.clock.now(), round, this.#synchrony)
         return { type: 'proposal', value: { proposal: message.value, timely } }
       }
       case 'vote':
@@ -86,7 +96,7 @@ export class Intake {
     switch (message.type) {
       case 'proposal': {
         const { validator, signature } = message.value
-        return verifySignatureAsync(validator, proposalSigningBytes(this.#chainId, message.value), signature)
+        return this.#deps.verifier.verifyAsync(validator, proposalSigningBytes(this.#chainId, message.value), signature)
       }
       case 'vote':
         return this.#verifyVotes([message.value])
@@ -94,9 +104,10 @@ export class Intake {
         return this.#verifyVotes(message.value)
       case 'certificate': {
         const { header, certificate } = message.value
+        const { driver, verifier } = this.#deps
         if (!equalBytes(header.chainId, this.#chainId)) return false
         try {
-          verifyCertificate(header, certificate, this.#driver.tip.validators)
+          verifyCertificate(header, certificate, driver.tip.validators, verifier)
           return true
         } catch {
           return false
@@ -107,7 +118,7 @@ export class Intake {
 
   async #verifyVotes(votes: readonly Vote[]): Promise<boolean> {
     const verdicts = await Promise.all(
-      votes.map(vote => verifySignatureAsync(vote.validator, voteMessageSigningBytes(this.#chainId, vote), vote.signature)),
+      votes.map(vote => this.#deps.verifier.verifyAsync(vote.validator, voteMessageSigningBytes(this.#chainId, vote), vote.signature)),
     )
     return verdicts.every(Boolean)
   }

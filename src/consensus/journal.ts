@@ -2,11 +2,11 @@
  * What makes a validator's word durable: the write-ahead log and the guard together. Log inputs before applying them, sign under
  * the guard, sync both in parallel before anything leaves.
  */
-import { join } from 'node:path'
 import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import type { Tip } from './application.ts'
+import type { Disk } from './disk.ts'
 import type { LockState } from './effects.ts'
 import { type GuardRecord, SigningGuard, STEP } from './guard.ts'
 import { type DriverInput, type WalEntry, walEntryCodec } from './inputs.ts'
@@ -21,7 +21,8 @@ import {
 import { WriteAheadLog } from './wal.ts'
 
 export interface JournalOptions {
-  dir: string
+  /** Folder of log and guard; nobody else writes there. */
+  disk: Disk
   chainId: Uint8Array
   key: SigningKey
   /** Height at which the operator accepts to vote although the log of an earlier life is lost. */
@@ -55,14 +56,16 @@ export interface Journal {
  * @throws EpioneError `guard-corrupt`
  */
 export function openJournal(options: JournalOptions, tip: Tip): Journal {
-  const { dir, chainId, key } = options
+  const { disk, chainId, key } = options
   const height = tip.header.height + 1
-  const guard = SigningGuard.open(join(dir, 'guard'))
+  const guardFile = disk.open('guard')
+  let guard: SigningGuard
   let wal: WriteAheadLog
   try {
-    wal = WriteAheadLog.open(join(dir, 'wal'))
+    guard = SigningGuard.open(guardFile)
+    wal = new WriteAheadLog(disk.open('wal'))
   } catch (error) {
-    guard.close()
+    guardFile.close()
     throw error
   }
   const append = (entry: WalEntry): void => wal.append(walEntryCodec.encode(entry))

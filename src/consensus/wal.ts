@@ -1,17 +1,15 @@
 /**
- * Write-ahead log of one height (rule 8: log, then apply; sync, then send). Node I/O; not part of the pure core.
+ * Write-ahead log of one height (rule 8: log, then apply; sync, then send), on any disk.
  *
  * An entry is `length | synced | CRC-32C | payload`, three big-endian 32-bit numbers and the bytes; the checksum covers length,
  * synced and payload. `synced` is how many bytes of the file were known to be on disk when the entry was written. It tells the two kinds of
  * damage apart: bytes that were never synced may be lost at a crash, and that loses nothing that anybody was told; damage below
  * the `synced` of an entry that can still be read is corruption.
  */
-import { closeSync, fdatasync, fstatSync, fsyncSync, ftruncateSync, mkdirSync, openSync, readSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { promisify } from 'node:util'
 import { concat, u32 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { crc32c } from './crc32c.ts'
+import type { DurableFile } from './disk.ts'
 
 const HEAD = 12
 /** Longest payload of an entry, in bytes. */
@@ -19,27 +17,17 @@ export const MAX_WAL_ENTRY_BYTES = 256 * 1024
 /** Longest log, in bytes. Rounds grow longer linearly, so that honest traffic of one height does not come near it in months. */
 export const MAX_WAL_BYTES = 256 * 1024 * 1024
 
-const datasync = promisify(fdatasync)
-
 export class WriteAheadLog {
-  readonly #fd: number
+  readonly #file: DurableFile
   readonly #maxBytes: number
   #size: number
   #synced = 0
-  #closed = false
 
-  private constructor(fd: number, size: number, maxBytes: number) {
-    this.#fd = fd
-    this.#size = size
-    this.#maxBytes = maxBytes
-  }
-
-  /** Opens or creates the log at `path` without reading it: {@link replay} comes first where it may hold something. */
-  static open(path: string, options: { maxBytes?: number } = {}): WriteAheadLog {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    const { fd, created } = openOrCreate(path)
-    if (created) syncDirectory(dirname(path))
-    return new WriteAheadLog(fd, fstatSync(fd).size, options.maxBytes ?? MAX_WAL_BYTES)
+  /** The log in a file, which is not read yet: {@link replay} comes first where it may hold something. */
+  constructor(file: DurableFile, options: { maxBytes?: number } = {}) {
+    this.#file = file
+    this.#size = file.size
+    this.#maxBytes = options.maxBytes ?? MAX_WAL_BYTES
   }
 
   /**
@@ -50,7 +38,7 @@ export class WriteAheadLog {
     if (this.#size > MAX_WAL_BYTES) {
       throw new EpioneError('wal-corrupt', 'The consensus log is longer than it can be.', { metadata: { bytes: this.#size } })
     }
-    const bytes = readAll(this.#fd, this.#size)
+    const bytes = this.#file.read(this.#size)
     const payloads: Uint8Array[] = []
     let offset = 0
     while (offset < bytes.length) {
@@ -65,7 +53,7 @@ export class WriteAheadLog {
         if (entry === undefined || entry.synced <= offset) continue
         throw new EpioneError('wal-corrupt', 'The consensus log is damaged below its synced end.', { metadata: { offset } })
       }
-      ftruncateSync(this.#fd, offset)
+      this.#file.truncate(offset)
     }
     this.#size = offset
     this.#synced = 0
@@ -84,9 +72,7 @@ export class WriteAheadLog {
     }
     const fields = concat(u32(payload.length), u32(this.#synced))
     const entry = concat(fields, u32(crc32c(fields, payload)), payload)
-    for (let written = 0; written < entry.length; ) {
-      written += writeSync(this.#fd, entry, written, entry.length - written, this.#size + written)
-    }
+    this.#file.write(this.#size, entry)
     this.#size += entry.length
   }
 
@@ -94,20 +80,19 @@ export class WriteAheadLog {
   async sync(): Promise<void> {
     const size = this.#size
     if (size === this.#synced) return
-    await datasync(this.#fd)
+    await this.#file.sync()
     this.#synced = size
   }
 
   /** Empties the log: its height is stored. Durable with the next {@link sync}; a log of a stored height is ignored anyway. */
   reset(): void {
-    ftruncateSync(this.#fd, 0)
+    this.#file.truncate(0)
     this.#size = 0
     this.#synced = 0
   }
 
   close(): void {
-    if (!this.#closed) closeSync(this.#fd)
-    this.#closed = true
+    this.#file.close()
   }
 }
 
@@ -119,36 +104,4 @@ function entryAt(bytes: Uint8Array, offset: number): { synced: number; payload: 
   if (length === 0 || length > MAX_WAL_ENTRY_BYTES || offset + HEAD + length > bytes.length) return undefined
   const payload = bytes.subarray(offset + HEAD, offset + HEAD + length)
   return crc32c(bytes.subarray(offset, offset + 8), payload) === view.getUint32(8) ? { synced: view.getUint32(4), payload } : undefined
-}
-
-/** The first `size` bytes of a file. */
-export function readAll(fd: number, size: number): Uint8Array {
-  const bytes = new Uint8Array(size)
-  let read = 0
-  while (read < size) {
-    const count = readSync(fd, bytes, read, size - read, read)
-    if (count === 0) break
-    read += count
-  }
-  return bytes.subarray(0, read)
-}
-
-/** Opens a file for reading and writing; `created` tells whether it was not there. */
-export function openOrCreate(path: string): { fd: number; created: boolean } {
-  try {
-    return { fd: openSync(path, 'r+'), created: false }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    return { fd: openSync(path, 'wx+', 0o600), created: true }
-  }
-}
-
-/** Makes a new file's name durable. */
-export function syncDirectory(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
 }

@@ -1,8 +1,9 @@
 /** Joins the consensus engine to the ledger, the pool and the network. */
 
-import type { Application, Engine, EngineStatus, Tip } from '../consensus/application.ts'
+import type { Application, Engine, EngineStatus, Misbehaviour, Tip } from '../consensus/application.ts'
 import { createEngine } from '../consensus/engine.ts'
 import { consensusMessageCodec, type Decision } from '../consensus/messages.ts'
+import { nodeDisk } from '../consensus/node-disk.ts'
 import { proposerAt } from '../consensus/proposer.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
@@ -11,6 +12,7 @@ import type { Certificate } from '../ledger/certificate.ts'
 import { type Header, headerHash } from '../ledger/header.ts'
 import type { MemberChannel, Network } from '../network/network.ts'
 import { PROTOCOL } from '../network/protocols.ts'
+import type { Offence } from '../network/standing.ts'
 import type { Chain, ChainTip } from './chain.ts'
 import type { Directory } from './directory.ts'
 import { buildCandidate, type Candidate, checkCandidate } from './executor.ts'
@@ -23,6 +25,17 @@ import type { TransactionService } from './transactions.ts'
 const MAX_CANDIDATES = 16
 /** How long a decided block's missing batches are looked for before synchronisation is left to bring it, in ms. */
 const GATHER_MS = 5_000
+
+/**
+ * What a validator's misbehaviour counts as among peers. A wrong proposer or an unknown validator is what an honest peer sends, too, which does not know of
+ * a change of validators yet; a double signature is dealt with by the ledger.
+ */
+const OFFENCE: Readonly<Partial<Record<Misbehaviour['code'], Offence>>> = {
+  malformed: 'malformed',
+  flood: 'flood',
+  'invalid-signature': 'lie',
+  'invalid-certificate': 'lie',
+}
 
 export interface ConsensusOptions {
   key: SigningKey | null
@@ -70,7 +83,6 @@ export class ConsensusService implements Application {
       {
         chainId: chain.chainId,
         key: this.#options.key,
-        dir: this.#options.dir,
         timeouts: { proposeMs: parameters.proposeTimeoutMs, voteMs: parameters.voteTimeoutMs, growthMs: parameters.timeoutGrowthMs },
       },
       {
@@ -89,11 +101,13 @@ export class ConsensusService implements Application {
             return () => clearTimeout(timer)
           },
         },
+        disk: nodeDisk(this.#options.dir),
         logger: { log: (level, event, fields) => logger[level](fields ?? {}, event) },
         onMisbehaviour: ({ validator, code }) => {
           logger.warn({ validator: toHex(validator).slice(0, 8), code }, 'a validator misbehaved')
           const member = directory.byConsensusKey(validator)
-          if (member !== undefined && (code === 'malformed' || code === 'flood')) network.report(member.organisation.networkKey, code)
+          const offence = OFFENCE[code]
+          if (member !== undefined && offence !== undefined) network.report(member.organisation.networkKey, offence)
         },
       },
     )

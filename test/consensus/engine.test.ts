@@ -5,6 +5,7 @@ import * as assert from 'uvu/assert'
 import { verifyEvidence } from '../../src/consensus/evidence.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import { type ConsensusMessage, consensusMessageCodec, signProposal, signVote, type Vote } from '../../src/consensus/messages.ts'
+import { openNodeFile } from '../../src/consensus/node-disk.ts'
 import { proposerAt } from '../../src/consensus/proposer.ts'
 import { WriteAheadLog } from '../../src/consensus/wal.ts'
 import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
@@ -248,7 +249,7 @@ test('a guard that is ahead of the log binds the node to its lock', () =>
     await network.stop(2)
     // The log as a power cut may leave it: its last entries, from the first vote of this node on, never reached the disk.
     const path = join(network.dirs[2]!, 'wal')
-    const wal = WriteAheadLog.open(path)
+    const wal = new WriteAheadLog(openNodeFile(path))
     const payloads = wal.replay()
     wal.reset()
     for (const payload of payloads) {
@@ -440,6 +441,41 @@ test('a proposal too far ahead of the clock gets nil from everybody', () =>
     const { header, certificate } = network.applications[0]!.blocks[0]!
     assert.equal(certificate.round, 1)
     assert.ok(header.time <= network.clock.now())
+  }))
+
+test('a proposal whose time is long past gets nil from everybody', () =>
+  withNetwork({}, async network => {
+    const liar = indexOf(network, proposerAt(network.set, 1, 0).publicKey)
+    const application = network.applications[liar]!
+    const create = application.createValue.bind(application)
+    application.createValue = (height, round, proposer) => create(height, round, proposer, genesis(network.set).header.time + 1)
+    await network.start()
+    await network.until(() => false, 60_000)
+    network.addWork(1)
+    assert.ok(await network.until(() => network.heights().every(height => height === 1)))
+    const { header, certificate } = network.applications[0]!.blocks[0]!
+    assert.equal(certificate.round, 1)
+    assert.ok(header.time > network.clock.now() - 30_000)
+  }))
+
+test('drops are counted by reason', () =>
+  withNetwork({}, async network => {
+    await network.start()
+    const from = network.keys[1]!
+    const engine = network.engines[0]!
+    const at = (height: number, key = from): Vote =>
+      signVote(chainId, { kind: 'prevote', height, round: 0, block: null, validator: key.publicKey }, key)
+    const give = (message: ConsensusMessage): void => engine.receive(consensusMessageCodec.encode(message), from.publicKey)
+    give({ type: 'vote', value: at(500) })
+    await network.settle()
+    give({ type: 'vote', value: at(1) })
+    await network.settle()
+    give({ type: 'vote', value: at(1) })
+    give({ type: 'vote', value: { ...at(1), round: 1 } })
+    engine.receive(Uint8Array.of(1), from.publicKey)
+    await network.settle()
+    const { drops } = engine.status()
+    assert.equal([drops.future, drops.known, drops['invalid-signature'], drops.malformed], [1, 1, 1, 1])
   }))
 
 test('a late node catches up and votes again', () =>

@@ -5,6 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { LockState } from '../../src/consensus/effects.ts'
 import { SigningGuard, type SigningPlace, STEP } from '../../src/consensus/guard.ts'
+import { openNodeFile } from '../../src/consensus/node-disk.ts'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
@@ -32,7 +33,7 @@ function attempt(guard: SigningGuard, place: SigningPlace, text: string): string
 }
 
 test('places go up; every regression is refused', ({ path }) => {
-  const guard = SigningGuard.open(path)
+  const guard = SigningGuard.open(openNodeFile(path))
   for (const place of [at(0, 0, 0), at(1, 0, STEP.proposal), at(1, 0, STEP.prevote), at(1, 0, STEP.precommit), at(1, 1, 1), at(2, 0, 1)]) {
     assert.is(attempt(guard, place, 'a'), 'signed')
   }
@@ -44,7 +45,7 @@ test('places go up; every regression is refused', ({ path }) => {
 })
 
 test('the same place gives the stored signature for identical bytes alone', ({ path }) => {
-  const guard = SigningGuard.open(path)
+  const guard = SigningGuard.open(openNodeFile(path))
   const place = at(5, 0, STEP.precommit)
   const first = guard.sign(place, utf8('block'), UNLOCKED, message => key.sign(message))
   const stored = guard.sign(place, utf8('block'), UNLOCKED, () => assert.unreachable('nothing is signed again') as never)
@@ -54,13 +55,13 @@ test('the same place gives the stored signature for identical bytes alone', ({ p
 })
 
 test('what was synced binds the next life, with lock and valid value', async ({ path }) => {
-  const guard = SigningGuard.open(path)
+  const guard = SigningGuard.open(openNodeFile(path))
   assert.ok(guard.created)
   const lock: LockState = { lockedRound: 2, lockedBlock: sha256(utf8('v')), validRound: 2, validBlock: sha256(utf8('v')) }
   guard.sign(at(7, 2, STEP.precommit), utf8('block'), lock, message => key.sign(message))
   await guard.sync()
   guard.close()
-  const next = SigningGuard.open(path)
+  const next = SigningGuard.open(openNodeFile(path))
   assert.not(next.created)
   assert.is(next.last.lockedRound, 2)
   assert.equal(next.last.lockedBlock, lock.lockedBlock)
@@ -72,7 +73,7 @@ test('what was synced binds the next life, with lock and valid value', async ({ 
 })
 
 test('a crash in the middle of any write leaves the record before it', async ({ path }) => {
-  const guard = SigningGuard.open(path)
+  const guard = SigningGuard.open(openNodeFile(path))
   for (let round = 0; round < 4; round++) {
     guard.sign(at(1, round, STEP.prevote), utf8(`r${round}`), UNLOCKED, message => key.sign(message))
     await guard.sync()
@@ -87,7 +88,7 @@ test('a crash in the middle of any write leaves the record before it', async ({ 
     const bytes = Uint8Array.from(before)
     bytes.set(after.subarray(0, cut))
     writeFileSync(path, bytes)
-    const next = SigningGuard.open(path)
+    const next = SigningGuard.open(openNodeFile(path))
     if (next.last.round === 3) torn++
     else assert.is(next.last.round, 4)
     assert.is(attempt(next, at(1, 3, STEP.prevote), 'changed'), 'double-sign-refused')
@@ -97,7 +98,7 @@ test('a crash in the middle of any write leaves the record before it', async ({ 
 })
 
 test('with both slots damaged nothing is signed', async ({ path }) => {
-  const guard = SigningGuard.open(path)
+  const guard = SigningGuard.open(openNodeFile(path))
   guard.sign(at(1, 0, 1), utf8('a'), UNLOCKED, message => key.sign(message))
   await guard.sync()
   guard.close()
@@ -106,7 +107,7 @@ test('with both slots damaged nothing is signed', async ({ path }) => {
   bytes[4096 + 20]! ^= 1
   writeFileSync(path, bytes)
   try {
-    SigningGuard.open(path)
+    SigningGuard.open(openNodeFile(path))
     assert.unreachable('a damaged guard must not open')
   } catch (error) {
     assert.is(errorCode(error), 'guard-corrupt')
@@ -115,19 +116,19 @@ test('with both slots damaged nothing is signed', async ({ path }) => {
 
 test('a creation that was cut off is a creation', ({ path }) => {
   writeFileSync(path, new Uint8Array(100))
-  const guard = SigningGuard.open(path)
+  const guard = SigningGuard.open(openNodeFile(path))
   assert.ok(guard.created)
   guard.close()
 })
 
 test('the log teaches a guard whose newest slot is lost', async ({ path }) => {
-  const guard = SigningGuard.open(path)
+  const guard = SigningGuard.open(openNodeFile(path))
   guard.sign(at(1, 0, STEP.prevote), utf8('a'), UNLOCKED, message => key.sign(message))
   guard.observe(at(1, 0, STEP.precommit), utf8('b'), key.sign(utf8('b')))
   guard.observe(at(1, 0, STEP.proposal), utf8('older'), key.sign(utf8('older')))
   await guard.sync()
   guard.close()
-  const next = SigningGuard.open(path)
+  const next = SigningGuard.open(openNodeFile(path))
   assert.is(attempt(next, at(1, 0, STEP.precommit), 'other'), 'double-sign-refused')
   assert.is(attempt(next, at(1, 0, STEP.precommit), 'b'), 'signed')
   next.close()

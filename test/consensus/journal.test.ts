@@ -7,6 +7,7 @@ import type { Tip } from '../../src/consensus/application.ts'
 import type { LockState } from '../../src/consensus/effects.ts'
 import { type Journal, openJournal } from '../../src/consensus/journal.ts'
 import type { UnsignedVote } from '../../src/consensus/messages.ts'
+import { nodeDisk } from '../../src/consensus/node-disk.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
 import { headerHash } from '../../src/ledger/header.ts'
@@ -24,7 +25,7 @@ test.before.each(context => {
 test.after.each(context => rmSync(context.dir, { recursive: true, force: true }))
 
 function open(dir: string, at: Tip = tip, voteDespiteLostLog?: number): Journal {
-  return openJournal({ dir, chainId, key, voteDespiteLostLog }, at)
+  return openJournal({ disk: nodeDisk(dir), chainId, key, voteDespiteLostLog }, at)
 }
 
 function prevote(height: number, of: Uint8Array | null): UnsignedVote {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Application, Clock, ConsensusTransport, Engine, Misbehaviour, Tip } from '../../src/consensus/application.ts'
 import { createEngine } from '../../src/consensus/engine.ts'
 import { type ConsensusMessage, consensusMessageCodec, type Decision } from '../../src/consensus/messages.ts'
+import { nodeDisk } from '../../src/consensus/node-disk.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/signature.ts'
 import { concat, equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { sha256, taggedHash } from '../../src/encoding/hash.ts'
@@ -232,11 +233,12 @@ export class TestNetwork {
       const application = this.applications[i]!
       application.onBehind = () => this.#synchronise(i)
       const engine = createEngine(
-        { chainId, key: this.keys[i]!, dir: this.dirs[i]!, timeouts: TIMEOUTS, voteDespiteLostLog: this.voteDespiteLostLog },
+        { chainId, key: this.keys[i]!, timeouts: TIMEOUTS, voteDespiteLostLog: this.voteDespiteLostLog },
         {
           application,
           transport: this.#transport(i),
           clock: this.clock,
+          disk: nodeDisk(this.dirs[i]!),
           logger: { log: (_level, event, fields) => this.events.push({ node: i, event, fields }) },
           onMisbehaviour: event => this.misbehaviour.push({ ...event, at: i }),
           onFailure: error => this.failures.push(error),

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { crc32c } from '../../src/consensus/crc32c.ts'
+import { openNodeFile } from '../../src/consensus/node-disk.ts'
 import { MAX_WAL_ENTRY_BYTES, WriteAheadLog } from '../../src/consensus/wal.ts'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
@@ -21,7 +22,7 @@ const entries = (n: number): Uint8Array[] => Array.from({ length: n }, (_, i) =>
 
 /** A log with entries, synced after those at `synced`. */
 async function written(path: string, payloads: Uint8Array[], synced: readonly number[]): Promise<void> {
-  const wal = WriteAheadLog.open(path)
+  const wal = new WriteAheadLog(openNodeFile(path))
   for (const [i, payload] of payloads.entries()) {
     wal.append(payload)
     if (synced.includes(i)) await wal.sync()
@@ -30,7 +31,7 @@ async function written(path: string, payloads: Uint8Array[], synced: readonly nu
 }
 
 function replay(path: string): { payloads: Uint8Array[]; code: string } {
-  const wal = WriteAheadLog.open(path)
+  const wal = new WriteAheadLog(openNodeFile(path))
   try {
     return { payloads: wal.replay(), code: 'ok' }
   } catch (error) {
@@ -48,7 +49,7 @@ test('the checksum is CRC-32C', () => {
 
 test('what was appended is replayed in order, and more can follow', async ({ path }) => {
   await written(path, entries(5), [4])
-  const wal = WriteAheadLog.open(path)
+  const wal = new WriteAheadLog(openNodeFile(path))
   assert.equal(wal.replay(), entries(5))
   wal.append(utf8('six'))
   await wal.sync()
@@ -103,7 +104,7 @@ test('a hole in what was never synced is no corruption: it ends the log', async 
 
 test('reset empties it', async ({ path }) => {
   await written(path, entries(5), [4])
-  const wal = WriteAheadLog.open(path)
+  const wal = new WriteAheadLog(openNodeFile(path))
   wal.replay()
   wal.reset()
   wal.append(utf8('new'))
@@ -112,7 +113,7 @@ test('reset empties it', async ({ path }) => {
 })
 
 test('entries and the whole are bounded', ({ path }) => {
-  const wal = WriteAheadLog.open(path, { maxBytes: 1000 })
+  const wal = new WriteAheadLog(openNodeFile(path), { maxBytes: 1000 })
   const code = (payload: Uint8Array): string => {
     try {
       wal.append(payload)
