@@ -43,6 +43,13 @@ export interface Application {
    * present tip is the answer.
    */
   commit(header: Header, batches: Uint8Array[], certificate: Certificate): Promise<Tip>
+  /**
+   * Bodies of batches that this node holds, in their order. The engine logs them before it votes for a value that names them: were they in memory
+   * alone, a power cut between polka and decision could leave the network locked on a value that nobody can execute any more.
+   */
+  bodies?(batches: readonly Uint8Array[]): Uint8Array[]
+  /** Bodies that the log of an earlier life kept for the height above the tip; called once, at the start, before anything else. */
+  restore?(bodies: readonly Uint8Array[]): void
   /** A validator speaks of a height that is not this node's next one: blocks are to be had. May be called often. */
   behind?(height: number, from: Uint8Array): void
   /** The decision of a stored height, to help a validator that is behind. */

@@ -145,6 +145,7 @@ class ConsensusEngine implements Engine {
       this.#journal = openJournal({ disk: this.#deps.disk, chainId, key, voteDespiteLostLog }, tip)
       if (this.#journal.lost !== null)
         this.#log('error', 'log-lost', { code: this.#journal.lost, silentThrough: this.#journal.silentThrough })
+      this.#deps.application.restore?.(this.#journal.bodies)
       this.#replay(this.#journal)
     }
     this.#state = 'running'
@@ -246,8 +247,10 @@ class ConsensusEngine implements Engine {
       // The guard reached the disk before the log did: its lock binds all the same.
       this.#submit({ type: 'lock', value: { height, round: lockedRound, block: lockedBlock } })
     }
-    this.#perform(outstanding.effects(this.#driver.machine.round))
+    if (journal.unlogged !== null) this.#submit({ type: 'votes', value: [journal.unlogged] })
+    // What was said before comes first: a vote is of no use to whoever lacks its proposal.
     for (const message of this.#driver.resend()) this.#outbox.push({ type: 'broadcast', message })
+    this.#perform(outstanding.effects(this.#driver.machine.round))
     if (journal.inputs.length > 0) this.#log('info', 'replayed', { inputs: journal.inputs.length, height: this.#driver.height })
   }
 
@@ -472,6 +475,7 @@ class ConsensusEngine implements Engine {
     this.#task('value', async signal => {
       try {
         const { header, batches } = await application.createValue(height, round, proposer, timeMs, signal)
+        if (signal.aborted || !this.#keep(batches)) return undefined
         return { type: 'value', value: { height, round, header, batches } }
       } catch (error) {
         if (!signal.aborted) this.#log('error', 'create-value-failed', { height, round, code: errorCode(error) })
@@ -490,8 +494,23 @@ class ConsensusEngine implements Engine {
         if (!signal.aborted) this.#log('warn', 'validation-failed', { height, code: errorCode(error) })
       }
       if (valid === false) this.#log('warn', 'proposal-invalid', { height })
+      if (valid === true && !signal.aborted && !this.#keep(batches)) valid = null
       return { type: 'verdict', value: { height, candidate, valid } }
     })
+  }
+
+  /** Logs the bodies of a value that is about to be voted for; false where the log has no room for them. */
+  #keep(batches: readonly Uint8Array[]): boolean {
+    const journal = this.#journal
+    const { application } = this.#deps
+    if (journal === null || application.bodies === undefined || this.#silent()) return true
+    const bodies = application.bodies(batches)
+    const kept = batches.every((digest, i) => {
+      const body = bodies[i]
+      return body !== undefined && journal.keep(digest, body)
+    })
+    if (!kept) this.#log('error', 'bodies-not-kept', { height: this.#driver.height })
+    return kept
   }
 
   #task(name: string, call: (signal: AbortSignal) => Promise<DriverInput | undefined>): void {

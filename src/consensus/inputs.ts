@@ -1,5 +1,5 @@
 /** Everything that may change the driver's state within a height, as data: what is logged before it is applied. */
-import { bool, codec, hash32, type Infer, integer, list, nullable, oneOf, struct, tagged } from '../encoding/schema.ts'
+import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, oneOf, struct, tagged } from '../encoding/schema.ts'
 import { MAX_ROUND } from '../ledger/certificate.ts'
 import { headerCodec } from '../ledger/header.ts'
 import { batchesSchema, decisionSchema, MAX_BUNDLE_VOTES, proposalCodec, voteCodec } from './messages.ts'
@@ -44,12 +44,15 @@ export function inputHeight(input: DriverInput): number {
   }
 }
 
+/** Longest body of a batch that the log keeps, in bytes. */
+const MAX_BODY_BYTES = 2 * 1024 * 1024
+
 const walEntrySchema = tagged({
   /** First entry of a height: the block it stands on, and the highest height at which this node must not vote (-1 for none). */
   height: struct({ height: integer(), parent: hash32, silentThrough: integer(Number.MAX_SAFE_INTEGER, -1) }),
   input: driverInputSchema,
-  /** The height is decided and stored. */
-  end: struct({ height: integer() }),
+  /** Body of a batch that the next inputs' values name, under its digest: see `Application.bodies`. */
+  body: struct({ digest: hash32, bytes: byteString(MAX_BODY_BYTES) }),
 })
 export type WalEntry = Infer<typeof walEntrySchema>
-export const walEntryCodec = codec(walEntrySchema, 192 * 1024)
+export const walEntryCodec = codec(walEntrySchema, MAX_BODY_BYTES + 1024)

@@ -3,10 +3,11 @@
  * the guard, sync both in parallel before anything leaves.
  */
 import type { SigningKey } from '../crypto/signature.ts'
-import { equalBytes } from '../encoding/bytes.ts'
+import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
+import { voteOfSigningBytes } from '../ledger/certificate.ts'
 import type { Tip } from './application.ts'
-import type { Disk } from './disk.ts'
+import type { Disk, DurableFile } from './disk.ts'
 import type { LockState } from './effects.ts'
 import { type GuardRecord, SigningGuard, STEP } from './guard.ts'
 import { type DriverInput, type WalEntry, walEntryCodec } from './inputs.ts'
@@ -20,6 +21,9 @@ import {
 } from './messages.ts'
 import { WriteAheadLog } from './wal.ts'
 
+/** Bytes of the log that bodies leave to inputs. */
+const ROOM_FOR_INPUTS = 64 * 1024 * 1024
+
 export interface JournalOptions {
   /** Folder of log and guard; nobody else writes there. */
   disk: Disk
@@ -32,13 +36,22 @@ export interface JournalOptions {
 export interface Journal {
   /** Inputs of the height above the tip that an earlier life logged, in order. */
   readonly inputs: readonly DriverInput[]
+  /** Bodies of batches that it logged with them. */
+  readonly bodies: readonly Uint8Array[]
   /** Highest height at which this node must not vote, for it may have voted and does not know how; -1 for none. */
   readonly silentThrough: number
   /** Why, as a stable code, or null. */
   readonly lost: string | null
   /** What the guard knew at the start. */
   readonly last: GuardRecord
+  /**
+   * The last vote at this height, where the guard has it and the log lost it with its tail. It cannot be given otherwise any more, so it must be
+   * given as it is: a validator that says nothing at that place may be the one that a quorum lacks.
+   */
+  readonly unlogged: Vote | null
   log(input: DriverInput): void
+  /** Logs the body of a batch once a height; false where the log has no room for it: its value must then not be voted for. */
+  keep(digest: Uint8Array, body: Uint8Array): boolean
   /** @throws EpioneError `double-sign-refused` */
   signVote(vote: UnsignedVote, lock: LockState): Vote
   /** @throws EpioneError `double-sign-refused` */
@@ -50,51 +63,81 @@ export interface Journal {
   close(): void
 }
 
+/** Names of the logs: heights take turns, so that the log of the height before is still there when the next one begins. */
+const LOG_NAMES = ['wal-0', 'wal-1'] as const
+
 /**
- * Opens log and guard and decides whether this node may vote at the height above the tip (rule 10, no amnesia): not where the guard has
- * signed there and the log of that height is missing or damaged, nor where both are new on a chain that is not.
+ * Opens logs and guard and decides whether this node may vote at the height above the tip (rule 10, no amnesia): not where the
+ * guard has signed there and the log of that height is damaged, or missing without a proof that it never reached the disk; nor where
+ * guard and logs are new on a chain that is not.
+ *
+ * Log and guard are synced in parallel before a vote leaves. So a crash can leave the guard with a vote whose log did not reach the
+ * disk, and then the vote did not leave. What shows that nothing of a height's log was ever synced is a file that still holds an older
+ * height whole, or an empty one beside the whole log of the height before: a disk that keeps what it synced leaves neither after
+ * a sync.
  * @throws EpioneError `guard-corrupt`
  */
 export function openJournal(options: JournalOptions, tip: Tip): Journal {
   const { disk, chainId, key } = options
   const height = tip.header.height + 1
-  const guardFile = disk.open('guard')
+  const files: DurableFile[] = []
+  const open = (name: string): DurableFile => {
+    const file = disk.open(name)
+    files.push(file)
+    return file
+  }
   let guard: SigningGuard
-  let wal: WriteAheadLog
+  let logs: [WriteAheadLog, WriteAheadLog]
   try {
-    guard = SigningGuard.open(guardFile)
-    wal = new WriteAheadLog(disk.open('wal'))
+    guard = SigningGuard.open(open('guard'))
+    logs = [new WriteAheadLog(open(LOG_NAMES[0])), new WriteAheadLog(open(LOG_NAMES[1]))]
   } catch (error) {
-    guardFile.close()
+    for (const file of files) file.close()
     throw error
   }
-  const append = (entry: WalEntry): void => wal.append(walEntryCodec.encode(entry))
-  const read = readLog(wal, tip)
-  const inputs = read.inputs ?? []
-  for (const input of inputs) observeOwn(guard, chainId, key.publicKey, input)
+  const read = readLogs(logs, tip)
+  for (const input of read.inputs) observeOwn(guard, chainId, key.publicKey, input)
   const last = guard.last
+  const hasSigned = last.signature !== null && last.height >= height
   let lost: string | null = null
   if (read.damaged !== null) lost = read.damaged
-  else if (read.inputs === undefined && last.signature !== null && last.height >= height) lost = 'wal-missing'
+  // The chain is older than the guard, as after a backup was put back: what was signed further up is known in part only.
+  else if (hasSigned && last.height > height) lost = 'chain-behind'
+  else if (hasSigned && !read.found && !read.neverSynced) lost = 'wal-missing'
   // Nothing tells what this key has signed: neither a guard nor a log of any height, on a chain that has blocks.
-  else if (read.inputs === undefined && last.signature === null && tip.header.height > 0 && (guard.created || read.start === undefined)) {
-    lost = 'guard-missing'
-  } else if (read.start !== undefined && read.start.silentThrough >= height) lost = 'log-lost-earlier'
+  else if (!read.found && last.signature === null && tip.header.height > 0 && (guard.created || read.isEmpty)) lost = 'guard-missing'
+  else if (read.silentThrough >= height) lost = 'log-lost-earlier'
   // The silence is written down with the new log, so that it outlasts further restarts.
-  const silent = lost === null ? -1 : Math.max(height, read.start?.silentThrough ?? -1, last.signature === null ? -1 : last.height)
-  const restart = (at: Tip): void => {
-    wal.reset()
-    append({ type: 'end', value: { height: at.header.height } })
-    append({ type: 'height', value: { height: at.header.height + 1, parent: at.hash, silentThrough: silent } })
+  const silent = lost === null ? -1 : Math.max(height, read.silentThrough, last.signature === null ? -1 : last.height)
+  const kept = new Set(read.bodies.map(({ digest }) => toHex(digest)))
+  let log = logs[height % 2] as WriteAheadLog
+  const append = (entry: WalEntry): void => log.append(walEntryCodec.encode(entry))
+  const begin = (at: Tip): void => {
+    const next = at.header.height + 1
+    kept.clear()
+    log = logs[next % 2] as WriteAheadLog
+    log.reset()
+    append({ type: 'height', value: { height: next, parent: at.hash, silentThrough: silent } })
   }
-  if (read.inputs === undefined) restart(tip)
-  const silentThrough = options.voteDespiteLostLog === height ? -1 : silent
+  if (!read.found || read.damaged !== null) {
+    begin(tip)
+    log.syncNow()
+  }
   return {
-    inputs,
-    silentThrough,
+    inputs: read.inputs,
+    bodies: read.bodies.map(({ bytes }) => bytes),
+    silentThrough: options.voteDespiteLostLog === height ? -1 : silent,
     lost,
     last,
+    unlogged: lost === null ? unloggedVote(last, key.publicKey, read.inputs, height) : null,
     log: input => append({ type: 'input', value: input }),
+    keep: (digest, body) => {
+      if (kept.has(toHex(digest))) return true
+      if (log.room - body.length < ROOM_FOR_INPUTS) return false
+      append({ type: 'body', value: { digest, bytes: body } })
+      kept.add(toHex(digest))
+      return true
+    },
     signVote: (vote, lock) => {
       const place = { height: vote.height, round: vote.round, step: STEP[vote.kind] }
       return { ...vote, signature: guard.sign(place, voteMessageSigningBytes(chainId, vote), lock, message => key.sign(message)) }
@@ -104,38 +147,80 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
       return { ...proposal, signature: guard.sign(place, proposalSigningBytes(chainId, proposal), lock, message => key.sign(message)) }
     },
     sync: async () => {
-      await Promise.all([wal.sync(), guard.sync()])
+      await Promise.all([log.sync(), guard.sync()])
     },
-    enter: restart,
+    enter: begin,
     close: () => {
-      wal.close()
-      guard.close()
+      for (const file of files) file.close()
     },
+  }
+}
+
+/** What the two logs hold for the height above a tip. */
+interface ReadLogs {
+  /** Whether one of them is of that height and tip. */
+  found: boolean
+  inputs: DriverInput[]
+  bodies: { digest: Uint8Array; bytes: Uint8Array }[]
+  /** Code where the log that should be of that height cannot be read. */
+  damaged: string | null
+  /** Whether the files show that nothing of that height's log was ever synced. */
+  neverSynced: boolean
+  /** Highest height at which the logs say that this node must not vote; -1 for none. */
+  silentThrough: number
+  /** Whether neither holds the log of any height. */
+  isEmpty: boolean
+}
+
+function readLogs(logs: readonly [WriteAheadLog, WriteAheadLog], tip: Tip): ReadLogs {
+  const height = tip.header.height + 1
+  const present = readLog(logs[height % 2] as WriteAheadLog)
+  const other = readLog(logs[(height + 1) % 2] as WriteAheadLog)
+  const found = present.start?.height === height && equalBytes(present.start.parent, tip.hash)
+  const { created } = logs[height % 2] as WriteAheadLog
+  const isOlder = present.damaged === null && present.start !== undefined && present.start.height < height
+  const isFresh = !created && present.damaged === null && present.start === undefined && other.start?.height === tip.header.height
+  const entries = found ? present.entries : []
+  return {
+    found,
+    inputs: entries.flatMap(entry => (entry.type === 'input' ? [entry.value] : [])),
+    bodies: entries.flatMap(entry => (entry.type === 'body' ? [entry.value] : [])),
+    damaged: present.damaged,
+    neverSynced: isOlder || isFresh,
+    silentThrough: Math.max(present.start?.silentThrough ?? -1, other.start?.silentThrough ?? -1),
+    isEmpty: present.start === undefined && other.start === undefined,
   }
 }
 
 interface ReadLog {
-  /** First entry of the log's height, whatever height that is. */
+  /** First entry, which says whose log it is. */
   start: { height: number; parent: Uint8Array; silentThrough: number } | undefined
-  /** Inputs of the height above the tip; undefined where the log is not of that height. */
-  inputs: DriverInput[] | undefined
-  /** Code where the log cannot be read. */
+  entries: WalEntry[]
   damaged: string | null
 }
 
-function readLog(wal: WriteAheadLog, tip: Tip): ReadLog {
-  let entries: WalEntry[]
+function readLog(log: WriteAheadLog): ReadLog {
   try {
-    entries = wal.replay().map(payload => walEntryCodec.decode(payload))
+    const entries = log.replay().map(payload => walEntryCodec.decode(payload))
+    const [first] = entries
+    return { start: first?.type === 'height' ? first.value : undefined, entries, damaged: null }
   } catch (error) {
     if (!(error instanceof EpioneError)) throw error
-    return { start: undefined, inputs: undefined, damaged: error.code === 'malformed' ? 'wal-corrupt' : error.code }
+    return { start: undefined, entries: [], damaged: error.code === 'malformed' ? 'wal-corrupt' : error.code }
   }
-  const start = entries.flatMap(entry => (entry.type === 'height' ? [entry.value] : []))[0]
-  if (start === undefined || start.height !== tip.header.height + 1 || !equalBytes(start.parent, tip.hash)) {
-    return { start, inputs: undefined, damaged: null }
-  }
-  return { start, inputs: entries.flatMap(entry => (entry.type === 'input' ? [entry.value] : [])), damaged: null }
+}
+
+function unloggedVote(last: GuardRecord, self: Uint8Array, inputs: readonly DriverInput[], height: number): Vote | null {
+  const { signature, step, round, message } = last
+  if (signature === null || last.height !== height || step === STEP.proposal) return null
+  const isLogged = inputs.some(
+    input =>
+      input.type === 'votes' &&
+      input.value.some(vote => vote.round === round && STEP[vote.kind] === step && equalBytes(vote.validator, self)),
+  )
+  if (isLogged) return null
+  const { kind, block } = voteOfSigningBytes(message)
+  return { kind, height, round, block, validator: self, signature }
 }
 
 function observeOwn(guard: SigningGuard, chainId: Uint8Array, self: Uint8Array, input: DriverInput): void {

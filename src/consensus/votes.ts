@@ -117,6 +117,9 @@ export class VoteKeeper {
   }
 
   #newCertificates(votes: readonly Vote[]): { vote: Vote; group: Map<string, Vote> }[] {
+    // The common case is a single vote, and few validators are a quorum alone.
+    const [single] = votes
+    if (votes.length === 1 && single !== undefined && !isQuorum(this.#power([toHex(single.validator)]), this.#total)) return []
     const groups = new Map<string, { vote: Vote; group: Map<string, Vote> }>()
     for (const vote of votes) {
       const sender = toHex(vote.validator)

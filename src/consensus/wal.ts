@@ -6,14 +6,13 @@
  * damage apart: bytes that were never synced may be lost at a crash, and that loses nothing that anybody was told; damage below
  * the `synced` of an entry that can still be read is corruption.
  */
-import { concat, u32 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { crc32c } from './crc32c.ts'
 import type { DurableFile } from './disk.ts'
 
 const HEAD = 12
-/** Longest payload of an entry, in bytes. */
-export const MAX_WAL_ENTRY_BYTES = 256 * 1024
+/** Longest payload of an entry, in bytes: the body of a batch. */
+export const MAX_WAL_ENTRY_BYTES = 2 * 1024 * 1024 + 4096
 /** Longest log, in bytes. Rounds grow longer linearly, so that honest traffic of one height does not come near it in months. */
 export const MAX_WAL_BYTES = 256 * 1024 * 1024
 
@@ -49,8 +48,9 @@ export class WriteAheadLog {
     }
     if (offset < bytes.length) {
       for (let later = offset + 1; later + HEAD < bytes.length; later++) {
-        const entry = entryAt(bytes, later)
-        if (entry === undefined || entry.synced <= offset) continue
+        // The cheap look first: a checksum at every offset of a long tail would take minutes.
+        const synced = syncedAt(bytes, later)
+        if (synced <= offset || synced > later || entryAt(bytes, later) === undefined) continue
         throw new EpioneError('wal-corrupt', 'The consensus log is damaged below its synced end.', { metadata: { offset } })
       }
       this.#file.truncate(offset)
@@ -58,6 +58,11 @@ export class WriteAheadLog {
     this.#size = offset
     this.#synced = 0
     return payloads
+  }
+
+  /** Bytes that may still be appended. */
+  get room(): number {
+    return this.#maxBytes - this.#size
   }
 
   /** Writes an entry; it is on disk after the next {@link sync}. @throws EpioneError `wal-full` beyond the log's bound */
@@ -70,8 +75,12 @@ export class WriteAheadLog {
     if (this.#size + HEAD + payload.length > this.#maxBytes) {
       throw new EpioneError('wal-full', 'The consensus log of this height has reached its bound.', { metadata: { bytes: this.#size } })
     }
-    const fields = concat(u32(payload.length), u32(this.#synced))
-    const entry = concat(fields, u32(crc32c(fields, payload)), payload)
+    const entry = new Uint8Array(HEAD + payload.length)
+    const view = new DataView(entry.buffer)
+    view.setUint32(0, payload.length)
+    view.setUint32(4, this.#synced)
+    view.setUint32(8, crc32c(entry.subarray(0, 8), payload))
+    entry.set(payload, HEAD)
     this.#file.write(this.#size, entry)
     this.#size += entry.length
   }
@@ -84,6 +93,17 @@ export class WriteAheadLog {
     this.#synced = size
   }
 
+  /** As {@link sync}, at once: where a log begins, and nowhere else. */
+  syncNow(): void {
+    this.#file.syncNow()
+    this.#synced = this.#size
+  }
+
+  /** Whether the file was not there before: its name outlives a crash, so that only a loss explains this later on. */
+  get created(): boolean {
+    return this.#file.created
+  }
+
   /** Empties the log: its height is stored. Durable with the next {@link sync}; a log of a stored height is ignored anyway. */
   reset(): void {
     this.#file.truncate(0)
@@ -94,6 +114,11 @@ export class WriteAheadLog {
   close(): void {
     this.#file.close()
   }
+}
+
+/** What an entry at `offset` would say was synced when it was written. */
+function syncedAt(bytes: Uint8Array, offset: number): number {
+  return new DataView(bytes.buffer, bytes.byteOffset + offset, HEAD).getUint32(4)
 }
 
 /** The entry that starts at `offset`; undefined where there is none that is whole. */

@@ -2,7 +2,7 @@
 
 import { verifySignature } from '../crypto/signature.ts'
 import { compareBytes, concat, equalBytes } from '../encoding/bytes.ts'
-import { EpioneError } from '../encoding/errors.ts'
+import { EpioneError, MalformedError } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
 import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct } from '../encoding/schema.ts'
 import { type Header, headerHash, isQuorum, totalPower, type ValidatorSet } from './header.ts'
@@ -25,6 +25,13 @@ export type VoteContent = Infer<typeof voteContentSchema>
 /** Bytes that a validator signs for a vote. They hold no time, so that all precommits for a block are over the same bytes. */
 export function voteSigningBytes(vote: VoteContent): Uint8Array {
   return concat(domain('vote'), voteContentCodec.encode(vote))
+}
+
+/** What {@link voteSigningBytes} were made of. @throws MalformedError where the bytes are those of no vote */
+export function voteOfSigningBytes(bytes: Uint8Array): VoteContent {
+  const prefix = domain('vote')
+  if (!equalBytes(bytes.subarray(0, prefix.length), prefix)) throw new MalformedError('the bytes are not those of a vote')
+  return voteContentCodec.decode(bytes.slice(prefix.length))
 }
 
 const commitSignatureSchema = struct({ validator: fixedBytes(32), signature: fixedBytes(64) })

@@ -17,7 +17,7 @@ import type { Chain, ChainTip } from './chain.ts'
 import type { Directory } from './directory.ts'
 import { buildCandidate, type Candidate, checkCandidate } from './executor.ts'
 import type { Logger } from './logger.ts'
-import { blockTransactions } from './mempool.ts'
+import { blockTransactions, type PooledBatch } from './mempool.ts'
 import type { SyncService } from './sync.ts'
 import type { TransactionService } from './transactions.ts'
 
@@ -56,8 +56,8 @@ export interface ConsensusDependencies {
 export class ConsensusService implements Application {
   readonly #options: ConsensusOptions
   readonly #deps: ConsensusDependencies
-  /** Executed blocks of the height that is being decided, by header hash. */
-  readonly #candidates = new Map<string, Candidate>()
+  /** Executed blocks of the height that is being decided, with the batches that they name, by header hash. */
+  readonly #candidates = new Map<string, { candidate: Candidate; batches: readonly PooledBatch[] }>()
   #engine: Engine | undefined
   #channel: MemberChannel | undefined
   #stopPeers: (() => void) | undefined
@@ -165,7 +165,7 @@ export class ConsensusService implements Application {
     const { chain, transactions } = this.#deps
     const batches = transactions().pool.proposable()
     const candidate = buildCandidate(chain.tip, { time: timeMs, proposer, transactions: blockTransactions(batches) }, chain.seen)
-    this.#remember(candidate)
+    this.#remember(candidate, batches)
     return { header: candidate.header, batches: batches.map(batch => batch.digest) }
   }
 
@@ -178,14 +178,23 @@ export class ConsensusService implements Application {
     if (chain.tip !== parent) throw new EpioneError('gap', 'The tip moved while the block was gathered.')
     const candidate = checkCandidate(parent, header, blockTransactions(gathered), chain.seen)
     if (candidate === undefined) return false
-    this.#remember(candidate)
+    this.#remember(candidate, gathered)
     return true
+  }
+
+  bodies(batches: readonly Uint8Array[]): Uint8Array[] {
+    const held = new Map([...this.#candidates.values()].flatMap(known => known.batches.map(batch => [toHex(batch.digest), batch.bytes])))
+    return batches.flatMap(digest => held.get(toHex(digest)) ?? [])
+  }
+
+  restore(bodies: readonly Uint8Array[]): void {
+    this.#deps.transactions().restore(bodies)
   }
 
   async commit(header: Header, batches: Uint8Array[], certificate: Certificate): Promise<Tip> {
     const { chain, transactions, sync } = this.#deps
     if (chain.tip.header.height >= header.height) return asTip(chain.tip)
-    let candidate = this.#candidates.get(toHex(headerHash(header)))
+    let candidate = this.#candidates.get(toHex(headerHash(header)))?.candidate
     if (candidate === undefined) {
       const gathered = await transactions().gather(batches, { signal: AbortSignal.timeout(GATHER_MS) })
       candidate = checkCandidate(chain.tip, header, blockTransactions(gathered), chain.seen)
@@ -211,8 +220,8 @@ export class ConsensusService implements Application {
     return stored === undefined || stored.certificate === null ? undefined : { header: stored.header, certificate: stored.certificate }
   }
 
-  #remember(candidate: Candidate): void {
-    this.#candidates.set(toHex(headerHash(candidate.header)), candidate)
+  #remember(candidate: Candidate, batches: readonly PooledBatch[]): void {
+    this.#candidates.set(toHex(headerHash(candidate.header)), { candidate, batches })
     const oldest = this.#candidates.keys().next().value
     if (this.#candidates.size > MAX_CANDIDATES && oldest !== undefined) this.#candidates.delete(oldest)
   }

@@ -270,6 +270,13 @@ export class TransactionService {
     return batch
   }
 
+  /** Takes back batches that the consensus log kept over a restart; what is of no use any more is left out. */
+  restore(bodies: readonly Uint8Array[]): void {
+    for (const bytes of bodies) {
+      this.#admit(bytes).catch((error: unknown) => this.#deps.logger.debug({ code: errorCode(error) }, 'a batch was not taken back'))
+    }
+  }
+
   /** The batches with these digests, fetched from other validators where they are missing. Rejects when the signal aborts. */
   async gather(digests: readonly Uint8Array[], options: { signal: AbortSignal }): Promise<PooledBatch[]> {
     return await Promise.all(digests.map(async digest => this.pool.batch(digest) ?? (await this.#fetch(digest, options.signal))))

@@ -170,7 +170,7 @@ test('f + 1 restart between precommit and decision: the same value, nothing sign
     assert.equal(locked.size, 1)
     await network.stop(0, 1)
     // A write that the crash cut off.
-    appendFileSync(join(network.dirs[0]!, 'wal'), Uint8Array.of(0, 0, 0, 40, 0, 0, 0, 0, 1, 2))
+    appendFileSync(join(network.dirs[0]!, 'wal-1'), Uint8Array.of(0, 0, 0, 40, 0, 0, 0, 0, 1, 2))
     await network.start(0, 1)
     for (const i of [0, 1]) {
       assert.equal(network.engines[i]!.status().lockedRound, 0)
@@ -211,7 +211,7 @@ test('a node that lost its log does not vote at the height it signed in, and vot
     network.addWork(1)
     assert.ok(await network.until(() => network.engines.every(engine => engine!.status().step === 'precommit')))
     await network.stop(2)
-    rmSync(join(network.dirs[2]!, 'wal'))
+    rmSync(join(network.dirs[2]!, 'wal-1'))
     const before = network.log.length
     await network.start(2)
     assert.equal(network.engines[2]!.status().notVotingBecause, 'lost-log')
@@ -248,7 +248,7 @@ test('a guard that is ahead of the log binds the node to its lock', () =>
       .find(vote => vote.kind === 'precommit')!
     await network.stop(2)
     // The log as a power cut may leave it: its last entries, from the first vote of this node on, never reached the disk.
-    const path = join(network.dirs[2]!, 'wal')
+    const path = join(network.dirs[2]!, 'wal-1')
     const wal = new WriteAheadLog(openNodeFile(path))
     const payloads = wal.replay()
     wal.reset()
@@ -277,7 +277,7 @@ test('a log damaged below its synced end is a lost log', () =>
     network.addWork(1)
     assert.ok(await network.until(() => network.engines.every(engine => engine!.status().step === 'precommit')))
     await network.stop(1)
-    const path = join(network.dirs[1]!, 'wal')
+    const path = join(network.dirs[1]!, 'wal-1')
     const bytes = readFileSync(path)
     bytes[40]! ^= 1
     writeFileSync(path, bytes)

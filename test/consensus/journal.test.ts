@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { suite } from 'uvu'
@@ -38,6 +38,15 @@ async function sign(journal: Journal, height = 1): Promise<void> {
   await journal.sync()
 }
 
+function loseLogs(dir: string): void {
+  for (const name of ['wal-0', 'wal-1']) rmSync(join(dir, name))
+}
+
+function after(parent: Tip): Tip {
+  const header = headerOn(parent, key.publicKey, parent.header.time + 1, [])
+  return { header, hash: headerHash(header), validators: tip.validators }
+}
+
 function refused(journal: Journal): boolean {
   try {
     journal.signVote(prevote(1, null), UNLOCKED)
@@ -73,7 +82,7 @@ test('no amnesia: a log that is gone for a height that was signed in means silen
   const first = open(dir)
   await sign(first)
   first.close()
-  rmSync(join(dir, 'wal'))
+  loseLogs(dir)
   const second = open(dir)
   assert.is(second.lost, 'wal-missing')
   assert.is(second.silentThrough, 1)
@@ -84,7 +93,7 @@ test('silence lasts while the log of the silent height stays lost, over further 
   const first = open(dir)
   await sign(first)
   first.close()
-  rmSync(join(dir, 'wal'))
+  loseLogs(dir)
   for (let restart = 0; restart < 3; restart++) {
     const next = open(dir)
     assert.is(next.silentThrough, 1, `restart ${restart}`)
@@ -96,18 +105,14 @@ test('silence lasts while the log of the silent height stays lost, over further 
 test('with guard and log gone on a chain that has blocks, the first height is silent, over restarts, and the next is not', async ({
   dir,
 }) => {
-  const at = (parent: Tip): Tip => {
-    const header = headerOn(parent, key.publicKey, parent.header.time + 1, [])
-    return { header, hash: headerHash(header), validators: tip.validators }
-  }
-  const [one, two] = [at(tip), at(at(tip))]
+  const [one, two] = [after(tip), after(after(tip))]
   for (let restart = 0; restart < 2; restart++) {
     const journal = open(dir, one)
     assert.is(journal.silentThrough, 2, `restart ${restart}`)
     journal.close()
   }
   // The log's first entry never reached the disk, the guard did.
-  rmSync(join(dir, 'wal'))
+  loseLogs(dir)
   const journal = open(dir, one)
   assert.is(journal.silentThrough, 2)
   journal.close()
@@ -121,13 +126,12 @@ test('with guard and log gone on a chain that has blocks, the first height is si
 })
 
 test('a restored older store means silence up to the height that was signed last', async ({ dir }) => {
-  const header = headerOn(tip, key.publicKey, tip.header.time + 1, [])
   const first = open(dir)
-  first.enter({ header, hash: headerHash(header), validators: tip.validators })
+  first.enter(after(tip))
   await sign(first, 2)
   first.close()
   const second = open(dir)
-  assert.is(second.silentThrough, 2)
+  assert.equal([second.lost, second.silentThrough], ['chain-behind', 2])
   second.close()
 })
 
@@ -135,19 +139,76 @@ test('a log of a stored height is not replayed, and the next height is voted for
   const first = open(dir)
   await sign(first)
   first.close()
-  const header = headerOn(tip, key.publicKey, tip.header.time + 1, [])
-  const second = open(dir, { header, hash: headerHash(header), validators: tip.validators })
+  const second = open(dir, after(tip))
   assert.equal(second.inputs, [])
   assert.is(second.silentThrough, -1)
   await sign(second, 2)
   second.close()
 })
 
+test('a crash after the guard reached the disk and before the log did: the vote is given as it was, and nothing is silent', async ({
+  dir,
+}) => {
+  const first = open(dir)
+  first.enter(after(tip))
+  // The engine logs the vote that it signs, and syncs both; here the log's part of that never comes.
+  const vote = first.signVote(prevote(2, block), UNLOCKED)
+  const path = join(dir, 'wal-0')
+  await first.sync()
+  first.close()
+  for (const [name, remains] of [
+    ['nothing of the new log', 0],
+    ['the new log, without the vote', statSync(path).size],
+  ] as const) {
+    truncateSync(path, remains)
+    const second = open(dir, after(tip))
+    assert.equal([second.lost, second.silentThrough, second.unlogged], [null, -1, vote], name)
+    second.close()
+  }
+  rmSync(path)
+  const third = open(dir, after(tip))
+  assert.equal([third.lost, third.unlogged], ['wal-missing', null], 'a file that is gone was lost')
+  third.close()
+})
+
+test('a log of an older height in the place of the present one was never overwritten', async ({ dir }) => {
+  const [one, two] = [after(tip), after(after(tip))]
+  const first = open(dir)
+  await sign(first)
+  const older = readFileSync(join(dir, 'wal-1'))
+  first.enter(one)
+  first.enter(two)
+  const vote = first.signVote(prevote(3, block), UNLOCKED)
+  await first.sync()
+  first.close()
+  writeFileSync(join(dir, 'wal-1'), older)
+  const second = open(dir, two)
+  assert.equal([second.lost, second.unlogged], [null, vote])
+  second.close()
+})
+
+test('bodies are kept once a height, and given back', async ({ dir }) => {
+  const first = open(dir)
+  const body = new Uint8Array(1_000_000).fill(7)
+  assert.ok(first.keep(block, body))
+  assert.ok(first.keep(block, new Uint8Array(3)), 'kept already')
+  await sign(first)
+  first.close()
+  const second = open(dir)
+  assert.equal(second.bodies, [body])
+  second.enter(after(tip))
+  await second.sync()
+  second.close()
+  const third = open(dir, after(tip))
+  assert.equal(third.bodies, [])
+  third.close()
+})
+
 test('the operator may accept the risk for one height', async ({ dir }) => {
   const first = open(dir)
   await sign(first)
   first.close()
-  rmSync(join(dir, 'wal'))
+  loseLogs(dir)
   const second = open(dir, tip, 1)
   assert.is(second.silentThrough, -1)
   assert.ok(refused(second), 'the guard binds all the same')
