@@ -1,6 +1,5 @@
 /** Small byte helpers that work alike in Node and in the browser. */
-
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
+import { bytesToHex } from './platform.ts'
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
@@ -33,9 +32,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): -1 | 0 | 1 {
 }
 
 export function toHex(bytes: Uint8Array): string {
-  let out = ''
-  for (const byte of bytes) out += HEX[byte]
-  return out
+  return bytesToHex(bytes)
 }
 
 /** Parses lower- or upper-case hex; `undefined` where the text is not hex of whole bytes. */
