@@ -1,7 +1,7 @@
 /** What the consensus engine needs from the rest of the node, and what it shows of itself. */
 import type { Certificate } from '../ledger/certificate.ts'
+import type { Evidence } from '../ledger/evidence.ts'
 import type { Header, ValidatorSet } from '../ledger/header.ts'
-import type { Evidence } from './evidence.ts'
 import type { Decision } from './messages.ts'
 
 /** The newest block of this node. */

@@ -1,8 +1,8 @@
 /** What the driver wants done, as data. */
 import type { Certificate } from '../ledger/certificate.ts'
+import type { Evidence } from '../ledger/evidence.ts'
 import type { Header } from '../ledger/header.ts'
 import type { LogLevel } from './application.ts'
-import type { Evidence } from './evidence.ts'
 import type { DriverInput, Timeout } from './inputs.ts'
 import type { ConsensusMessage, UnsignedProposal, UnsignedVote } from './messages.ts'
 

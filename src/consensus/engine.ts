@@ -6,6 +6,7 @@
 import { type SigningKey, verifySignature, verifySignatureAsync } from '../crypto/signature.ts'
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
+import { accused, type Evidence } from '../ledger/evidence.ts'
 import type {
   Application,
   Clock,
@@ -24,7 +25,6 @@ import type {
 import type { Disk } from './disk.ts'
 import { Driver } from './driver.ts'
 import type { Effect } from './effects.ts'
-import { accused, type Evidence } from './evidence.ts'
 import { Inbox } from './inbox.ts'
 import { type DriverInput, inputHeight, type Timeout } from './inputs.ts'
 import { Intake } from './intake.ts'

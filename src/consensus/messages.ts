@@ -1,10 +1,18 @@
 /** What validators say to each other: formats, bounds and the bytes that are signed. */
 import type { SigningKey } from '../crypto/signature.ts'
-import { concat } from '../encoding/bytes.ts'
 import { encodeCanonical } from '../encoding/cbor.ts'
-import { domain, taggedHash } from '../encoding/hash.ts'
-import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, refine, struct, tagged } from '../encoding/schema.ts'
-import { certificateCodec, MAX_ROUND, voteSigningBytes } from '../ledger/certificate.ts'
+import { taggedHash } from '../encoding/hash.ts'
+import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, refine, struct, tagged } from '../encoding/schema.ts'
+import { certificateCodec, MAX_ROUND } from '../ledger/certificate.ts'
+import {
+  type ProposalContent,
+  proposalContentSigningBytes,
+  type UnsignedVote,
+  type Vote,
+  type VoteKind,
+  voteCodec,
+  voteMessageSigningBytes,
+} from '../ledger/evidence.ts'
 import { headerCodec, headerHash } from '../ledger/header.ts'
 import { MAX_VALIDATORS } from '../ledger/limits.ts'
 
@@ -13,22 +21,8 @@ export const MAX_PROPOSAL_BATCHES = 256
 /** Most votes in one bundle: both kinds of one round from every validator. */
 export const MAX_BUNDLE_VOTES = 2 * MAX_VALIDATORS
 
-const voteSchema = struct({
-  kind: oneOf('prevote', 'precommit'),
-  height: integer(),
-  round: integer(MAX_ROUND),
-  /** Hash of the header voted for, or null for nil. */
-  block: nullable(hash32),
-  /** Consensus key of the voter. */
-  validator: hash32,
-  /** Over `voteSigningBytes`, which adds the chain's id. */
-  signature: fixedBytes(64),
-})
-export type Vote = Infer<typeof voteSchema>
-export type VoteKind = Vote['kind']
-/** A vote that is not signed yet. */
-export type UnsignedVote = Omit<Vote, 'signature'>
-export const voteCodec = codec(voteSchema, 512)
+/** Votes have the ledger's format: certificates and evidence are made of them. */
+export { type UnsignedVote, type Vote, type VoteKind, voteCodec, voteMessageSigningBytes }
 
 export const batchesSchema = list(hash32, MAX_PROPOSAL_BATCHES)
 const proposalSchema = refine(
@@ -101,25 +95,7 @@ export function candidateId(header: Proposal['header'], batches: readonly Uint8A
   return taggedHash('proposal-candidate', headerHash(header), batchesHash(batches))
 }
 
-/** What a proposer signs, in hashes: enough to prove that it signed it. */
-export interface ProposalContent {
-  height: number
-  round: number
-  validRound: number | null
-  /** Hash of the header. */
-  header: Uint8Array
-  /** Hash of the list of batches. */
-  batches: Uint8Array
-}
-
-/** Bytes that a proposer signs for the hashes of a proposal. */
-export function proposalContentSigningBytes(chainId: Uint8Array, content: ProposalContent): Uint8Array {
-  return concat(
-    domain('proposal'),
-    encodeCanonical([chainId, content.height, content.round, content.validRound, content.header, content.batches]),
-  )
-}
-
+/** A proposal in hashes: what its proposer signs. */
 export function proposalContent(proposal: UnsignedProposal): ProposalContent {
   const { height, round, validRound, header, batches } = proposal
   return { height, round, validRound, header: headerHash(header), batches: batchesHash(batches) }
@@ -128,11 +104,6 @@ export function proposalContent(proposal: UnsignedProposal): ProposalContent {
 /** Bytes that a proposer signs. */
 export function proposalSigningBytes(chainId: Uint8Array, proposal: UnsignedProposal): Uint8Array {
   return proposalContentSigningBytes(chainId, proposalContent(proposal))
-}
-
-/** Bytes that a voter signs: those of the ledger's certificates, so that precommits become a certificate as they are. */
-export function voteMessageSigningBytes(chainId: Uint8Array, vote: UnsignedVote): Uint8Array {
-  return voteSigningBytes({ chainId, kind: vote.kind, height: vote.height, round: vote.round, block: vote.block })
 }
 
 /** Signs without any guard: for tests, simulators and tools. A validator signs through its guard. */

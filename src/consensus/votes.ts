@@ -3,8 +3,9 @@
  * distinct senders, the first vote of a sender counts, a second and different one is evidence, certificates count as a whole).
  */
 import { compareBytes, equalBytes, toHex } from '../encoding/bytes.ts'
+import type { Evidence } from '../ledger/evidence.ts'
 import { isMoreThanThird, isQuorum, totalPower, type Validator, type ValidatorSet } from '../ledger/header.ts'
-import { type Evidence, voteEvidence } from './evidence.ts'
+import { voteEvidence } from './evidence.ts'
 import type { Vote, VoteKind } from './messages.ts'
 
 /** Name of a block inside consensus: hex of its header's hash. `null` stands for nil. */

@@ -1,6 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { type Evidence, evidenceCodec, proposalEvidence, verifyEvidence, voteEvidence } from '../../src/consensus/evidence.ts'
+import { proposalEvidence, voteEvidence } from '../../src/consensus/evidence.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import {
   batchesHash,
@@ -23,6 +23,7 @@ import { verifySignature } from '../../src/crypto/signature.ts'
 import { MalformedError } from '../../src/encoding/errors.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
 import { voteSigningBytes } from '../../src/ledger/certificate.ts'
+import { type Evidence, evidenceCodec, verifyEvidence } from '../../src/ledger/evidence.ts'
 import { MAX_VALIDATORS } from '../../src/ledger/limits.ts'
 import { chainId, genesis, headerOn, testKeys, validatorSet } from './network.ts'
 
