@@ -1,5 +1,6 @@
 /** What the events of contracts carry: canonical bytes of one of these formats, by the event's name. */
-import { type Codec, codec, hash32, type Infer, integer, nullable, struct } from '../encoding/schema.ts'
+import { type Codec, codec, hash32, type Infer, integer, nullable, oneOf, struct } from '../encoding/schema.ts'
+import { MAX_ROUND } from '../ledger/certificate.ts'
 
 const MAX_EVENT_DATA = 512
 
@@ -28,6 +29,20 @@ export const accessOpenedCodec = codec(
 /** `members.voted`, `members.admitted`, `members.removed`, `members.amended`: the proposal and the account that it is about. */
 export const membersChangedCodec = codec(struct({ proposal: hash32, account: hash32 }), MAX_EVENT_DATA)
 
+/** `members.accused`: where the validator signed twice, and the place of the evidence in its log. The subject is the validator's account. */
+export const membersAccusedCodec = codec(
+  struct({
+    validator: hash32,
+    kind: oneOf('prevote', 'precommit', 'proposal'),
+    height: integer(),
+    round: integer(MAX_ROUND),
+    entry: integer(),
+  }),
+  MAX_EVENT_DATA,
+)
+/** `members.evicted`: the validator lost its seat; from height `effective` on it does not sign. */
+export const membersEvictedCodec = codec(struct({ validator: hash32, effective: integer() }), MAX_EVENT_DATA)
+
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
   'folders.rotated': folderRotatedCodec,
@@ -41,6 +56,8 @@ const EVENT_DATA = {
   'members.admitted': membersChangedCodec,
   'members.removed': membersChangedCodec,
   'members.amended': membersChangedCodec,
+  'members.accused': membersAccusedCodec,
+  'members.evicted': membersEvictedCodec,
 } as const
 
 export type EventName = keyof typeof EVENT_DATA

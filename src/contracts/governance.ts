@@ -1,4 +1,4 @@
-/** The action `members.vote`: proposals on members, and what an accepted one changes. */
+/** The contract `members`: its action `vote`, proposals on members and what an accepted one changes; `report` is beside it. */
 import { compareBytes, equalBytes } from '../encoding/bytes.ts'
 import { isQuorum, totalPower, type ValidatorSet } from '../ledger/header.ts'
 import { MAX_VALIDATORS } from '../ledger/limits.ts'
@@ -6,6 +6,7 @@ import type { Origin } from '../ledger/transaction.ts'
 import { type ActionContext, type ActionState, type Contract, defineAction } from './action.ts'
 import { ContractError } from './contract-error.ts'
 import { type EventName, membersChangedCodec } from './events.ts'
+import { isConvicted, reportAction } from './evidence.ts'
 import { accountKeyCodec, memberKeyHashes } from './member-keys.ts'
 import { custodianOf, isSameCustodians, organisationFault, sortedCustodians } from './members.ts'
 import {
@@ -56,7 +57,7 @@ function vote(context: ActionContext, body: VoteBody): void {
   if (votingPower(state, from.id) === 0) throw new ContractError('not-validator', 'Only members that validate vote.')
   const hash = proposalHash(body)
   const key = stateKey.proposal(hash)
-  const known = state.read(proposalStateCodec, key) ?? { status: 'open' as const, opened: timeMs, votes: [] }
+  const known = state.read(proposalStateCodec, key) ?? { status: 'open' as const, opened: timeMs, votes: [], body }
   if (known.status === 'applied') return
   if (timeMs > known.opened + PROPOSAL_LIFETIME_MS) {
     throw new ContractError('proposal-expired', 'This proposal is older than 30 days; open it again under another series number.')
@@ -70,7 +71,7 @@ function vote(context: ActionContext, body: VoteBody): void {
   const power = votes.reduce((sum, voter) => sum + votingPower(state, voter), 0)
   // The weight that votes is the weight of before the proposal: what it brings or takes has no say in it.
   const isAccepted = isQuorum(power, totalPower(plan.validators.decided))
-  state.write(proposalStateCodec, key, { status: isAccepted ? 'applied' : 'open', opened: known.opened, votes })
+  state.write(proposalStateCodec, key, { ...known, status: isAccepted ? 'applied' : 'open', votes })
   const account: Origin = { kind: 'account', id: plan.id }
   if (isNew) context.emit('members.voted', from, membersChangedCodec, { proposal: hash, account: plan.id })
   if (isAccepted) {
@@ -98,7 +99,10 @@ function planProposal(context: ActionContext, proposal: Proposal): Plan {
   }
   const before = known?.organisation
   const after = proposal.type === 'remove' ? undefined : proposal.type === 'admit' ? proposal.value : proposal.value.organisation
-  if (after !== undefined) assertOrganisation(state, id, after)
+  if (after !== undefined) {
+    assertOrganisation(state, id, after)
+    assertUnconvicted(state, before, after)
+  }
 
   const validators = state.read(validatorsCodec, stateKey.validators()) as Validators
   const nextDecided = decidedWith(context, validators.decided, before, after)
@@ -123,6 +127,14 @@ function assertOrganisation(state: ActionState, id: Uint8Array, organisation: Or
       throw new ContractError('key-taken', 'A key of the organisation belongs, or once belonged, to another member.')
     }
   }
+}
+
+/** A key that signed twice never gets a seat or more weight; who still holds a seat with it may keep it or get less. */
+function assertUnconvicted(state: ActionState, before: Organisation | undefined, after: Organisation): void {
+  if (after.consensusKey === null || !isConvicted(state, after.consensusKey)) return
+  const keeps = before?.consensusKey != null && equalBytes(before.consensusKey, after.consensusKey)
+  if (keeps && after.power <= before.power) return
+  throw new ContractError('key-convicted', 'The consensus key was proven to have signed twice; a seat takes another key.')
 }
 
 function decidedWith(
@@ -155,4 +167,7 @@ function applyPlan(context: ActionContext, plan: Plan): void {
   state.write(counterCodec, stateKey.custodiansHeight(), height)
 }
 
-export const members: Contract = new Map([['vote', defineAction({ authors: ['account'], folderCharge: 'sponsor' }, voteBodyCodec, vote)]])
+export const members: Contract = new Map([
+  ['vote', defineAction({ authors: ['account'], folderCharge: 'sponsor' }, voteBodyCodec, vote)],
+  ['report', reportAction],
+])

@@ -126,13 +126,21 @@ const proposalSchema = tagged({
 })
 export type Proposal = Infer<typeof proposalSchema>
 
+const voteBodySchema = struct({ series: integer(), proposal: proposalSchema })
 /** Body of `members.vote`: the whole proposal, so that voters sign what they decide. `series` tells repeats apart. */
-export const voteBodyCodec = codec(struct({ series: integer(), proposal: proposalSchema }), MAX_TRANSACTION_BYTES)
+export const voteBodyCodec = codec(voteBodySchema, MAX_TRANSACTION_BYTES)
 export type VoteBody = Infer<typeof voteBodyCodec>
 
 /** Value at `stateKey.proposal`. */
 export const proposalStateCodec = codec(
-  struct({ status: oneOf('open', 'applied'), opened: integer(), votes: list(hash32, MAX_VALIDATORS) }),
+  struct({
+    status: oneOf('open', 'applied'),
+    /** Time of the block that opened it, in ms. */
+    opened: integer(),
+    votes: list(hash32, MAX_VALIDATORS),
+    /** What is decided, so that who is to vote can see it. */
+    body: voteBodySchema,
+  }),
   16 * 1024,
 )
 export type ProposalState = Infer<typeof proposalStateCodec>
@@ -148,6 +156,3 @@ export type Quota = Infer<typeof quotaCodec>
 /** Head of a log that only grows. */
 export const logHeadCodec = codec(struct({ count: integer(), head: hash32 }), 64)
 export type LogHead = Infer<typeof logHeadCodec>
-
-/** Body of `members.report`: two conflicting signed messages of one validator, as consensus keeps them. */
-export const evidenceBodyCodec = codec(struct({ evidence: byteString(8 * 1024) }), 16 * 1024)

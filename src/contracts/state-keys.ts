@@ -36,6 +36,8 @@ export const NAMESPACE = {
   accessLog: 0x40,
   /** Count and head of the chain's evidence of double signing. */
   evidence: 0x50,
+  /** Hash of a consensus key to what it was proven to have signed twice. */
+  conviction: 0x51,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -56,6 +58,8 @@ export const stateKey = {
   custodians: (height: number): Uint8Array => key(NAMESPACE.custodians, u64(height)),
   custodiansHeight: (): Uint8Array => key(NAMESPACE.custodiansHeight),
   proposal: (proposalHash: Uint8Array): Uint8Array => key(NAMESPACE.proposal, proposalHash),
+  /** All proposals. */
+  proposals: (): Uint8Array => key(NAMESPACE.proposal),
   sponsorQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.sponsorQuota, accountId),
   folder: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.folder, folderId),
   owner: (ownerKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.owner, ownerKeyHash),
@@ -71,4 +75,7 @@ export const stateKey = {
   consents: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.consent, folderId),
   accessLog: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.accessLog, folderId),
   evidence: (): Uint8Array => key(NAMESPACE.evidence),
+  conviction: (consensusKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.conviction, consensusKeyHash),
+  /** All convicted keys. */
+  convictions: (): Uint8Array => key(NAMESPACE.conviction),
 }

@@ -63,6 +63,7 @@ const PUBLIC: ReadonlySet<number> = new Set([
   NAMESPACE.validators,
   NAMESPACE.custodians,
   NAMESPACE.proposal,
+  NAMESPACE.conviction,
 ])
 
 /** No list of folders, owners or logs is given to anybody. @throws EpioneError `not-found` */
