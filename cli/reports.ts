@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { MalformedError } from '../src/encoding/errors.ts'
 import { printable } from './format.ts'
+import { offencesSchema, seatSchema } from './offence-lines.ts'
 
 /** Control characters would let a node write over what else is on the screen. */
 const text = z.string().max(1024).transform(printable)
@@ -46,6 +47,8 @@ const statusSchema = z.object({
       }),
     )
     .max(4096),
+  seat: seatSchema,
+  offences: offencesSchema,
   peers: z.object({ connected: number, members: number }),
   pool: z.object({ waiting: number, batches: number }),
   storage: z.object({ fragments: number, bytes: number }),

@@ -3,6 +3,7 @@ import { connectForReports } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { formatBytes, formatSpan } from '../format.ts'
+import { offenceLines } from '../offence-lines.ts'
 import { table } from '../output.ts'
 import { readStatus, type StatusReport } from '../reports.ts'
 
@@ -26,6 +27,7 @@ function lines(status: StatusReport): string[] {
     ['network', `${status.network}, chain ${status.chainId.slice(0, 16)}...`],
     ['height', `${status.height}, ${formatSpan(status.blockAgeMs)} ago (${status.blockTime})`],
     ...round,
+    ...(status.seat.state === 'held' ? [] : [['seat', `${status.seat.state}: ${status.seat.summary}`]]),
     ['peers', `${peers.members} members and ${peers.connected - peers.members} others connected`],
     ['pool', `${pool.waiting} transactions waiting, ${pool.batches} batches`],
     ['fragments', `${storage.fragments}, ${formatBytes(storage.bytes)}`],
@@ -38,7 +40,7 @@ function lines(status: StatusReport): string[] {
     String(validator.power),
     validator.self ? 'this node' : validator.connected ? 'connected' : 'MISSING',
   ])
-  return [...table(facts), '', ...table([['validator', '', 'weight', ''], ...validators])]
+  return [...table(facts), '', ...table([['validator', '', 'weight', ''], ...validators]), ...offenceLines(status.offences)]
 }
 
 export async function status(context: Context, options: StatusOptions): Promise<ExitCode> {

@@ -36,7 +36,7 @@ function report(context: ActionContext, { evidence }: EvidenceBody): void {
   const keyHash = consensusKeyHash(key)
   const known = state.read(convictionCodec, stateKey.conviction(keyHash))
   if (known !== undefined && isRecorded(known, place)) return
-  const evicts = hasSeat(validators.decided, key) && validators.decided.validators.length > MIN_VALIDATORS_LEFT
+  const evicts = canEvict(validators, key)
   const isFull = known !== undefined && known.offences.length >= MAX_OFFENCES
   if (isFull && !evicts) {
     throw new ContractError('offences-full', `${MAX_OFFENCES} offences of this validator are on record, which no further one adds to.`)
@@ -63,6 +63,11 @@ function report(context: ActionContext, { evidence }: EvidenceBody): void {
   if (!evicts) return
   evict(state, account, validators, height)
   context.emit('members.evicted', subject, membersEvictedCodec, { validator: key, effective: height + 2 })
+}
+
+/** Whether evidence against a key would cost it its seat now. */
+export function canEvict({ decided }: Pick<Validators, 'decided'>, consensusKey: Uint8Array): boolean {
+  return hasSeat(decided, consensusKey) && decided.validators.length > MIN_VALIDATORS_LEFT
 }
 
 /** The set that shows that a key has, or still has, a seat: one that was decided away may sign for two more blocks. */

@@ -9,6 +9,7 @@ import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import type { Certificate } from '../ledger/certificate.ts'
+import type { Evidence } from '../ledger/evidence.ts'
 import { type Header, headerHash } from '../ledger/header.ts'
 import type { MemberChannel, Network } from '../network/network.ts'
 import { PROTOCOL } from '../network/protocols.ts'
@@ -49,6 +50,8 @@ export interface ConsensusDependencies {
   network: Network
   sync: () => SyncService
   transactions: () => TransactionService
+  /** A validator was caught signing twice. */
+  onEvidence: (evidence: Evidence) => void
   logger: Logger
   now: () => number
 }
@@ -72,8 +75,8 @@ export class ConsensusService implements Application {
     const channel = network.openChannel(
       PROTOCOL.consensus,
       (frame, peer) => {
-        const member = directory.byNetworkKey(peer)
-        if (member?.organisation.consensusKey) this.#engine?.receive(frame, member.organisation.consensusKey)
+        const key = directory.consensusKeyOf(peer)
+        if (key !== undefined) this.#engine?.receive(frame, key)
       },
       { maxFrame: consensusMessageCodec.maxBytes },
     )
@@ -103,7 +106,8 @@ export class ConsensusService implements Application {
         },
         disk: nodeDisk(this.#options.dir),
         logger: { log: (level, event, fields) => logger[level](fields ?? {}, event) },
-        onMisbehaviour: ({ validator, code }) => {
+        onMisbehaviour: ({ validator, code, evidence }) => {
+          if (evidence !== undefined) this.#deps.onEvidence(evidence)
           logger.warn({ validator: toHex(validator).slice(0, 8), code }, 'a validator misbehaved')
           const member = directory.byConsensusKey(validator)
           const offence = OFFENCE[code]
@@ -113,8 +117,8 @@ export class ConsensusService implements Application {
     )
     await this.#engine.start()
     this.#stopPeers = network.onPeer(({ type, peer }) => {
-      const key = directory.byNetworkKey(peer)?.organisation.consensusKey
-      if (type === 'connect' && key) this.#engine?.connected(key)
+      const key = directory.consensusKeyOf(peer)
+      if (type === 'connect' && key !== undefined) this.#engine?.connected(key)
     })
   }
 

@@ -1,8 +1,10 @@
 /** The members as the newest state has them, by each of their keys. */
 
+import { hasSeat } from '../contracts/evidence-formats.ts'
+import { accountKeyCodec, consensusKeyHash } from '../contracts/member-keys.ts'
 import { type Account, accountCodec, type Custodians, counterCodec, custodiansCodec } from '../contracts/members-formats.ts'
 import { NAMESPACE, stateKey } from '../contracts/state-keys.ts'
-import { compareBytes, toHex } from '../encoding/bytes.ts'
+import { compareBytes, equalBytes, toHex } from '../encoding/bytes.ts'
 import type { StateReader } from '../ledger/state-tree.ts'
 import type { Chain } from './chain.ts'
 
@@ -63,8 +65,42 @@ export class Directory {
     return this.#byNetworkKey.get(toHex(key))
   }
 
+  /** The member that holds a consensus key, or held it last: a seat outlives its member's removal or eviction by two blocks. */
   byConsensusKey(key: Uint8Array): Member | undefined {
-    return this.#byConsensusKey.get(toHex(key))
+    const present = this.#byConsensusKey.get(toHex(key))
+    if (present !== undefined) return present
+    const id = this.#chain.tip.tree.get(stateKey.accountKey(consensusKeyHash(key)))
+    return id === undefined ? undefined : this.byId(accountKeyCodec.decode(id))
+  }
+
+  /** The consensus key with which a peer takes part in the height that is being decided, else the one that it holds. */
+  consensusKeyOf(networkKey: Uint8Array): Uint8Array | undefined {
+    const own = this.byNetworkKey(networkKey)?.organisation.consensusKey ?? undefined
+    const { current, next } = this.#chain.tip.validators
+    if (own !== undefined && hasSeat(next, own)) return own
+    const signing = [...next.validators, ...current.validators].find(({ publicKey }) => {
+      const holder = this.byConsensusKey(publicKey)
+      return holder !== undefined && equalBytes(holder.organisation.networkKey, networkKey)
+    })
+    return signing?.publicKey ?? own
+  }
+
+  /**
+   * Whom the network is to let in: active members, and removed ones while their seat still signs. Without those a block could lack
+   * its quorum for ever.
+   */
+  peers(): { networkKey: Uint8Array; validator: boolean }[] {
+    const { current, next, decided } = this.#chain.tip.validators
+    const seats = new Map<string, Member>()
+    for (const { publicKey } of [...current.validators, ...next.validators, ...decided.validators]) {
+      const holder = this.byConsensusKey(publicKey)
+      if (holder !== undefined) seats.set(toHex(holder.organisation.networkKey), holder)
+    }
+    const leaving = [...seats.values()].filter(({ status }) => status === 'removed')
+    return [...this.active(), ...leaving].map(({ organisation: { networkKey } }) => ({
+      networkKey,
+      validator: seats.has(toHex(networkKey)),
+    }))
   }
 }
 

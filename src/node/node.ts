@@ -6,7 +6,6 @@ import { mkdir } from 'node:fs/promises'
 import { genesisChanges, genesisHeader } from '../contracts/members.ts'
 import type { Genesis } from '../contracts/members-formats.ts'
 import { NAMESPACE } from '../contracts/state-keys.ts'
-import { equalBytes } from '../encoding/bytes.ts'
 import { openFragmentStore } from '../fragments/fragment-store.ts'
 import { openChainStore } from '../ledger/chain-store.ts'
 import { openLevelStore } from '../ledger/level-store.ts'
@@ -23,6 +22,7 @@ import { FolderDesk } from './custodian/wraps.ts'
 import { openDatastore } from './datastore.ts'
 import { DeskService } from './desk-service.ts'
 import { Directory } from './directory.ts'
+import { EvidenceService } from './evidence-service.ts'
 import { createGrantFinder } from './grant-finder.ts'
 import { type HomePaths, lockHome } from './home.ts'
 import { Keyring } from './keyring.ts'
@@ -173,14 +173,25 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   // Consensus, pool and synchronisation know each other; each asks for the others when it needs them.
   let sync: SyncService
   let transactions: TransactionService
+  let evidence: EvidenceService
   const consensus = new ConsensusService(
     { key: keys.consensus, dir: paths.consensus },
-    { chain, directory, network, logger, now, sync: () => sync, transactions: () => transactions },
+    {
+      chain,
+      directory,
+      network,
+      logger,
+      now,
+      sync: () => sync,
+      transactions: () => transactions,
+      onEvidence: found => evidence.add(found),
+    },
   )
   transactions = new TransactionService(
     { validatorKey: keys.consensus.publicKey },
     { chain, directory, network, logger, now, onWork: () => consensus.wake() },
   )
+  evidence = new EvidenceService({ account: keys.account, accountKey: keys.signing }, { chain, directory, transactions, logger, now })
   sync = new SyncService({ chain, network, logger, onSynced: async tip => await consensus.syncedTo(tip) })
 
   const identity = { custodian: keys.account, accountKey: keys.signing }
@@ -206,11 +217,7 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   const book = new AddressBook({ directory, network, logger }, options.bootstrap)
   const setMembers = (): void =>
     network.setMembers(
-      directory.active().map(({ organisation }) => ({
-        networkKey: organisation.networkKey,
-        validator: organisation.consensusKey !== null && isValidator(chain, organisation.consensusKey),
-        addresses: book.addressesOf(organisation.networkKey),
-      })),
+      directory.peers().map(({ networkKey, validator }) => ({ networkKey, validator, addresses: book.addressesOf(networkKey) })),
     )
   setMembers()
   directory.onChange(setMembers)
@@ -226,9 +233,11 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   await custodian.start()
   await transactions.start()
   await sync.start()
+  evidence.start()
   teardown.add(async () => await network.stop())
   teardown.add(async () => await sync.stop())
   teardown.add(() => transactions.stop())
+  teardown.add(() => evidence.stop())
   teardown.add(async () => await custodian.stop())
   teardown.add(() => light.stop())
   await network.start()
@@ -236,9 +245,4 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   await consensus.start()
   sync.catchUp()
   return new Node({ chain, network, directory, transactions, teardown, logger, status, peers })
-}
-
-function isValidator(chain: Chain, consensusKey: Uint8Array): boolean {
-  const { current, next, decided } = chain.tip.validators
-  return [current, next, decided].some(set => set.validators.some(({ publicKey }) => equalBytes(publicKey, consensusKey)))
 }

@@ -9,6 +9,7 @@ import type { Chain } from './chain.ts'
 import type { ConsensusService } from './consensus-service.ts'
 import type { Directory } from './directory.ts'
 import type { NodeKeys } from './keys.ts'
+import { type OffenceReport, offencesOf, type SeatReport, seatOf } from './offences.ts'
 import type { SyncService } from './sync.ts'
 import type { TransactionService } from './transactions.ts'
 
@@ -43,6 +44,10 @@ export interface NodeStatus {
   validator: boolean
   consensus: { height: number; round: number; step: string; sinceMs: number; proposer: string; notVotingBecause: string | null } | null
   validators: ValidatorStatus[]
+  /** How this node stands to the validators. */
+  seat: SeatReport
+  /** Double signing on the ledger, the latest first. */
+  offences: OffenceReport[]
   peers: { connected: number; members: number }
   pool: { waiting: number; batches: number }
   storage: { fragments: number; bytes: number }
@@ -71,7 +76,11 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
   const validators = validatorStatus(sources, engine)
   const peers = network.peers()
   const blockAgeMs = Math.max(0, now() - header.time)
-  const { state, summary } = judge(sources, engine, validators, blockAgeMs)
+  const seat = seatOf(chain.tip, directory, keys)
+  const judged = judge(sources, engine, validators, blockAgeMs)
+  const state = judged.state
+  // Who holds no seat any more need not look for what is wrong with the others.
+  const summary = seat.state === 'removed' || seat.state === 'evicted' ? `${seat.summary} ${judged.summary}` : judged.summary
   const name = (key: Uint8Array): string => directory.byConsensusKey(key)?.organisation.name ?? toHex(key).slice(0, 8)
   return {
     schemaVersion: 1,
@@ -101,6 +110,8 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
             notVotingBecause: engine.notVotingBecause,
           },
     validators,
+    seat,
+    offences: offencesOf(chain.tip, directory),
     peers: { connected: peers.filter(peer => peer.connected).length, members: peers.filter(peer => peer.member && peer.connected).length },
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
     storage: fragments.usage(),
