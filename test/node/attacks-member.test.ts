@@ -4,32 +4,14 @@ import * as assert from 'uvu/assert'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { batchCodec } from '../../src/ledger/block.ts'
 import type { Transaction } from '../../src/ledger/transaction.ts'
-import { createNetwork, type Network } from '../../src/network/network.ts'
 import { MAX_BATCH_RESPONSE, MAX_FRAGMENT_FRAME, PROTOCOL } from '../../src/network/protocols.ts'
 import { property } from '../encoding/seeded.ts'
 import { Cluster, eventually, lives, nodeKeys, seedOf } from './cluster.ts'
 import { createFolder } from './ledger-fixture.ts'
+import { takenOver } from './taken-over.ts'
 
 const test = suite('attacks by a member')
 const INPUTS = 200
-
-/** A member's node that was taken over: its keys are right, and it does what it likes. */
-async function takenOver(cluster: Cluster, index: number): Promise<{ network: Network; stop: () => Promise<void> } & AsyncDisposable> {
-  const network = await createNetwork({
-    privateKeySeed: nodeKeys(index).networkSeed,
-    listen: [(cluster.addresses[index] as string).replace(/\/p2p\/.*/, '')],
-    mode: 'full',
-  })
-  network.setMembers(
-    cluster.addresses.map((address, i) => ({ networkKey: nodeKeys(i).network.publicKey, validator: true, addresses: [address] })),
-  )
-  let stopping: Promise<void> | undefined
-  const stop = async (): Promise<void> => {
-    stopping ??= network.stop()
-    await stopping
-  }
-  return { network, stop, [Symbol.asyncDispose]: stop }
-}
 
 test('(l) a batch in another name or with a wrong signature is refused, and consensus never waits for it', async () => {
   await using cluster = await Cluster.start({ start: [0, 1, 2] })

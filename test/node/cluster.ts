@@ -16,7 +16,7 @@ import { createLightPeer, type LightPeer } from '../../src/client/light-peer.ts'
 import { contentOf } from '../../src/client/record-object.ts'
 import type { Provision, RecordClass } from '../../src/contracts/consent-terms.ts'
 import type { Label } from '../../src/contracts/folders-formats.ts'
-import type { Genesis } from '../../src/contracts/members-formats.ts'
+import type { Genesis, Organisation } from '../../src/contracts/members-formats.ts'
 import { toHex, u32, utf8 } from '../../src/encoding/bytes.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
 import { peerIdOf } from '../../src/network/peer.ts'
@@ -31,7 +31,11 @@ const MEMBERS = [
   ['Spree Clinic', 'DE'],
   ['Serra Hospital', 'BR'],
   ['Coast Hospital', 'IN'],
+  ['Minato Hospital', 'JP'],
+  ['Harbour Clinic', 'GH'],
 ] as const
+/** Founding members of a test network, unless a test asks for more. */
+const FOUNDERS = 4
 
 /** Operating systems hand out ports from 32768 on by themselves. */
 const PORTS = { from: 13_000, to: 32_700 }
@@ -45,6 +49,23 @@ export function seedOf(name: string, index = 0): Uint8Array {
 /** The keys of node `index` of every test network. */
 export function nodeKeys(index: number): NodeKeys {
   return nodeKeysFrom(newNodeSecrets(name => seedOf(`node ${name}`, index)))
+}
+
+/** The organisation of node `index`, a validator of weight 1. */
+export function organisationOf(index: number): Organisation {
+  const [name, jurisdiction] = MEMBERS[index] as (typeof MEMBERS)[number]
+  const keys = nodeKeys(index)
+  return {
+    name,
+    jurisdiction,
+    kind: 'provider',
+    signingKey: keys.signing.publicKey,
+    sealingKey: keys.sealing.publicKey,
+    networkKey: keys.network.publicKey,
+    consensusKey: keys.consensus.publicKey,
+    power: 1,
+    capacity: 1,
+  }
 }
 
 /** A network of four hospitals, with the usual parameters. */
@@ -65,20 +86,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       policies: [{ name: 'any', jurisdictions: null }],
       ...parameters,
     },
-    organisations: MEMBERS.map(([name, jurisdiction], index) => {
-      const keys = nodeKeys(index)
-      return {
-        name,
-        jurisdiction,
-        kind: 'provider' as const,
-        signingKey: keys.signing.publicKey,
-        sealingKey: keys.sealing.publicKey,
-        networkKey: keys.network.publicKey,
-        consensusKey: keys.consensus.publicKey,
-        power: 1,
-        capacity: 1,
-      }
-    }),
+    organisations: Array.from({ length: FOUNDERS }, (_, index) => organisationOf(index)),
     ...changes,
   }
 }
@@ -124,6 +132,10 @@ export interface ClusterOptions {
   /** Nodes that are started at once; all, if left out. */
   start?: readonly number[]
   parameters?: Partial<Genesis['parameters']>
+  /** Founding members, all of them validators. @default 4 */
+  founders?: number
+  /** Nodes after those of the founders whose organisations are no members yet. @default 0 */
+  newcomers?: number
 }
 
 /** Most log lines that are kept. */
@@ -144,18 +156,20 @@ export class Cluster {
   private constructor(dir: string, genesis: Genesis, ports: readonly number[]) {
     this.dir = dir
     this.genesis = genesis
-    this.keys = genesis.organisations.map((_, index) => nodeKeys(index))
+    this.keys = ports.map((_, index) => nodeKeys(index))
     this.addresses = ports.map((port, index) => `/ip4/127.0.0.1/tcp/${port}/p2p/${peerIdOf(this.#key(index).network.publicKey)}`)
     this.clockOffsets = ports.map(() => 0)
   }
 
   /** Starts the nodes and waits until they are connected to each other. */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
-    const genesis = genesisOf({}, options.parameters)
+    const { founders = FOUNDERS, newcomers = 0 } = options
+    const organisations = Array.from({ length: founders }, (_, index) => organisationOf(index))
+    const genesis = genesisOf({ organisations }, options.parameters)
     const dir = await mkdtemp(join(tmpdir(), 'epione-cluster-'))
-    const cluster = new Cluster(dir, genesis, await freePorts(genesis.organisations.length))
+    const cluster = new Cluster(dir, genesis, await freePorts(founders + newcomers))
     try {
-      await Promise.all((options.start ?? cluster.keys.map((_, index) => index)).map(async index => await cluster.startNode(index)))
+      await Promise.all((options.start ?? organisations.map((_, index) => index)).map(async index => await cluster.startNode(index)))
       await cluster.connected()
     } catch (error) {
       await cluster.stop()
