@@ -44,6 +44,8 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'bad-enrolment',
     'bad-end',
     'unknown-policy',
+    'unknown-member',
+    'ambiguous-member',
     'usage',
   ],
   [EXIT.config]: [
@@ -101,6 +103,9 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'refused',
     'not-sponsored',
     'not-staff',
+    'not-validator',
+    'unknown-author',
+    'wrong-key',
     'key-missing',
   ],
   [EXIT.integrity]: [

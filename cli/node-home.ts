@@ -1,6 +1,6 @@
 /** What lies in the home of a node: its settings, genesis and keys, opened for a command. */
 import { access } from 'node:fs/promises'
-import type { Genesis } from '../src/contracts/members-formats.ts'
+import { type Genesis, chainId as genesisId } from '../src/contracts/members-formats.ts'
 import { EpioneError } from '../src/encoding/errors.ts'
 import { unknownEnvironment } from '../src/node/config.ts'
 import { readGenesis } from '../src/node/genesis-file.ts'
@@ -8,6 +8,7 @@ import { type HomePaths, homePaths } from '../src/node/home.ts'
 import { type NodeKeys, openNodeKeystore } from '../src/node/keys.ts'
 import type { NodeConfig } from '../src/node/settings.ts'
 import type { Context } from './context.ts'
+import { homeOf } from './home.ts'
 import { readPassphrase } from './passphrase.ts'
 import { loadSettings } from './settings.ts'
 
@@ -47,4 +48,10 @@ export async function openGenesis(paths: HomePaths): Promise<Genesis> {
     )
   }
   return await readGenesis(paths.genesis)
+}
+
+/** Id of the chain of the home's network; null in a home that belongs to none, where a node is taken on its word. */
+export async function homeChain(context: Context): Promise<Uint8Array | null> {
+  const paths = homePaths(homeOf(context))
+  return (await exists(paths.genesis)) ? genesisId(await readGenesis(paths.genesis)) : null
 }

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
+import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
 import { declareTestnetCommands } from './declarations/testnet.ts'
@@ -51,6 +52,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
     .exitOverride()
     .addHelpText('after', FOOTER)
   declareNodeCommands(program, host)
+  declareMemberCommands(program, host)
   declareWalletCommands(program, host)
   declareRecordCommands(program, host)
   declareTestnetCommands(program, host)

@@ -1,0 +1,71 @@
+/** Declarations of the commands by which members decide who belongs to the network. */
+import type { Command } from 'commander'
+import { action, type Host } from '../context.ts'
+import { parseInteger } from '../parse.ts'
+import { examples } from './declare.ts'
+
+export function declareMemberCommands(program: Command, host: Host): void {
+  program.commandsGroup('Decide who belongs to the network:')
+
+  const members = program
+    .command('members')
+    .summary('the organisations of the network, and votes on them')
+    .description(
+      'Members: the organisations of the network. Validators admit, remove and reweigh them by votes of more than two thirds of the weight within 30 days.',
+    )
+  const list = members
+    .command('list', { isDefault: true })
+    .summary('members with weight, consensus key and seat; proven complete')
+    .option('--all', 'removed members too')
+    .action(action(host, async () => (await import('../commands/members-list.ts')).membersList))
+  examples(list, [
+    ['epione members list', 'of the network of this home'],
+    ['epione members list --all --json', 'with whole keys, for programs'],
+  ])
+  const proposals = members
+    .command('proposals')
+    .summary('what is being voted on, and how far it is')
+    .option('--all', 'applied and expired ones too')
+    .action(action(host, async () => (await import('../commands/members-proposals.ts')).membersProposals))
+  examples(proposals, [['epione members proposals', 'who voted for what, and what it lacks']])
+
+  const vote = members
+    .command('vote')
+    .summary('vote as the organisation of this home')
+    .description(
+      "Votes with the organisation's account key, which is in the keystore of this home. The first vote opens a proposal. A change of the validators is in force two blocks after the vote that decides it.",
+    )
+  const series = [
+    '--series <n>',
+    'number that tells a vote from an earlier one on the same thing (default: found by itself)',
+    parseInteger(0, 1e9),
+  ] as const
+  const admit = vote
+    .command('admit')
+    .summary('admit an organisation')
+    .argument('<file>', 'its organisation.json, as epione init made it')
+    .option(...series)
+    .action(action(host, async () => (await import('../commands/members-vote.ts')).voteAdmit))
+  examples(admit, [['epione members vote admit kisumu.json', 'each validator gives the same file']])
+  const remove = vote
+    .command('remove')
+    .summary('remove a member: it loses its seat, its voice and what it stores')
+    .argument('<member>', 'account, the first digits of it, or exact name')
+    .option(...series)
+    .action(action(host, async () => (await import('../commands/members-vote.ts')).voteRemove))
+  examples(remove, [
+    ['epione members vote remove "Klinikum Spreebogen"', 'by name'],
+    ['epione members vote remove 0a17', 'by account'],
+  ])
+  const reweigh = vote
+    .command('reweigh')
+    .summary("change the weight of a validator's vote; 0 takes its seat and leaves it a member")
+    .argument('<member>', 'account, the first digits of it, or exact name')
+    .requiredOption('--power <n>', 'weight of its vote', parseInteger(0, 1_000_000))
+    .option(...series)
+    .action(action(host, async () => (await import('../commands/members-vote.ts')).voteReweigh))
+  examples(reweigh, [
+    ['epione members vote reweigh 0a17 --power 20', 'twice the weight of a founder'],
+    ['epione members vote reweigh 0a17 --power 0', 'it follows the chain from then on'],
+  ])
+}
