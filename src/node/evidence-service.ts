@@ -16,7 +16,6 @@ import type { TransactionService } from './transactions.ts'
 /** Most offences that wait; of one validator, so that one that signs at random cannot crowd out another. What comes later is dropped. */
 const MAX_WAITING = 256
 const MAX_PER_VALIDATOR = MAX_OFFENCES
-/** Pause before a report that is not on the ledger is handed in again, in ms. */
 const RETRY_MS = 5_000
 /** How long a report is valid, in ms of block time. */
 const VALIDITY_MS = 10 * 60 * 1000
@@ -25,6 +24,8 @@ export interface EvidenceOptions {
   /** Account of this node's organisation, and the key that signs for it. */
   account: Uint8Array
   accountKey: SigningKey
+  /** Pause before a report that is not on the ledger is handed in again, in ms. @default 5000 */
+  retryMs?: number
 }
 
 export interface EvidenceDependencies {
@@ -57,7 +58,7 @@ export class EvidenceService {
 
   start(): void {
     this.#stopCommits = this.#deps.chain.onCommit(() => this.#settle())
-    this.#timer = setInterval(() => this.#handIn([...this.#waiting.values()]), RETRY_MS)
+    this.#timer = setInterval(() => this.#handIn([...this.#waiting.values()]), this.#options.retryMs ?? RETRY_MS)
   }
 
   stop(): void {
