@@ -25,6 +25,8 @@ export type Fault =
       readonly steps: number
       readonly rot: boolean
     }
+  /** The power goes everywhere, for each node after so many more operations of its own. */
+  | { readonly type: 'blackout'; readonly atMs: number; readonly forMs: number; readonly steps: readonly number[] }
   /** The node stands still, as a process that is stopped and continued. */
   | { readonly type: 'pause'; readonly atMs: number; readonly forMs: number; readonly node: number }
 
@@ -80,7 +82,8 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const byzantine = liars(random, powers, beyond)
   const cities = random.chance(0.3) ? powers.map(() => random.pick(CITY_NAMES)) : null
   const goodAtMs = random.int(1_000, random.pick([4_000, 8_000, 16_000]))
-  const proposeMs = random.pick([400, 800, 1_500])
+  // The shortest is too short for the world: rounds must grow until it is not.
+  const proposeMs = random.pick([60, 400, 400, 800, 800, 1_500])
   return {
     seed,
     powers,
@@ -91,7 +94,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     skewMs: powers.map(() => (random.chance(0.5) ? 0 : random.int(-500, 500))),
     byzantine,
     goodAtMs,
-    faults: faultsOf(random, powers, goodAtMs, byzantine.length === 0),
+    faults: [...(beyond ? split(random, powers, goodAtMs) : []), ...faultsOf(random, powers, goodAtMs, byzantine.length === 0)],
     work: workOf(random, powers, goodAtMs),
     beyond,
     realSignatures: options.realSignatures ?? random.chance(0.02),
@@ -120,8 +123,8 @@ function liars(random: SeededRandom, powers: readonly number[], beyond: boolean)
     weight += one.power
     // Those who lie beyond the bound are those who could make a fork.
     const menu = beyond ? (['equivocate', 'amnesia', 'twins'] as const) : MISCHIEFS
-    const kinds = new Set<MischiefKind>([random.pick(menu)])
-    if (random.chance(0.3)) kinds.add(random.pick(menu))
+    const kinds = new Set<MischiefKind>([beyond && random.chance(0.6) ? 'twins' : random.pick(menu)])
+    if (random.chance(beyond ? 0.1 : 0.3)) kinds.add(random.pick(menu))
     chosen.push({ node: one.node, kinds: [...kinds] })
     if (beyond ? 3 * weight >= total : random.chance(0.3)) break
   }
@@ -139,7 +142,7 @@ function faultsOf(random: SeededRandom, powers: readonly number[], goodAtMs: num
     const atMs = random.int(0, goodAtMs - 500)
     const forMs = random.int(100, Math.max(200, goodAtMs - atMs))
     const node = random.int(0, powers.length - 1)
-    switch (random.int(0, 5)) {
+    switch (random.int(0, 6)) {
       case 0:
         faults.push({ type: 'partition', atMs, forMs, groups: powers.map(() => random.int(0, random.pick([1, 1, 2]))) })
         break
@@ -152,11 +155,21 @@ function faultsOf(random: SeededRandom, powers: readonly number[], goodAtMs: num
       case 3:
         faults.push({ type: 'pause', atMs, forMs, node })
         break
+      case 4: {
+        const within = random.pick([0, 5, 20, 40])
+        faults.push({ type: 'blackout', atMs, forMs: Math.min(forMs, 2_000), steps: powers.map(() => random.int(0, within)) })
+        break
+      }
       default:
         faults.push({ type: 'crash', atMs, forMs, node, steps: random.int(0, 40), rot: mayRot && node === frail && random.chance(0.5) })
     }
   }
   return faults
+}
+
+/** Two halves that do not hear each other: with liars in both, each may believe that it is the network. */
+function split(random: SeededRandom, powers: readonly number[], goodAtMs: number): Fault[] {
+  return random.chance(0.7) ? [{ type: 'partition', atMs: 0, forMs: goodAtMs, groups: powers.map(() => random.int(0, 1)) }] : []
 }
 
 function workOf(random: SeededRandom, powers: readonly number[], goodAtMs: number): Work[] {

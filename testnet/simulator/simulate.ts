@@ -66,6 +66,8 @@ export class World implements Surroundings {
   readonly #liars: ReadonlySet<string>
   readonly #pulling = new Set<SimulatedNode>()
   readonly #decoded = new WeakMap<Uint8Array, ConsensusMessage>()
+  /** Which validator each node is, or is a twin of. */
+  readonly #origins: readonly number[]
   #batches = 0
 
   constructor(plan: Plan) {
@@ -86,6 +88,7 @@ export class World implements Surroundings {
     // Twins are further nodes with a key that is there already.
     const twins = plan.byzantine.filter(({ kinds }) => kinds.includes('twins')).map(({ node }) => node)
     const origin = [...plan.powers.keys(), ...twins]
+    this.#origins = origin
     const cities = plan.cities === null ? null : origin.map(node => plan.cities?.[node] ?? 'Nairobi')
     this.links = new Links({ cities }, { scheduler: this.scheduler, random: this.random })
     this.observer = new Observer(
@@ -179,7 +182,9 @@ export class World implements Surroundings {
     const { plan } = this
     const honest = this.nodes.filter(node => node.honest)
     const round = Math.max(0, ...honest.map(node => node.status()?.round ?? 0))
-    const turns = this.#longestLyingTurns() + 2
+    // Rounds that are too short for this network come first: each is longer than the one before.
+    const tooShort = Math.ceil(Math.max(0, 6 * this.links.worstMs - plan.timeouts.voteMs) / plan.timeouts.growthMs)
+    const turns = this.#longestLyingTurns() + 2 + tooShort
     let limit = 6_000 + 4 * this.links.worstMs
     for (let height = target - BLOCKS_AFTER_GOOD; height <= target; height++) {
       // Only the height under way can have gone through rounds already.
@@ -214,8 +219,9 @@ export class World implements Surroundings {
     }
     switch (fault.type) {
       case 'partition': {
-        // A twin is where chance puts it.
-        const heal = links.partition(this.nodes.map((_, index) => fault.groups[index] ?? this.random.int(0, 1)))
+        // Twins are on different sides: that is what makes them dangerous.
+        const twin = (index: number): number => 1 - (fault.groups[this.#origins[index] ?? 0] ?? 0)
+        const heal = links.partition(this.nodes.map((_, index) => fault.groups[index] ?? twin(index)))
         end(() => {
           heal()
           this.#greetAll()
@@ -241,6 +247,15 @@ export class World implements Surroundings {
         end(() => node?.resume())
         break
       }
+      case 'blackout':
+        for (const [index, node] of this.nodes.entries()) node.crash(fault.steps[index] ?? 0)
+        end(() => {
+          for (const node of this.nodes) {
+            node.crash()
+            this.#restart(node)
+          }
+        })
+        break
       case 'crash': {
         const node = this.nodes[fault.node]
         node?.crash(fault.steps)
