@@ -2,7 +2,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { brokenLaws, EFFECTS, GENERATORS, type LawOptions, NODE_ONLY, ROOT, staticClosure } from './laws.ts'
+import { brokenLaws, EFFECTS, GENERATORS, type LawOptions, NODE_ONLY, PUBLIC_FACES, ROOT, staticClosure } from './laws.ts'
 
 const test = suite('laws of the house')
 
@@ -20,6 +20,16 @@ test('the repository keeps them', () => {
 test('the lists of exemptions name files that exist', () => {
   const sources = repository()
   for (const path of [...NODE_ONLY, ...EFFECTS, ...GENERATORS]) assert.ok(sources.has(path), path)
+})
+
+test('each entry of the package has one public face, which is pure where its room is', () => {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { exports: Record<string, string> }
+  assert.equal(exports, Object.fromEntries(Object.entries(PUBLIC_FACES).map(([entry, path]) => [entry, `./${path}`])))
+  const { files } = staticClosure(PUBLIC_FACES['./consensus']!, path => readFileSync(join(ROOT, path), 'utf8'))
+  assert.equal(
+    [...EFFECTS, ...NODE_ONLY].filter(path => files.has(path)),
+    [],
+  )
 })
 
 /** Expects exactly these sentences (parts of them, in any order) for made-up sources. */
@@ -109,6 +119,8 @@ test('forms that the house does not use', () => {
   expectBroken({ 'src/node/a.ts': `export default function a() {}\n` }, ['a default export'])
   expectBroken({ 'src/node/a.ts': `const a = 1\nexport default a\n` }, ['a default export'])
   expectBroken({ 'src/node/all.ts': `export { b } from './b.ts'\nexport { c } from './c.ts'\n` }, ['a barrel'])
+  expectBroken({ 'src/node/all.ts': `export { b } from './b.ts'\n` }, [], { faces: ['src/node/all.ts'] })
+  expectBroken({ 'src/node/all.ts': `export * from './b.ts'\n` }, ['export *'], { faces: ['src/node/all.ts'] })
   expectBroken({ 'src/node/a.ts': `export * from './b.ts'\nexport const a = 1\n` }, ['export *'])
   expectBroken({ 'src/node/index.ts': `export const a = 1\n` }, ['is called index.ts'])
   expectBroken({ 'src/node/a.ts': `console.log(1)\n` }, ['writes to the console'])

@@ -54,6 +54,10 @@ export class Candidates {
     return this.#byId.get(toHex(id))
   }
 
+  get size(): number {
+    return this.#byId.size
+  }
+
   all(): Candidate[] {
     return [...this.#byId.values()]
   }

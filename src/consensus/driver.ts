@@ -17,6 +17,23 @@ export interface DriverOptions {
   timeouts: Timeouts
 }
 
+/** How much a driver holds, each number under a bound whatever arrives (see the README, Bounds). */
+export interface BufferSizes {
+  /** Rounds of the present height of which votes or senders are held. */
+  rounds: number
+  votes: number
+  /** Places of the present height at which somebody was seen to vote twice. */
+  accused: number
+  proposals: number
+  /** Headers with a list of batches. */
+  candidates: number
+  certificates: number
+  futureHeights: number
+  futureInputs: number
+  /** Weight of what is kept for later heights: a vote weighs 1, a proposal 32. */
+  futureWeight: number
+}
+
 /** What to do with an input: apply it now, keep it for its height, or drop it, and why. */
 export type Relevance = 'apply' | 'future' | 'old' | ReturnType<HeightState['relevance']>
 
@@ -89,6 +106,12 @@ export class Driver {
   /** Keeps a message of a later height, on the account of its sender; false where the bounds refuse it. */
   keep(input: DriverInput, from: Uint8Array): boolean {
     return this.#future.add(this.height, inputHeight(input), input, from)
+  }
+
+  /** For status and tests: how much is held of the present height and of later ones. */
+  sizes(): BufferSizes {
+    const { heights, inputs, weight } = this.#future.sizes()
+    return { ...this.#state.sizes(), futureHeights: heights, futureInputs: inputs, futureWeight: weight }
   }
 
   /** What a peer that just connected may have missed of this height. */

@@ -44,6 +44,16 @@ export class FutureBuffer {
     return inputs
   }
 
+  /** How much is held: heights, messages, and their weight. */
+  sizes(): { heights: number; inputs: number; weight: number } {
+    const buffers = [...this.#heights.values()]
+    return {
+      heights: buffers.length,
+      inputs: buffers.reduce((sum, { inputs }) => sum + inputs.size, 0),
+      weight: buffers.reduce((sum, { weight }) => sum + weight, 0),
+    }
+  }
+
   /** Highest height for which something is kept. */
   highest(): number | undefined {
     return this.#heights.size === 0 ? undefined : Math.max(...this.#heights.keys())

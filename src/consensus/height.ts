@@ -13,7 +13,7 @@ import type { DriverInput, Timeout } from './inputs.ts'
 import { initialState, type MachineInput, type MachineOutput, type MachineState, transition } from './machine.ts'
 import { type ConsensusMessage, type Decision, MAX_BUNDLE_VOTES, type Proposal, proposalContent, type Vote } from './messages.ts'
 import { proposerAt } from './proposer.ts'
-import { MAX_FUTURE_ROUNDS, PAST_ROUNDS, type ValueId, VoteKeeper } from './votes.ts'
+import { type BufferedVotes, MAX_FUTURE_ROUNDS, PAST_ROUNDS, type ValueId, VoteKeeper } from './votes.ts'
 
 interface HeldProposal {
   readonly proposal: Proposal
@@ -78,6 +78,16 @@ export class HeightState {
   /** Whether the value is decided: nothing changes this height any more. */
   get decided(): boolean {
     return this.#machine.step === 'decided'
+  }
+
+  /** How much is held of this height. */
+  sizes(): BufferedVotes & { proposals: number; candidates: number; certificates: number } {
+    return {
+      ...this.votes.sizes(),
+      proposals: this.#proposals.size,
+      candidates: this.#candidates.size,
+      certificates: this.#certificates.size,
+    }
   }
 
   proposer(round: number): Uint8Array {

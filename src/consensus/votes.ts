@@ -37,6 +37,16 @@ interface RoundVotes {
 
 export type AddResult = { readonly status: 'added' | 'known' | 'refused' } | { readonly status: 'conflict'; readonly evidence: Evidence }
 
+/** How much a vote keeper holds. */
+export interface BufferedVotes {
+  /** Rounds of which anything is held. */
+  rounds: number
+  /** Votes, those of whole certificates counted again. */
+  votes: number
+  /** Senders and places for which a second vote was seen. */
+  accused: number
+}
+
 export class VoteKeeper {
   readonly #total: number
   readonly #members = new Map<string, Validator>()
@@ -197,6 +207,17 @@ export class VoteKeeper {
   /** All first votes of a kind and round. */
   votesOf(kind: VoteKind, round: number): Vote[] {
     return [...(this.#rounds.get(round)?.[kind].first.values() ?? [])]
+  }
+
+  sizes(): BufferedVotes {
+    let votes = 0
+    for (const { prevote, precommit } of this.#rounds.values()) {
+      for (const { first, certified } of [prevote, precommit]) {
+        votes += first.size
+        for (const group of certified.values()) votes += group.length
+      }
+    }
+    return { rounds: this.#rounds.size, votes, accused: this.#accused.size }
   }
 
   #power(senders: Iterable<string>): number {
