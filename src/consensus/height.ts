@@ -386,14 +386,21 @@ export class HeightState {
   }
 
   #prune(round: number): void {
-    const { lockedRound, lockedValue, validRound, validValue } = this.#machine
+    const { lockedRound, validRound } = this.#machine
     for (const r of this.#proposals.keys()) {
       if (r < round - PAST_ROUNDS && r !== lockedRound && r !== validRound) this.#proposals.delete(r)
     }
-    const held = new Set([...this.#proposals.values()].map(({ candidate }) => candidate))
-    this.#candidates.retain(
-      candidate =>
-        held.has(candidate) || candidate.value === validValue || candidate.value === lockedValue || this.#certificates.has(candidate.value),
+    this.#candidates.retain(candidate => this.#names(candidate))
+  }
+
+  /** Whether a proposal, the lock, the valid value or a certificate names this candidate. */
+  #names(candidate: Candidate): boolean {
+    const { lockedValue, validValue } = this.#machine
+    return (
+      candidate.value === validValue ||
+      candidate.value === lockedValue ||
+      this.#certificates.has(candidate.value) ||
+      [...this.#proposals.values()].some(held => held.candidate === candidate)
     )
   }
 
@@ -402,7 +409,12 @@ export class HeightState {
     const ahead = [...this.#proposals]
       .filter(([round, { proposal }]) => round > this.#machine.round && equalBytes(proposal.validator, validator))
       .map(([round]) => round)
-    if (this.started && ahead.length > MAX_FUTURE_ROUNDS) this.#proposals.delete(Math.min(...ahead))
+    if (ahead.length <= MAX_FUTURE_ROUNDS) return
+    const lowest = Math.min(...ahead)
+    const dropped = this.#proposals.get(lowest)?.candidate
+    this.#proposals.delete(lowest)
+    const backed = this.#backed()
+    this.#candidates.retain(candidate => candidate !== dropped || this.#names(candidate) || backed.has(candidate.value))
   }
 
   #decide(round: number, value: ValueId): void {

@@ -52,8 +52,8 @@ export class VoteKeeper {
   readonly #members = new Map<string, Validator>()
   readonly #rounds = new Map<number, RoundVotes>()
   readonly #future = new Map<string, { rounds: Set<number>; messages: number }>()
-  /** Pairs for which evidence was given already. */
-  readonly #accused = new Set<string>()
+  /** Places for which evidence was given already, with their rounds. */
+  readonly #accused = new Map<string, number>()
   #round = 0
 
   constructor(set: ValidatorSet) {
@@ -73,6 +73,8 @@ export class VoteKeeper {
       if (r >= round - PAST_ROUNDS || keep.includes(r)) continue
       if (![...precommit.certified.keys()].some(id => id !== null)) this.#rounds.delete(r)
     }
+    // Without the first vote there is nothing that a later one could contradict.
+    for (const [place, r] of this.#accused) if (r < round && !this.#rounds.has(r)) this.#accused.delete(place)
   }
 
   /** Whether {@link add} would add this vote or find it in conflict with another. */
@@ -98,7 +100,7 @@ export class VoteKeeper {
     if (known !== undefined) {
       if (sameBlock(known.block, vote.block)) return { status: 'known' }
       if (this.#accused.has(offence(vote))) return { status: 'known' }
-      this.#accused.add(offence(vote))
+      this.#accused.set(offence(vote), vote.round)
       return { status: 'conflict', evidence: voteEvidence(known, vote) }
     }
     if (!this.#admit(vote.validator, vote.round)) return { status: 'refused' }
