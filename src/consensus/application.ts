@@ -115,6 +115,23 @@ export interface Synchrony {
   delayMs: number
 }
 
+/** How much a driver holds, each number under a bound whatever arrives (see the README, Bounds). */
+export interface BufferSizes {
+  /** Rounds of the present height of which votes or senders are held. */
+  rounds: number
+  votes: number
+  /** Places of the present height at which somebody was seen to vote twice. */
+  accused: number
+  proposals: number
+  /** Headers with a list of batches. */
+  candidates: number
+  certificates: number
+  futureHeights: number
+  futureInputs: number
+  /** Weight of what is kept for later heights: a vote weighs 1, a proposal 32. */
+  futureWeight: number
+}
+
 export interface EngineStatus {
   /** Height that is being decided. */
   height: number
@@ -142,6 +159,8 @@ export interface EngineStatus {
   drops: Readonly<Record<DropReason, number>>
   /** Times that the engine waited for its log and guard to reach the disk. */
   syncs: number
+  /** How much is held in memory of what others sent: frames that wait, and what the driver keeps. All of it is bounded. */
+  buffers: BufferSizes & { frames: number }
   /** Code of the error that stopped the engine for good, or null. */
   halted: string | null
 }

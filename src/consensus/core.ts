@@ -10,8 +10,8 @@
  * - `Driver`, `VoteKeeper`: the same layers with headers, keys and signatures as they are on the wire, as engine and simulator use them.
  */
 export { isMoreThanThird, isQuorum, totalPower, type Validator, type ValidatorSet } from '../ledger/header.ts'
-export type { Timeouts, Tip } from './application.ts'
-export { type BufferSizes, Driver, type DriverOptions, type Relevance } from './driver.ts'
+export type { BufferSizes, Timeouts, Tip } from './application.ts'
+export { Driver, type DriverOptions, type Relevance } from './driver.ts'
 export type { Effect, LockState } from './effects.ts'
 export { MAX_FUTURE_HEIGHTS } from './future.ts'
 export { roundTimeouts } from './height.ts'

@@ -3,7 +3,7 @@
  * and does no I/O, so that a simulator drives it as the engine does: give it verified inputs, carry out its effects, give their
  * results back as inputs.
  */
-import type { Timeouts, Tip } from './application.ts'
+import type { BufferSizes, Timeouts, Tip } from './application.ts'
 import type { Effect } from './effects.ts'
 import { FutureBuffer } from './future.ts'
 import { HeightState, roundTimeouts } from './height.ts'
@@ -15,23 +15,6 @@ export interface DriverOptions {
   /** This node's consensus key, or null for a follower that only verifies decisions. */
   self: Uint8Array | null
   timeouts: Timeouts
-}
-
-/** How much a driver holds, each number under a bound whatever arrives (see the README, Bounds). */
-export interface BufferSizes {
-  /** Rounds of the present height of which votes or senders are held. */
-  rounds: number
-  votes: number
-  /** Places of the present height at which somebody was seen to vote twice. */
-  accused: number
-  proposals: number
-  /** Headers with a list of batches. */
-  candidates: number
-  certificates: number
-  futureHeights: number
-  futureInputs: number
-  /** Weight of what is kept for later heights: a vote weighs 1, a proposal 32. */
-  futureWeight: number
 }
 
 /** What to do with an input: apply it now, keep it for its height, or drop it, and why. */

@@ -229,6 +229,7 @@ class ConsensusEngine implements Engine {
       dropped: this.#drops.flood,
       drops: { ...this.#drops },
       syncs: this.#syncs,
+      buffers: { ...driver.sizes(), frames: this.#inbox.size },
       halted: this.#halted,
     }
   }

@@ -1,6 +1,5 @@
 /** The plain data of a node's life: what goes in, what comes out. Everything is JSON. */
-import type { Timeouts } from '../application.ts'
-import type { BufferSizes } from '../driver.ts'
+import type { BufferSizes, Timeouts } from '../application.ts'
 import type { VoteKind } from '../messages.ts'
 import type { PlainValidator } from './names.ts'
 import type { Recording } from './recording.ts'
