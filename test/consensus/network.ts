@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Application, Clock, ConsensusTransport, Engine, Misbehaviour, Tip } from '../../src/consensus/application.ts'
+import type { Disk } from '../../src/consensus/disk.ts'
 import { createEngine } from '../../src/consensus/engine.ts'
 import { type ConsensusMessage, consensusMessageCodec, type Decision } from '../../src/consensus/messages.ts'
 import { nodeDisk } from '../../src/consensus/node-disk.ts'
@@ -202,7 +203,7 @@ export class TestNetwork {
   readonly clock = new VirtualClock()
   readonly keys: SigningKey[]
   readonly set: ValidatorSet
-  readonly applications: TestApplication[]
+  applications: TestApplication[]
   readonly engines: (Engine | undefined)[]
   readonly dirs: string[]
   readonly log: Sent[] = []
@@ -211,6 +212,8 @@ export class TestNetwork {
   readonly failures: unknown[] = []
   readonly random: () => number
   voteDespiteLostLog: number | undefined
+  /** Set by a test that watches or breaks a node's disk. */
+  wrapDisk: ((disk: Disk, node: number) => Disk) | undefined
   lose: (sent: Sent, random: () => number) => boolean
   readonly #delayMs: (random: () => number) => number
   readonly #root = mkdtempSync(join(tmpdir(), 'epione-consensus-'))
@@ -238,7 +241,7 @@ export class TestNetwork {
           application,
           transport: this.#transport(i),
           clock: this.clock,
-          disk: nodeDisk(this.dirs[i]!),
+          disk: this.wrapDisk?.(nodeDisk(this.dirs[i]!), i) ?? nodeDisk(this.dirs[i]!),
           logger: { log: (_level, event, fields) => this.events.push({ node: i, event, fields }) },
           onMisbehaviour: event => this.misbehaviour.push({ ...event, at: i }),
           onFailure: error => this.failures.push(error),
