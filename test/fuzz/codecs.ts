@@ -1,0 +1,117 @@
+/** Every codec of the protocols and of the disk, by room and file. fuzz/codecs.test.ts compares this list with the sources. */
+import { join } from 'node:path'
+import type { Codec } from '../../src/encoding/schema.ts'
+import { ROOT } from '../laws.ts'
+
+/** Exported codecs by file under `src/`. */
+export const CODECS: Readonly<Record<string, readonly string[]>> = {
+  'consensus/evidence.ts': ['evidenceCodec'],
+  'consensus/inputs.ts': ['walEntryCodec'],
+  'consensus/messages.ts': ['voteCodec', 'proposalCodec', 'consensusMessageCodec'],
+  'contracts/access-formats.ts': ['openBodyCodec', 'accessEntryCodec'],
+  'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
+  'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec'],
+  'contracts/events.ts': [
+    'folderCreatedCodec',
+    'folderRotatedCodec',
+    'folderAdvancedCodec',
+    'recordsAnchoredCodec',
+    'recordsErasedCodec',
+    'consentGrantedCodec',
+    'consentRevokedCodec',
+    'accessOpenedCodec',
+    'membersChangedCodec',
+  ],
+  'contracts/folders-formats.ts': ['folderCodec', 'createFolderCodec', 'rotateFolderCodec', 'advanceFolderCodec', 'ownerCodec'],
+  'contracts/member-keys.ts': ['accountKeyCodec'],
+  'contracts/members-formats.ts': [
+    'organisationCodec',
+    'accountCodec',
+    'validatorsCodec',
+    'custodiansCodec',
+    'counterCodec',
+    'parametersCodec',
+    'genesisCodec',
+    'voteBodyCodec',
+    'proposalStateCodec',
+    'quotaCodec',
+    'logHeadCodec',
+    'evidenceBodyCodec',
+  ],
+  'contracts/records-formats.ts': ['anchorBodyCodec', 'anchorCodec', 'eraseBodyCodec', 'erasureCodec'],
+  'fragments/formats.ts': [
+    'versionLeafCodec',
+    'objectHeaderCodec',
+    'versionMetaCodec',
+    'uploadTicketCodec',
+    'storageReceiptCodec',
+    'readRequestCodec',
+    'releaseOpeningsCodec',
+    'releaseReceiptCodec',
+  ],
+  'ledger/block.ts': ['blockCodec', 'batchCodec'],
+  'ledger/certificate.ts': ['certificateCodec'],
+  'ledger/chain-records.ts': ['tipCodec', 'headCodec', 'bodyCodec', 'outcomeCodec'],
+  'ledger/header.ts': ['headerCodec', 'validatorSetCodec'],
+  'ledger/receipt.ts': ['receiptCodec'],
+  'ledger/state-proof.ts': ['stateProofCodec', 'prefixProofCodec'],
+  'network/fragment-messages.ts': ['uploadFrameCodec', 'uploadReplyCodec', 'releaseRequestCodec', 'releaseFrameCodec'],
+  'network/light-messages.ts': [
+    'lightRequestCodec',
+    'jsonResponseCodec',
+    'genesisResponseCodec',
+    'commitResponseCodec',
+    'queryResponseCodec',
+    'prefixResponseCodec',
+    'logResponseCodec',
+    'locateResponseCodec',
+    'submitResponseCodec',
+    'sponsorResponseCodec',
+    'receiptResponseCodec',
+    'announcementCodec',
+    'deskContentCodec',
+    'deskRequestCodec',
+    'deskResponseCodec',
+    'folderRequestCodec',
+    'folderAskCodec',
+    'wrapResponseCodec',
+    'releasesResponseCodec',
+  ],
+  'network/validator-messages.ts': ['syncRequestCodec', 'syncResponseCodec', 'batchRequestCodec', 'batchResponseCodec'],
+}
+
+/** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
+export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
+  'client/folders.ts': ['enrolment: the target "enrolment"'],
+  'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
+  'consensus/guard.ts': ['the target "signing guard"'],
+  'contracts/folders-formats.ts': ['label commitment: encoded alone, never read'],
+  'crypto/keystore.ts': ['of the own file, read after its checksum and its decryption'],
+  'fhir/bundle.ts': ['the target "bundle manifest"'],
+  'fragments/formats.ts': ['class opening: encoded alone, never read'],
+  'fragments/fragment-index.ts': ['of the own store: the targets "fragment index"', 'the same'],
+  'ledger/certificate.ts': ['vote content: encoded alone, never read'],
+  'ledger/transaction.ts': ['content: the target "transaction"', 'envelope: the same'],
+  'node/custodian/receipts.ts': ['of the own store, sealed by the keyring', 'the same'],
+  'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
+  'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],
+}
+
+export interface NamedCodec {
+  room: string
+  name: string
+  codec: Codec<unknown>
+}
+
+export async function loadCodecs(): Promise<NamedCodec[]> {
+  const found: NamedCodec[] = []
+  for (const [file, names] of Object.entries(CODECS)) {
+    const module = (await import(join(ROOT, 'src', file))) as Record<string, Codec<unknown>>
+    for (const name of names) {
+      const codec = module[name]
+      if (codec === undefined) throw new Error(`src/${file} exports no ${name}`)
+      found.push({ room: file.split('/')[0] as string, name, codec })
+    }
+  }
+  return found
+}

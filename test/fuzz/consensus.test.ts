@@ -1,0 +1,3 @@
+import { fuzzRooms } from './rooms.ts'
+
+fuzzRooms(['consensus', 'contracts'])

@@ -1,0 +1,3 @@
+import { fuzzRooms } from './rooms.ts'
+
+fuzzRooms(['encoding', 'ledger', 'crypto', 'fhir', 'client'])
