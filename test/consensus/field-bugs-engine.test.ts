@@ -165,7 +165,7 @@ test('CometBFT 5668: what was signed is respected at the very height, not one to
       first.signVote(vote, { lockedRound: -1, lockedBlock: null, validRound: -1, validBlock: null })
       await first.sync()
       first.close()
-      rmSync(join(dir, `${standing}`, 'wal'))
+      for (const wal of ['wal-0', 'wal-1']) rmSync(join(dir, `${standing}`, wal))
       const next = openJournal({ disk, chainId, key }, tips[standing]!)
       const votesAt = standing + 1
       assert.is(next.silentThrough >= votesAt, votesAt <= 3, `on block ${standing}`)

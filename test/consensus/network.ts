@@ -241,7 +241,7 @@ export class TestNetwork {
           application,
           transport: this.#transport(i),
           clock: this.clock,
-          disk: this.wrapDisk?.(this.diskOf(i), i) ?? this.diskOf(i),
+          disk: this.wrapDisk?.(nodeDisk(this.dirs[i]!), i) ?? nodeDisk(this.dirs[i]!),
           logger: { log: (_level, event, fields) => this.events.push({ node: i, event, fields }) },
           onMisbehaviour: event => this.misbehaviour.push({ ...event, at: i }),
           onFailure: error => this.failures.push(error),
@@ -250,11 +250,6 @@ export class TestNetwork {
       this.engines[i] = engine
       await engine.start()
     }
-  }
-
-  /** The disk of a node as it is, past `wrapDisk`. */
-  diskOf(node: number): Disk {
-    return nodeDisk(this.dirs[node]!)
   }
 
   async stop(...nodes: number[]): Promise<void> {

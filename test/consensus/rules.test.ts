@@ -21,10 +21,12 @@ import {
 } from 'epione/consensus'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import { WriteAheadLog } from '../../src/consensus/wal.ts'
 import { equalBytes } from '../../src/encoding/bytes.ts'
 import { ROOT } from '../laws.ts'
+import { memoryFile } from './memory-file.ts'
 import { seeded, TestNetwork, testKeys, validatorSet } from './network.ts'
 import { bundle, FOUR, precommits, prevotes, proposal } from './tables/table.ts'
 
@@ -172,31 +174,27 @@ test('rule 8: inputs are logged before they are applied, and what was signed is 
   const network = new TestNetwork({ seed: SEED })
   const node = 1
   const own = network.keys[node]!.publicKey
-  const unsynced = new Map<string, number>()
+  /** What of each file is on disk for sure. */
+  const onDisk = new Map<string, Uint8Array>()
   let checked = 0
   network.wrapDisk = (disk, at) => {
     if (at !== node) return disk
     return {
       open: name => {
         const file = disk.open(name)
-        unsynced.set(name, 0)
         return {
           ...file,
           get size() {
             return file.size
           },
-          write: (offset, bytes) => {
-            unsynced.set(name, unsynced.get(name)! + 1)
-            file.write(offset, bytes)
-          },
           sync: async () => {
-            const before = unsynced.get(name)!
+            const before = file.read(file.size)
             await file.sync()
-            unsynced.set(name, unsynced.get(name)! - before)
+            onDisk.set(name, before)
           },
           syncNow: () => {
             file.syncNow()
-            unsynced.set(name, 0)
+            onDisk.set(name, file.read(file.size))
           },
         }
       },
@@ -204,33 +202,27 @@ test('rule 8: inputs are logged before they are applied, and what was signed is 
   }
   network.lose = ({ from, message }) => {
     if (from !== node || (message.type !== 'vote' && message.type !== 'proposal')) return false
-    if (!equalBytes(message.value.validator, own)) return false
+    const { height, round, signature, validator } = message.value
+    if (!equalBytes(validator, own)) return false
     checked++
-    assert.equal(
-      [...unsynced],
-      [
-        ['guard', 0],
-        ['wal', 0],
-      ],
-      `${message.type} leaves before log and guard are on disk`,
+    const log = new WriteAheadLog(memoryFile(onDisk.get(`wal-${height % 2}`)!)).replay().map(payload => walEntryCodec.decode(payload))
+    const inputs = log.flatMap(entry => (entry.type === 'input' ? [entry.value] : []))
+    const logged = inputs.some(input =>
+      input.type === 'votes'
+        ? input.value.some(vote => equalBytes(vote.signature, signature))
+        : input.type === 'proposal' && equalBytes(input.value.proposal.signature, signature),
     )
-    const log = new WriteAheadLog(network.diskOf(node).open('wal')).replay().map(payload => walEntryCodec.decode(payload))
-    const logged = log.some(
-      entry =>
-        entry.type === 'input' &&
-        ((entry.value.type === 'votes' &&
-          message.type === 'vote' &&
-          entry.value.value.some(vote => equalBytes(vote.signature, message.value.signature))) ||
-          (entry.value.type === 'proposal' && equalBytes(entry.value.value.proposal.signature, message.value.signature))),
-    )
-    assert.ok(logged, 'what leaves is in the log')
+    assert.ok(logged, `${message.type} of ${height}/${round} leaves before the log that holds it is on disk`)
+    const guard = SigningGuard.open(memoryFile(onDisk.get('guard')!)).last
+    assert.ok(guard.height > height || (guard.height === height && guard.round >= round), 'the guard is on disk')
     return false
   }
   try {
     await network.start()
     for (let name = 1; name <= 3; name++) {
       network.addWork(name)
-      assert.ok(await network.until(() => network.heights().every(height => height === name)))
+      const done = await network.until(() => network.heights().every(height => height === name))
+      assert.ok(done, network.failures.map(String).join())
     }
     assert.equal(network.failures, [])
     assert.ok(checked >= 3 * 2 * 3, `${checked} messages were looked at`)

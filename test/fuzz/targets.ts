@@ -3,7 +3,6 @@
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeCard, decodeShare, encodeCard, encodeShare } from '../../src/client/identity.ts'
-import type { DurableFile } from '../../src/consensus/disk.ts'
 import { evidenceCodec, verifyEvidence } from '../../src/consensus/evidence.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
@@ -28,6 +27,7 @@ import type { KeyValueStore } from '../../src/ledger/store.ts'
 import { createTransaction, decodeTransaction, hasSignatureShape, verifyTransaction } from '../../src/ledger/transaction.ts'
 import { encodeFrame, FrameDecoder } from '../../src/network/frame-decoder.ts'
 import { encodeRefusal, readReply } from '../../src/network/reply.ts'
+import { memoryFile } from '../consensus/memory-file.ts'
 import { chainId, genesis, headerOn, testKeys, validatorSet } from '../consensus/network.ts'
 
 export interface Target {
@@ -59,35 +59,12 @@ function must(holds: boolean, sentence: string): void {
   if (!holds) throw new Error(sentence)
 }
 
-function memoryFile(bytes: Uint8Array): DurableFile {
-  let held = bytes.slice()
-  return {
-    created: false,
-    get size() {
-      return held.length
-    },
-    read: length => held.slice(0, length),
-    write: (offset, written) => {
-      const next = new Uint8Array(Math.max(held.length, offset + written.length))
-      next.set(held)
-      next.set(written, offset)
-      held = next
-    },
-    truncate: size => {
-      held = held.slice(0, size)
-    },
-    sync: () => Promise.resolve(),
-    syncNow: () => undefined,
-    close: () => undefined,
-  }
-}
-
 function walSample(): Uint8Array {
   const file = memoryFile(new Uint8Array(0))
   const log = new WriteAheadLog(file)
   log.append(walEntryCodec.encode({ type: 'height', value: { height: 1, parent: tip.hash, silentThrough: -1 } }))
   log.append(walEntryCodec.encode({ type: 'input', value: { type: 'timeout', value: { kind: 'propose', height: 1, round: 0 } } }))
-  log.append(walEntryCodec.encode({ type: 'end', value: { height: 1 } }))
+  log.append(walEntryCodec.encode({ type: 'body', value: { digest: tip.hash, bytes: new Uint8Array(50) } }))
   return file.read(file.size)
 }
 
