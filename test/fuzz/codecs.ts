@@ -5,9 +5,8 @@ import { ROOT } from '../laws.ts'
 
 /** Exported codecs by file under `src/`. */
 export const CODECS: Readonly<Record<string, readonly string[]>> = {
-  'consensus/evidence.ts': ['evidenceCodec'],
   'consensus/inputs.ts': ['walEntryCodec'],
-  'consensus/messages.ts': ['voteCodec', 'proposalCodec', 'consensusMessageCodec'],
+  'consensus/messages.ts': ['proposalCodec', 'consensusMessageCodec'],
   'contracts/access-formats.ts': ['openBodyCodec', 'accessEntryCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
   'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec'],
@@ -21,7 +20,10 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'consentRevokedCodec',
     'accessOpenedCodec',
     'membersChangedCodec',
+    'membersAccusedCodec',
+    'membersEvictedCodec',
   ],
+  'contracts/evidence-formats.ts': ['evidenceBodyCodec', 'evidenceEntryCodec', 'convictionCodec'],
   'contracts/folders-formats.ts': ['folderCodec', 'createFolderCodec', 'rotateFolderCodec', 'advanceFolderCodec', 'ownerCodec'],
   'contracts/member-keys.ts': ['accountKeyCodec'],
   'contracts/members-formats.ts': [
@@ -36,7 +38,6 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'proposalStateCodec',
     'quotaCodec',
     'logHeadCodec',
-    'evidenceBodyCodec',
   ],
   'contracts/records-formats.ts': ['anchorBodyCodec', 'anchorCodec', 'eraseBodyCodec', 'erasureCodec'],
   'fragments/formats.ts': [
@@ -52,6 +53,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'ledger/block.ts': ['blockCodec', 'batchCodec'],
   'ledger/certificate.ts': ['certificateCodec'],
   'ledger/chain-records.ts': ['tipCodec', 'headCodec', 'bodyCodec', 'outcomeCodec'],
+  'ledger/evidence.ts': ['voteCodec', 'signedProposalCodec', 'evidenceCodec'],
   'ledger/header.ts': ['headerCodec', 'validatorSetCodec'],
   'ledger/receipt.ts': ['receiptCodec'],
   'ledger/state-proof.ts': ['stateProofCodec', 'prefixProofCodec'],

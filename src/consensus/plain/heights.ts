@@ -5,11 +5,11 @@
  */
 import { toHex, utf8 } from '../../encoding/bytes.ts'
 import { taggedHash } from '../../encoding/hash.ts'
+import { accused } from '../../ledger/evidence.ts'
 import { BLOCK_VERSION, type Header, headerHash, type ValidatorSet, validatorSetHash } from '../../ledger/header.ts'
 import type { Timeouts, Tip } from '../application.ts'
 import { Driver } from '../driver.ts'
 import type { Effect } from '../effects.ts'
-import { accused } from '../evidence.ts'
 import { type DriverInput, inputHeight } from '../inputs.ts'
 import { type ConsensusMessage, candidateId, type Proposal, type Vote } from '../messages.ts'
 import { proposerAt } from '../proposer.ts'
