@@ -248,7 +248,7 @@ class ConsensusEngine implements Engine {
       // The guard reached the disk before the log did: its lock binds all the same.
       this.#submit({ type: 'lock', value: { height, round: lockedRound, block: lockedBlock } })
     }
-    if (journal.unlogged !== null) this.#submit({ type: 'votes', value: [journal.unlogged] })
+    for (const vote of journal.unlogged) this.#submit({ type: 'votes', value: [vote] })
     // What was said before comes first: a vote is of no use to whoever lacks its proposal.
     for (const message of this.#driver.resend()) this.#outbox.push({ type: 'broadcast', message })
     this.#perform(outstanding.effects(this.#driver.machine.round))

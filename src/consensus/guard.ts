@@ -6,7 +6,7 @@
  */
 import { concat, equalBytes, u32, u64 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { byteString, codec, fixedBytes, hash32, integer, nullable, struct } from '../encoding/schema.ts'
+import { byteString, codec, fixedBytes, hash32, type Infer, integer, list, nullable, struct } from '../encoding/schema.ts'
 import { MAX_ROUND } from '../ledger/certificate.ts'
 import { crc32c } from './crc32c.ts'
 import type { DurableFile } from './disk.ts'
@@ -18,6 +18,21 @@ const HEAD = 16
 /** Order of what a validator signs within a round. */
 export const STEP = { proposal: 0, prevote: 1, precommit: 2 } as const
 
+/** Signatures of one turn that are kept beside the last one: more are signed without a sync between only where rounds fly by. */
+const MAX_EARLIER = 7
+/** Longest message that is signed, in bytes. */
+const MAX_MESSAGE_BYTES = 256
+
+const signedSchema = struct({
+  height: integer(),
+  round: integer(MAX_ROUND),
+  step: integer(2),
+  message: byteString(MAX_MESSAGE_BYTES),
+  signature: fixedBytes(64),
+})
+/** A signature and what it is for. */
+export type Signed = Infer<typeof signedSchema>
+
 const recordCodec = codec(
   struct({
     height: integer(),
@@ -25,12 +40,14 @@ const recordCodec = codec(
     /** See {@link STEP}. */
     step: integer(2),
     /** Bytes that were signed; empty only in a guard that has signed nothing. */
-    message: byteString(1024),
+    message: byteString(MAX_MESSAGE_BYTES),
     signature: nullable(fixedBytes(64)),
     lockedRound: integer(MAX_ROUND, -1),
     lockedBlock: nullable(hash32),
     validRound: integer(MAX_ROUND, -1),
     validBlock: nullable(hash32),
+    /** What was signed before it since log and guard were last synced, oldest first. */
+    earlier: list(signedSchema, MAX_EARLIER),
   }),
   SLOT_BYTES - HEAD,
 )
@@ -52,6 +69,7 @@ const NOTHING: GuardRecord = {
   lockedBlock: null,
   validRound: -1,
   validBlock: null,
+  earlier: [],
 }
 
 export class SigningGuard {
@@ -59,6 +77,8 @@ export class SigningGuard {
   #last: GuardRecord
   #counter: number
   #dirty = false
+  /** Whether what was signed so far is on disk, in the log as well: nobody needs to find it here any more. */
+  #settled = false
   /** Whether the file was made just now: what was signed before is not known. */
   readonly created: boolean
 
@@ -113,7 +133,10 @@ export class SigningGuard {
     }
     const signature = sign(message)
     const { height, round, step } = place
-    this.#last = { height, round, step, message, signature, ...lock }
+    const { last } = this
+    const earlier = this.#settled || last.signature === null ? [] : [...last.earlier, { ...signedOf(last), signature: last.signature }]
+    this.#last = { height, round, step, message, signature, ...lock, earlier: earlier.slice(-MAX_EARLIER) }
+    this.#settled = false
     this.#dirty = true
     return signature
   }
@@ -123,8 +146,13 @@ export class SigningGuard {
     if (this.#last.signature !== null && compare(place, this.#last) <= 0) return
     const { lockedRound, lockedBlock, validRound, validBlock } = this.#last.height === place.height ? this.#last : NOTHING
     const { height, round, step } = place
-    this.#last = { height, round, step, message, signature, lockedRound, lockedBlock, validRound, validBlock }
+    this.#last = { height, round, step, message, signature, lockedRound, lockedBlock, validRound, validBlock, earlier: [] }
     this.#dirty = true
+  }
+
+  /** Log and guard are on disk as they are. */
+  settled(): void {
+    this.#settled = true
   }
 
   /** Settles once the last signature's record is on disk. */
@@ -139,6 +167,10 @@ export class SigningGuard {
   close(): void {
     this.#file.close()
   }
+}
+
+function signedOf({ height, round, step, message }: GuardRecord): Omit<Signed, 'signature'> {
+  return { height, round, step, message }
 }
 
 function compare(a: SigningPlace, b: SigningPlace): number {

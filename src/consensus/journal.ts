@@ -45,10 +45,10 @@ export interface Journal {
   /** What the guard knew at the start. */
   readonly last: GuardRecord
   /**
-   * The last vote at this height, where the guard has it and the log lost it with its tail. It cannot be given otherwise any more, so it must be
-   * given as it is: a validator that says nothing at that place may be the one that a quorum lacks.
+   * The last votes at this height that the guard has and the log lost with its tail. They cannot be given otherwise any more, so they must be
+   * given as they are: a validator that says nothing at a place may be the one that a quorum lacks.
    */
-  readonly unlogged: Vote | null
+  readonly unlogged: readonly Vote[]
   log(input: DriverInput): void
   /** Logs the body of a batch once a height; false where the log has no room for it: its value must then not be voted for. */
   keep(digest: Uint8Array, body: Uint8Array): boolean
@@ -129,7 +129,7 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
     silentThrough: options.voteDespiteLostLog === height ? -1 : silent,
     lost,
     last,
-    unlogged: lost === null ? unloggedVote(last, key.publicKey, read.inputs, height) : null,
+    unlogged: lost === null ? unloggedVotes(last, key.publicKey, read.inputs, height) : [],
     log: input => append({ type: 'input', value: input }),
     keep: (digest, body) => {
       if (kept.has(toHex(digest))) return true
@@ -148,6 +148,7 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
     },
     sync: async () => {
       await Promise.all([log.sync(), guard.sync()])
+      guard.settled()
     },
     enter: begin,
     close: () => {
@@ -210,17 +211,15 @@ function readLog(log: WriteAheadLog): ReadLog {
   }
 }
 
-function unloggedVote(last: GuardRecord, self: Uint8Array, inputs: readonly DriverInput[], height: number): Vote | null {
-  const { signature, step, round, message } = last
-  if (signature === null || last.height !== height || step === STEP.proposal) return null
-  const isLogged = inputs.some(
-    input =>
-      input.type === 'votes' &&
-      input.value.some(vote => vote.round === round && STEP[vote.kind] === step && equalBytes(vote.validator, self)),
-  )
-  if (isLogged) return null
-  const { kind, block } = voteOfSigningBytes(message)
-  return { kind, height, round, block, validator: self, signature }
+function unloggedVotes(last: GuardRecord, self: Uint8Array, inputs: readonly DriverInput[], height: number): Vote[] {
+  if (last.signature === null) return []
+  const logged = inputs.flatMap(input => (input.type === 'votes' ? input.value.filter(vote => equalBytes(vote.validator, self)) : []))
+  return [...last.earlier, { ...last, signature: last.signature }].flatMap(({ height: at, round, step, message, signature }) => {
+    if (at !== height || step === STEP.proposal) return []
+    if (logged.some(vote => vote.round === round && STEP[vote.kind] === step)) return []
+    const { kind, block } = voteOfSigningBytes(message)
+    return [{ kind, height, round, block, validator: self, signature }]
+  })
 }
 
 function observeOwn(guard: SigningGuard, chainId: Uint8Array, self: Uint8Array, input: DriverInput): void {

@@ -162,12 +162,12 @@ test('a crash after the guard reached the disk and before the log did: the vote 
   ] as const) {
     truncateSync(path, remains)
     const second = open(dir, after(tip))
-    assert.equal([second.lost, second.silentThrough, second.unlogged], [null, -1, vote], name)
+    assert.equal([second.lost, second.silentThrough, second.unlogged], [null, -1, [vote]], name)
     second.close()
   }
   rmSync(path)
   const third = open(dir, after(tip))
-  assert.equal([third.lost, third.unlogged], ['wal-missing', null], 'a file that is gone was lost')
+  assert.equal([third.lost, third.unlogged], ['wal-missing', []], 'a file that is gone was lost')
   third.close()
 })
 
@@ -183,7 +183,7 @@ test('a log of an older height in the place of the present one was never overwri
   first.close()
   writeFileSync(join(dir, 'wal-1'), older)
   const second = open(dir, two)
-  assert.equal([second.lost, second.unlogged], [null, vote])
+  assert.equal([second.lost, second.unlogged], [null, [vote]])
   second.close()
 })
 

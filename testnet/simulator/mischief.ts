@@ -22,12 +22,16 @@ export interface MischiefOptions {
   /** Number of nodes, and which of them this is. */
   nodes: number
   self: number
+  /** Until when it does as it should, in ms of virtual time. */
+  fromMs: number
 }
 
 export interface MischiefDependencies {
   random: SeededRandom
   rules: Rules
   tip: () => SimulatedBlock
+  /** Virtual time, and the node's clock. */
+  trueMs: () => number
   nowMs: () => number
   /** A batch that nobody ever gets to see, or one that makes a block invalid. */
   withheldBatch: () => Uint8Array
@@ -47,6 +51,7 @@ export class Mischief {
   #values: Uint8Array[] = []
   #heard: Uint8Array[] = []
   #height = 0
+  #told: Proposal | null = null
   /** What was said without regard for locks at this height: once is enough, and liars must not answer each other for ever. */
   readonly #forgotten = new Set<string>()
 
@@ -59,7 +64,7 @@ export class Mischief {
   }
 
   #is(kind: MischiefKind): boolean {
-    return this.#options.kinds.includes(kind)
+    return this.#deps.trueMs() >= this.#options.fromMs && this.#options.kinds.includes(kind)
   }
 
   /** What becomes of something that this node's engine wants to send to all, or to `only` one. */
@@ -106,7 +111,7 @@ export class Mischief {
       ) as ConsensusMessage[]
     }
     if (message.type === 'proposal' && equalBytes(message.value.validator, key.publicKey)) {
-      if (this.#is('propose')) return [{ type: 'proposal', value: this.#badProposal(message.value) }]
+      if (this.#is('propose')) return [{ type: 'proposal', value: this.#sameBadProposal(message.value) }]
       if (this.#is('equivocate') && !this.#confidants.has(to)) return [{ type: 'proposal', value: this.#laterTwin(message.value) }]
     }
     return [message]
@@ -222,6 +227,15 @@ export class Mischief {
     } else {
       this.#tellAll({ type: 'proposal', value: { ...changed, round } })
     }
+  }
+
+  /** Mostly all are told the same: else nobody would ever believe it. */
+  #sameBadProposal(proposal: Proposal): Proposal {
+    const { height, round } = proposal
+    const told = this.#told
+    if (told !== null && told.height === height && told.round === round && this.#deps.random.chance(0.9)) return told
+    this.#told = this.#badProposal(proposal)
+    return this.#told
   }
 
   #badProposal(proposal: Proposal): Proposal {

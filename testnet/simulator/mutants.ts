@@ -180,11 +180,11 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'the last vote of the guard is not given again after a crash',
+    name: 'the last votes of the guard are not given again after a crash',
     file: 'engine.ts',
     edits: [
       {
-        find: "if (journal.unlogged !== null) this.#submit({ type: 'votes', value: [journal.unlogged] })",
+        find: "for (const vote of journal.unlogged) this.#submit({ type: 'votes', value: [vote] })",
         replace: '',
       },
     ],

@@ -49,7 +49,8 @@ export interface Plan {
   readonly syncMs: number
   /** What each node's clock is ahead of the truth, in ms. */
   readonly skewMs: readonly number[]
-  readonly byzantine: readonly { readonly node: number; readonly kinds: readonly MischiefKind[] }[]
+  /** Who lies, how, and from when on, in ms from the start: until then it is as honest as the others. */
+  readonly byzantine: readonly { readonly node: number; readonly kinds: readonly MischiefKind[]; readonly fromMs: number }[]
   /** When the network becomes good for good, in ms from the start: faults end, clocks are right, only liars go on. */
   readonly goodAtMs: number
   readonly faults: readonly Fault[]
@@ -79,9 +80,9 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   ]
   if (random.chance(0.6)) powers.fill(1, 0, validators)
   const beyond = options.beyond ?? random.chance(0.04)
-  const byzantine = liars(random, powers, beyond)
   const cities = random.chance(0.3) ? powers.map(() => random.pick(CITY_NAMES)) : null
   const goodAtMs = random.int(1_000, random.pick([4_000, 8_000, 16_000]))
+  const byzantine = liars(random, powers, { beyond, goodAtMs })
   // The shortest is too short for the world: rounds must grow until it is not.
   const proposeMs = random.pick([60, 400, 400, 800, 800, 1_500])
   return {
@@ -109,10 +110,14 @@ function validatorsOf(random: SeededRandom): number {
 }
 
 /** Liars with less than a third of the weight, or, beyond the bound, with more. */
-function liars(random: SeededRandom, powers: readonly number[], beyond: boolean): Plan['byzantine'] {
+function liars(
+  random: SeededRandom,
+  powers: readonly number[],
+  { beyond, goodAtMs }: { beyond: boolean; goodAtMs: number },
+): Plan['byzantine'] {
   const total = powers.reduce((sum, power) => sum + power, 0)
   const candidates = powers.map((power, node) => ({ power, node })).filter(({ power }) => power > 0)
-  const chosen: { node: number; kinds: MischiefKind[] }[] = []
+  const chosen: { node: number; kinds: MischiefKind[]; fromMs: number }[] = []
   if (!beyond && random.chance(0.2)) return chosen
   let weight = 0
   while (candidates.length > 1) {
@@ -125,7 +130,7 @@ function liars(random: SeededRandom, powers: readonly number[], beyond: boolean)
     const menu = beyond ? (['equivocate', 'amnesia', 'twins'] as const) : MISCHIEFS
     const kinds = new Set<MischiefKind>([beyond && random.chance(0.6) ? 'twins' : random.pick(menu)])
     if (random.chance(beyond ? 0.1 : 0.3)) kinds.add(random.pick(menu))
-    chosen.push({ node: one.node, kinds: [...kinds] })
+    chosen.push({ node: one.node, kinds: [...kinds], fromMs: random.chance(0.6) ? 0 : random.int(0, goodAtMs) })
     if (beyond ? 3 * weight >= total : random.chance(0.3)) break
   }
   return chosen

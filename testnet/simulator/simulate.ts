@@ -15,7 +15,7 @@ import { Links } from './links.ts'
 import { Mischief } from './mischief.ts'
 import { SimulatedNode, type Surroundings } from './node.ts'
 import { Observer, type Violation } from './observer.ts'
-import { type Fault, type Plan, type PlanOptions, planOf } from './plan.ts'
+import { type Fault, type MischiefKind, type Plan, type PlanOptions, planOf } from './plan.ts'
 import { Scheduler, START_MS } from './scheduler.ts'
 import { keysOf } from './signatures.ts'
 
@@ -112,7 +112,7 @@ export class World implements Surroundings {
         this,
       )
       const kinds = liar?.kinds.filter(kind => kind !== 'twins') ?? []
-      if (kinds.length > 0) node.mischief = this.#mischief(node, kinds, origin.length)
+      if (kinds.length > 0) node.mischief = this.#mischief(node, { kinds, fromMs: START_MS + (liar?.fromMs ?? 0) }, origin.length)
       this.nodes.push(node)
     }
   }
@@ -304,15 +304,16 @@ export class World implements Surroundings {
     return taggedHash('simulated-batch', u32(this.plan.seed >>> 0), u32(this.#batches++))
   }
 
-  #mischief(node: SimulatedNode, kinds: Plan['byzantine'][number]['kinds'], nodes: number): Mischief {
+  #mischief(node: SimulatedNode, how: { kinds: readonly MischiefKind[]; fromMs: number }, nodes: number): Mischief {
     const bad = this.#newBatch()
     this.#bad.add(toHex(bad))
     return new Mischief(
-      { chainId: this.rules.chainId, key: node.options.key, kinds, nodes, self: node.options.index },
+      { ...how, chainId: this.rules.chainId, key: node.options.key, nodes, self: node.options.index },
       {
         random: this.random,
         rules: this.rules,
         tip: () => node.store.tip,
+        trueMs: () => this.scheduler.nowMs,
         nowMs: () => node.nowMs(),
         withheldBatch: () => this.#newBatch(),
         badBatch: () => {
