@@ -10,6 +10,8 @@ export const PROTOCOL = {
   batch: '/epione/batch/1',
   /** Committed blocks by height, between members. */
   sync: '/epione/sync/1',
+  /** Where two members stand (height, tip, clock), told to each other. */
+  peerStatus: '/epione/peer-status/1',
   /** What anybody may ask a node about the ledger. */
   light: '/epione/light/1',
   /** What an organisation's own people ask of its node. */

@@ -29,6 +29,7 @@ import { Keyring } from './keyring.ts'
 import type { NodeKeys } from './keys.ts'
 import { LightService } from './light-service.ts'
 import type { Logger } from './logger.ts'
+import { PeerStatusService } from './peer-status.ts'
 import { Staff } from './staff.ts'
 import { type NodeStatus, nodePeers, nodeStatus, type PeersReport } from './status.ts'
 import { SyncService } from './sync.ts'
@@ -170,6 +171,11 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { logger, datastore: datastore.store },
   )
 
+  const peerStatus = new PeerStatusService(
+    {},
+    { network, now, own: () => ({ height: chain.tip.header.height, tip: chain.tip.hash, base: 1, silentThrough: -1 }) },
+  )
+
   // Consensus, pool and synchronisation know each other; each asks for the others when it needs them.
   let sync: SyncService
   let transactions: TransactionService
@@ -228,6 +234,8 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   book.start(setMembers)
   teardown.add(() => book.stop())
 
+  await peerStatus.start()
+  teardown.add(() => peerStatus.stop())
   await light.start()
   await staffDesk.start()
   await custodian.start()
