@@ -153,6 +153,8 @@ export interface EngineStatus {
   /** Whether this node votes at this height, and why not. */
   voting: boolean
   notVotingBecause: 'follower' | 'not-a-validator' | 'lost-log' | 'halted' | null
+  /** Height through which this node keeps silent for want of its log (`lost-log`); -1 where it does not. */
+  silentThrough: number
   /** Frames that were dropped because the inbox was full. */
   dropped: number
   /** Frames and messages that were dropped since the start, by reason. */

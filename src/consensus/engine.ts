@@ -49,6 +49,11 @@ export interface EngineOptions {
   synchrony?: Synchrony
   /** Height at which the operator accepts to vote although the log of an earlier life is lost. */
   voteDespiteLostLog?: number
+  /**
+   * Height through which this validator keeps silent because it starts without a past (`hasNoPast`) on a chain that is running: an earlier
+   * life of its key may have signed there. Written down with the log, so that it outlasts restarts.
+   */
+  silentThrough?: number
 }
 
 export interface EngineDependencies {
@@ -138,13 +143,16 @@ class ConsensusEngine implements Engine {
 
   async start(): Promise<void> {
     if (this.#state !== 'new') throw new EpioneError('engine-started', 'A consensus engine is started once.')
-    const { key, chainId, voteDespiteLostLog } = this.#options
+    const { key, chainId, voteDespiteLostLog, silentThrough } = this.#options
     const tip = this.#deps.application.tip()
     this.#driver.enter(tip)
     if (key !== null) {
-      this.#journal = openJournal({ disk: this.#deps.disk, chainId, key, voteDespiteLostLog }, tip)
+      this.#journal = openJournal({ disk: this.#deps.disk, chainId, key, voteDespiteLostLog, silentThrough }, tip)
       if (this.#journal.lost !== null)
-        this.#log('error', 'log-lost', { code: this.#journal.lost, silentThrough: this.#journal.silentThrough })
+        this.#log(this.#journal.lost === 'no-past' ? 'info' : 'error', 'log-lost', {
+          code: this.#journal.lost,
+          silentThrough: this.#journal.silentThrough,
+        })
       this.#deps.application.restore?.(this.#journal.bodies)
       this.#replay(this.#journal)
     }
@@ -226,6 +234,7 @@ class ConsensusEngine implements Engine {
       validRound,
       voting: notVotingBecause === null,
       notVotingBecause,
+      silentThrough: this.#journal?.silentThrough ?? -1,
       dropped: this.#drops.flood,
       drops: { ...this.#drops },
       syncs: this.#syncs,

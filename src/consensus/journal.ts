@@ -31,6 +31,8 @@ export interface JournalOptions {
   key: SigningKey
   /** Height at which the operator accepts to vote although the log of an earlier life is lost. */
   voteDespiteLostLog?: number
+  /** As in `EngineOptions`. */
+  silentThrough?: number
 }
 
 export interface Journal {
@@ -78,7 +80,7 @@ const LOG_NAMES = ['wal-0', 'wal-1'] as const
  * @throws EpioneError `guard-corrupt`
  */
 export function openJournal(options: JournalOptions, tip: Tip): Journal {
-  const { disk, chainId, key } = options
+  const { disk, chainId, key, silentThrough = -1 } = options
   const height = tip.header.height + 1
   const files: DurableFile[] = []
   const open = (name: string): DurableFile => {
@@ -104,11 +106,12 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
   // The chain is older than the guard, as after a backup was put back: what was signed further up is known in part only.
   else if (hasSigned && last.height > height) lost = 'chain-behind'
   else if (hasSigned && !read.found && !read.neverSynced) lost = 'wal-missing'
+  else if (silentThrough >= height) lost = 'no-past'
   // Nothing tells what this key has signed: neither a guard nor a log of any height, on a chain that has blocks.
   else if (!read.found && last.signature === null && tip.header.height > 0 && (guard.created || read.isEmpty)) lost = 'guard-missing'
   else if (read.silentThrough >= height) lost = 'log-lost-earlier'
   // The silence is written down with the new log, so that it outlasts further restarts.
-  const silent = lost === null ? -1 : Math.max(height, read.silentThrough, last.signature === null ? -1 : last.height)
+  const silent = lost === null ? -1 : Math.max(height, silentThrough, read.silentThrough, last.signature === null ? -1 : last.height)
   const kept = new Set(read.bodies.map(({ digest }) => toHex(digest)))
   let log = logs[height % 2] as WriteAheadLog
   const append = (entry: WalEntry): void => log.append(walEntryCodec.encode(entry))
@@ -154,6 +157,28 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
     close: () => {
       for (const file of files) file.close()
     },
+  }
+}
+
+/**
+ * Whether nothing on this disk tells what the key has signed: no signature in the guard, and neither a log of the height above the tip nor a
+ * guard and a log that were there before. It is so at a validator's first start, and no less after its disk was lost: only the others
+ * know which of the two. For use before {@link openJournal}, on the same disk.
+ * @throws EpioneError `guard-corrupt`
+ */
+export function hasNoPast(disk: Disk, tip: Tip): boolean {
+  const files = [disk.open('guard')]
+  try {
+    const [guardFile] = files as [DurableFile]
+    const guard = guardFile.size === 0 ? null : SigningGuard.open(guardFile)
+    // Before the logs are opened: whether one of them is missing tells something where the guard has signed.
+    if (guard !== null && guard.last.signature !== null) return false
+    for (const name of LOG_NAMES) files.push(disk.open(name))
+    const logs = files.slice(1).map(file => new WriteAheadLog(file)) as [WriteAheadLog, WriteAheadLog]
+    const { found, isEmpty } = readLogs(logs, tip)
+    return !found && (guard === null || guard.created || isEmpty)
+  } finally {
+    for (const file of files) file.close()
   }
 }
 

@@ -5,7 +5,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Tip } from '../../src/consensus/application.ts'
 import type { LockState } from '../../src/consensus/effects.ts'
-import { type Journal, openJournal } from '../../src/consensus/journal.ts'
+import { hasNoPast, type Journal, openJournal } from '../../src/consensus/journal.ts'
 import type { UnsignedVote } from '../../src/consensus/messages.ts'
 import { nodeDisk } from '../../src/consensus/node-disk.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
@@ -202,6 +202,58 @@ test('bodies are kept once a height, and given back', async ({ dir }) => {
   const third = open(dir, after(tip))
   assert.equal(third.bodies, [])
   third.close()
+})
+
+test('a start without a past is told from a first life that goes on, whatever is left of the disk', async ({ dir }) => {
+  const disk = nodeDisk(dir)
+  assert.ok(hasNoPast(disk, tip))
+  assert.ok(hasNoPast(disk, tip), 'looking makes no past')
+  const first = open(dir)
+  first.log({ type: 'start', value: { height: 1 } })
+  await first.sync()
+  first.close()
+  assert.not.ok(hasNoPast(disk, tip), 'a validator that has not signed yet')
+  rmSync(join(dir, 'guard'))
+  assert.not.ok(hasNoPast(disk, tip), 'the log of this very height tells')
+  const header = headerOn(tip, key.publicKey, tip.header.time + 1, [])
+  const one: Tip = { header, hash: headerHash(header), validators: tip.validators }
+  assert.ok(hasNoPast(disk, one), 'a log of another height and no guard')
+  const second = open(dir)
+  await sign(second)
+  second.close()
+  assert.not.ok(hasNoPast(disk, one))
+  rmSync(join(dir, 'wal-0'))
+  rmSync(join(dir, 'wal-1'))
+  assert.not.ok(hasNoPast(disk, one), 'the guard knows what was signed last')
+  const third = open(dir)
+  assert.is(third.lost, 'wal-missing', 'looking made no log that was not there')
+  third.close()
+})
+
+test('the silence of a start without a past outlasts restarts, ends after its height, and is not for those with a past', async ({
+  dir,
+}) => {
+  const disk = nodeDisk(dir)
+  const options = { disk, chainId, key }
+  const first = openJournal({ ...options, silentThrough: 2 }, tip)
+  assert.equal([first.lost, first.silentThrough], ['no-past', 2])
+  await first.sync()
+  first.close()
+  assert.not.ok(hasNoPast(disk, tip))
+  const at = (parent: Tip): Tip => {
+    const header = headerOn(parent, key.publicKey, parent.header.time + 1, [])
+    return { header, hash: headerHash(header), validators: tip.validators }
+  }
+  const one = at(tip)
+  for (const where of [tip, one, one]) {
+    const again = openJournal(options, where)
+    assert.is(again.silentThrough, 2)
+    again.enter(where)
+    again.close()
+  }
+  const after = openJournal(options, at(one))
+  assert.equal([after.lost, after.silentThrough], [null, -1])
+  after.close()
 })
 
 test('the operator may accept the risk for one height', async ({ dir }) => {
