@@ -2,12 +2,13 @@
 
 import type { Application, Engine, EngineStatus, Misbehaviour, Tip } from '../consensus/application.ts'
 import { createEngine } from '../consensus/engine.ts'
+import { hasNoPast } from '../consensus/journal.ts'
 import { consensusMessageCodec, type Decision } from '../consensus/messages.ts'
 import { nodeDisk } from '../consensus/node-disk.ts'
 import { proposerAt } from '../consensus/proposer.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
-import { EpioneError } from '../encoding/errors.ts'
+import { EpioneError, errorCode } from '../encoding/errors.ts'
 import type { Certificate } from '../ledger/certificate.ts'
 import type { Evidence } from '../ledger/evidence.ts'
 import { type Header, headerHash } from '../ledger/header.ts'
@@ -17,13 +18,18 @@ import type { Offence } from '../network/standing.ts'
 import type { Chain, ChainTip } from './chain.ts'
 import type { Directory } from './directory.ts'
 import { buildCandidate, type Candidate, checkCandidate } from './executor.ts'
+import { Joining } from './joining.ts'
 import type { Logger } from './logger.ts'
 import { blockTransactions, type PooledBatch } from './mempool.ts'
+import type { PeerStatusService } from './peer-status.ts'
+import { SilentValidators } from './silent-validators.ts'
 import type { SyncService } from './sync.ts'
 import type { TransactionService } from './transactions.ts'
 
 /** Most executed candidates that are kept: a few rounds of one height. */
 const MAX_CANDIDATES = 16
+/** Frames that are kept for the engine while a validator without a past asks the others, in bytes; beyond them the oldest go. */
+const MAX_EARLY_BYTES = 4 * 1024 * 1024
 /** How long a decided block's missing batches are looked for before synchronisation is left to bring it, in ms. */
 const GATHER_MS = 5_000
 
@@ -48,6 +54,7 @@ export interface ConsensusDependencies {
   chain: Chain
   directory: Directory
   network: Network
+  peerStatus: PeerStatusService
   sync: () => SyncService
   transactions: () => TransactionService
   /** A validator was caught signing twice. */
@@ -63,29 +70,92 @@ export class ConsensusService implements Application {
   readonly #candidates = new Map<string, { candidate: Candidate; batches: readonly PooledBatch[] }>()
   #engine: Engine | undefined
   #channel: MemberChannel | undefined
-  #stopPeers: (() => void) | undefined
+  readonly #stops: (() => void)[] = []
+  readonly #stopped = new AbortController()
+  readonly #silent: SilentValidators
+  #joining: Joining | undefined
+  #joined: Promise<void> = Promise.resolve()
+  #early: { frame: Uint8Array; from: Uint8Array }[] = []
+  #earlyBytes = 0
 
   constructor(options: ConsensusOptions, dependencies: ConsensusDependencies) {
     this.#options = options
     this.#deps = dependencies
+    this.#silent = new SilentValidators(dependencies)
   }
 
   async start(): Promise<void> {
-    const { chain, directory, network, logger, now } = this.#deps
-    const channel = network.openChannel(
+    const { chain, directory, network, peerStatus, sync } = this.#deps
+    this.#channel = network.openChannel(
       PROTOCOL.consensus,
       (frame, peer) => {
-        const key = directory.consensusKeyOf(peer)
-        if (key !== undefined) this.#engine?.receive(frame, key)
+        const from = directory.consensusKeyOf(peer)
+        if (from !== undefined) this.#receive(frame, from)
       },
       { maxFrame: consensusMessageCodec.maxBytes },
     )
-    this.#channel = channel
+    this.#stops.push(
+      network.onPeer(({ type, peer }) => {
+        const key = directory.consensusKeyOf(peer)
+        if (type === 'connect' && key !== undefined) this.#engine?.connected(key)
+      }),
+      peerStatus.onStatus(({ silentThrough }) => {
+        if (silentThrough > chain.tip.header.height) this.wake()
+      }),
+    )
+    const { key, dir } = this.#options
+    if (key === null || !hasNoPast(nodeDisk(dir), this.tip())) return await this.#startEngine(this.#channel, -1)
+    const joining = new Joining(key.publicKey, { chain, directory, network, peerStatus, catchUp: () => sync().catchUp() })
+    // Alone, or with its own weight a quorum, a validator need not wait.
+    const silentThrough = joining.decide()
+    if (silentThrough !== undefined) return await this.#startEngine(this.#channel, silentThrough)
+    this.#joining = joining
+    this.#joined = this.#join(joining, this.#channel)
+  }
+
+  async #join(joining: Joining, channel: MemberChannel): Promise<void> {
+    const { directory, logger, peerStatus, chain } = this.#deps
+    try {
+      const silentThrough = await joining.wait({ signal: this.#stopped.signal })
+      if (silentThrough === undefined) return
+      await this.#startEngine(channel, silentThrough)
+      this.#joining = undefined
+      for (const { frame, from } of this.#early.splice(0)) this.#receive(frame, from)
+      if (silentThrough < 0) return
+      logger.info(
+        { silentThrough, height: chain.tip.header.height },
+        'no record of what this validator has signed: it keeps silent for a while',
+      )
+      // Those who hear of it bring an idle chain over these heights.
+      for (const { publicKey } of chain.tip.validators.next.validators) {
+        const networkKey = directory.byConsensusKey(publicKey)?.organisation.networkKey
+        if (networkKey !== undefined && !equalBytes(publicKey, this.#options.key?.publicKey ?? publicKey)) {
+          peerStatus.ask(networkKey).catch(() => undefined)
+        }
+      }
+    } catch (error) {
+      logger.error({ code: errorCode(error), reason: error instanceof Error ? error.message : 'unknown' }, 'consensus could not start')
+    }
+  }
+
+  #receive(frame: Uint8Array, from: Uint8Array): void {
+    if (this.#joining === undefined) {
+      this.#engine?.receive(frame, from)
+      return
+    }
+    this.#early.push({ frame, from })
+    this.#earlyBytes += frame.length
+    while (this.#earlyBytes > MAX_EARLY_BYTES) this.#earlyBytes -= this.#early.shift()?.frame.length ?? this.#earlyBytes
+  }
+
+  async #startEngine(channel: MemberChannel, silentThrough: number): Promise<void> {
+    const { chain, directory, network, logger, now } = this.#deps
     const { parameters } = chain
     this.#engine = createEngine(
       {
         chainId: chain.chainId,
         key: this.#options.key,
+        silentThrough,
         timeouts: { proposeMs: parameters.proposeTimeoutMs, voteMs: parameters.voteTimeoutMs, growthMs: parameters.timeoutGrowthMs },
       },
       {
@@ -116,14 +186,12 @@ export class ConsensusService implements Application {
       },
     )
     await this.#engine.start()
-    this.#stopPeers = network.onPeer(({ type, peer }) => {
-      const key = directory.consensusKeyOf(peer)
-      if (type === 'connect' && key !== undefined) this.#engine?.connected(key)
-    })
   }
 
   async stop(): Promise<void> {
-    this.#stopPeers?.()
+    this.#stopped.abort()
+    for (const stop of this.#stops) stop()
+    await this.#joined
     await this.#engine?.stop()
   }
 
@@ -133,6 +201,17 @@ export class ConsensusService implements Application {
 
   status(): EngineStatus | undefined {
     return this.#engine?.status()
+  }
+
+  /** Weight that has answered, where this validator has no past and asks the others what it may have signed; else null. */
+  joining(): { power: number; of: number } | null {
+    return this.#joining?.answered ?? null
+  }
+
+  /** Height through which this validator does not vote for want of a past; -1 where it does not keep silent. */
+  silentThrough(): number {
+    const status = this.#engine?.status()
+    return status !== undefined && status.notVotingBecause === 'lost-log' ? status.silentThrough : -1
   }
 
   /** Validators to which a stream is open. */
@@ -153,7 +232,12 @@ export class ConsensusService implements Application {
     const { chain } = this.#deps
     // A change of validators takes two more blocks to come into force.
     const { current, next, decided } = chain.tip.validators
-    return this.#deps.transactions().pool.batches > 0 || current.since !== next.since || next.since !== decided.since
+    return (
+      this.#deps.transactions().pool.batches > 0 ||
+      current.since !== next.since ||
+      next.since !== decided.since ||
+      this.#silent.awaitBlocks()
+    )
   }
 
   heartbeatDueMs(): number {

@@ -11,6 +11,7 @@ import { openChainStore } from '../ledger/chain-store.ts'
 import { openLevelStore } from '../ledger/level-store.ts'
 import { StateTree } from '../ledger/state-tree.ts'
 import { createNetwork, type Network, type NetworkLimits } from '../network/network.ts'
+import { MAX_CLAIM } from '../network/peer-status-messages.ts'
 import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { ConsensusService } from './consensus-service.ts'
@@ -171,21 +172,31 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { logger, datastore: datastore.store },
   )
 
-  const peerStatus = new PeerStatusService(
+  const peerStatus: PeerStatusService = new PeerStatusService(
     {},
-    { network, now, own: () => ({ height: chain.tip.header.height, tip: chain.tip.hash, base: 1, silentThrough: -1 }) },
+    {
+      network,
+      now,
+      own: () => ({
+        height: chain.tip.header.height,
+        tip: chain.tip.hash,
+        base: 1,
+        silentThrough: Math.min(MAX_CLAIM, consensus.silentThrough()),
+      }),
+    },
   )
 
   // Consensus, pool and synchronisation know each other; each asks for the others when it needs them.
   let sync: SyncService
   let transactions: TransactionService
   let evidence: EvidenceService
-  const consensus = new ConsensusService(
+  const consensus: ConsensusService = new ConsensusService(
     { key: keys.consensus, dir: paths.consensus },
     {
       chain,
       directory,
       network,
+      peerStatus,
       logger,
       now,
       sync: () => sync,

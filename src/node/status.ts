@@ -42,7 +42,15 @@ export interface NodeStatus {
   blockAgeMs: number
   stateRoot: string
   validator: boolean
-  consensus: { height: number; round: number; step: string; sinceMs: number; proposer: string; notVotingBecause: string | null } | null
+  consensus: {
+    height: number
+    round: number
+    step: string
+    sinceMs: number
+    proposer: string
+    notVotingBecause: string | null
+    silentThrough: number
+  } | null
   validators: ValidatorStatus[]
   /** How this node stands to the validators. */
   seat: SeatReport
@@ -108,6 +116,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
             sinceMs: Math.max(0, now() - engine.sinceMs),
             proposer: name(engine.proposer),
             notVotingBecause: engine.notVotingBecause,
+            silentThrough: engine.silentThrough,
           },
     validators,
     seat,

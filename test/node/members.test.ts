@@ -149,6 +149,8 @@ test('of four validators one that signs twice keeps its seat, and is shown; a fi
   const newcomer = await cluster.startNode(4)
   await eventually(() => newcomer.status().seat.state === 'held', 'it caught up with its own admission')
   await cluster.connected()
+  // Its disk tells nothing of what its key has signed, as after a loss: it keeps silent first, and the others bring it over that.
+  await eventually(() => newcomer.status().consensus?.notVotingBecause === null, 'it votes')
   // Four of the five are a quorum: without the newcomer there would be none.
   await cluster.stopNode(2)
   const together = await oneMore(cluster)
