@@ -32,6 +32,8 @@ export interface GlobalOptions {
 export interface Context {
   readonly env: Host['env']
   readonly stdin: Host['stdin']
+  /** For commands that draw on a terminal; what a command answers goes through {@link output}. */
+  readonly stdout: Host['stdout']
   readonly signal: AbortSignal
   readonly output: Output
   readonly globals: GlobalOptions
@@ -54,7 +56,7 @@ export function createContext(host: Host, globals: GlobalOptions): Context {
     stdout,
     stderr,
   })
-  return { env, stdin, signal, output, globals }
+  return { env, stdin, stdout, signal, output, globals }
 }
 
 /** Commander's action for a body that is loaded when it is needed, so that help and errors of usage load nothing. */

@@ -7,6 +7,7 @@ import { offencesSchema, seatSchema } from './offence-lines.ts'
 /** Control characters would let a node write over what else is on the screen. */
 const text = z.string().max(1024).transform(printable)
 const number = z.number()
+// Fields with a default came later than the report's first version: an older node leaves them out.
 
 const statusSchema = z.object({
   schemaVersion: z.literal(1),
@@ -16,8 +17,12 @@ const statusSchema = z.object({
   jurisdiction: text,
   account: text,
   peerId: text,
-  state: z.enum(['ok', 'syncing', 'quorum-missing', 'halted', 'stale']),
+  state: z.enum(['ok', 'syncing', 'quorum-missing', 'halted', 'stale', 'diverged']),
   summary: text,
+  findings: z
+    .array(z.object({ code: text, severity: z.enum(['info', 'warning', 'error']), message: text, action: text, forMs: number.nullable() }))
+    .max(4096)
+    .default([]),
   height: number,
   peerHeight: number,
   blockTime: text,
@@ -30,10 +35,15 @@ const statusSchema = z.object({
       round: number,
       step: text,
       sinceMs: number,
+      heightSinceMs: number.default(0),
       proposer: text,
+      failedProposers: z.array(text).max(64).default([]),
       notVotingBecause: text.nullable(),
+      silentThrough: number.default(-1),
+      drops: z.record(text, number).default({}),
     })
     .nullable(),
+  joining: z.object({ power: number, of: number }).nullable().default(null),
   validators: z
     .array(
       z.object({
@@ -44,6 +54,11 @@ const statusSchema = z.object({
         self: z.boolean(),
         prevote: z.boolean(),
         precommit: z.boolean(),
+        height: number.nullable().default(null),
+        clockOffsetMs: number.nullable().default(null),
+        clockUncertaintyMs: number.nullable().default(null),
+        lastSeenMs: number.nullable().default(null),
+        silentThrough: number.default(-1),
       }),
     )
     .max(4096),

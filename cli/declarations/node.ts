@@ -60,11 +60,13 @@ export function declareNodeCommands(program: Command, host: Host): void {
 
   const status = program
     .command('status')
-    .summary('height, sync, peers and disk of a node')
+    .summary('how a node and its network are doing, and why they are slow or stand still')
+    .option('--watch', 'follow it: in place on a terminal, else a line for each change')
     .option('--check', 'exit with 5 unless the node is synced and has a quorum: for probes')
     .action(action(host, async () => (await import('../commands/status.ts')).status))
   examples(status, [
     ['epione status', 'of the node of this home'],
+    ['epione status --watch', 'until Ctrl-C'],
     ['epione status --check --quiet', 'as a health probe'],
     ['epione status --peer /dns4/node.example/tcp/7700/p2p/12D3... --json', 'of another node, for programs'],
   ])

@@ -16,6 +16,7 @@ import type { MemberChannel, Network } from '../network/network.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import type { Offence } from '../network/standing.ts'
 import type { Chain, ChainTip } from './chain.ts'
+import { REMARKS } from './diagnosis.ts'
 import type { Directory } from './directory.ts'
 import { buildCandidate, type Candidate, checkCandidate } from './executor.ts'
 import { Joining } from './joining.ts'
@@ -42,6 +43,16 @@ const OFFENCE: Readonly<Partial<Record<Misbehaviour['code'], Offence>>> = {
   flood: 'flood',
   'invalid-signature': 'lie',
   'invalid-certificate': 'lie',
+}
+
+/** Something that the engine logged of a height and that a diagnosis should tell. */
+export interface Remark {
+  event: string
+  /** Clock time of the first. */
+  atMs: number
+  count: number
+  /** Code of the newest, where it has one. */
+  code: string | null
 }
 
 export interface ConsensusOptions {
@@ -77,6 +88,9 @@ export class ConsensusService implements Application {
   #joined: Promise<void> = Promise.resolve()
   #early: { frame: Uint8Array; from: Uint8Array }[] = []
   #earlyBytes = 0
+  /** What went wrong in a height, by the engine's event; as many as REMARKS has. */
+  readonly #remarks = new Map<string, Remark>()
+  #remarksOf = 0
 
   constructor(options: ConsensusOptions, dependencies: ConsensusDependencies) {
     this.#options = options
@@ -175,7 +189,12 @@ export class ConsensusService implements Application {
           },
         },
         disk: nodeDisk(this.#options.dir),
-        logger: { log: (level, event, fields) => logger[level](fields ?? {}, event) },
+        logger: {
+          log: (level, event, fields) => {
+            this.#remark(event, fields?.code)
+            logger[level](fields ?? {}, event)
+          },
+        },
         onMisbehaviour: ({ validator, code, evidence }) => {
           if (evidence !== undefined) this.#deps.onEvidence(evidence)
           logger.warn({ validator: toHex(validator).slice(0, 8), code }, 'a validator misbehaved')
@@ -201,6 +220,20 @@ export class ConsensusService implements Application {
 
   status(): EngineStatus | undefined {
     return this.#engine?.status()
+  }
+
+  /** Troubles of the height that is being decided, for the diagnosis. */
+  remarks(): readonly Remark[] {
+    return this.#engine?.status().height === this.#remarksOf ? [...this.#remarks.values()] : []
+  }
+
+  #remark(event: string, code: string | number | boolean | null | undefined): void {
+    if (!Object.hasOwn(REMARKS, event)) return
+    const height = this.#deps.chain.tip.header.height + 1
+    if (height !== this.#remarksOf) this.#remarks.clear()
+    this.#remarksOf = height
+    const { atMs, count } = this.#remarks.get(event) ?? { atMs: this.#deps.now(), count: 0 }
+    this.#remarks.set(event, { event, atMs, count: count + 1, code: typeof code === 'string' ? code : null })
   }
 
   /** Weight that has answered, where this validator has no past and asks the others what it may have signed; else null. */

@@ -224,7 +224,8 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
     { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
   )
-  const status = (): NodeStatus => nodeStatus({ chain, directory, network, consensus, sync, transactions, fragments, keys, startedAt, now })
+  const status = (): NodeStatus =>
+    nodeStatus({ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, keys, startedAt, now })
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },

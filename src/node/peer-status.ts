@@ -13,8 +13,8 @@ import type { ClockOffset } from './validator-claims.ts'
 
 /** Clock samples that are kept of a peer; the one with the shortest round trip counts. */
 const SAMPLES = 8
-/** A step of the own clock between two samples, in ms, from which on the older ones are worth nothing. */
-const CLOCK_STEP_MS = 20
+/** What clocks may drift apart between the oldest and the newest sample, in ms. Samples that are further apart than their errors allow tell of a clock that was set. */
+const DRIFT_MS = 20
 const TICK_MS = 250
 
 export interface PeerStatus {
@@ -55,8 +55,6 @@ export interface PeerStatusDependencies {
 
 interface Sample extends ClockOffset {
   rttMs: number
-  /** Own clock less the one that is never set: changes where the own clock was set. */
-  base: number
 }
 
 interface Entry {
@@ -196,7 +194,6 @@ export class PeerStatusService {
       offsetMs: message.time - (sentAt + rttMs / 2),
       // Clocks are told in whole ms on both sides.
       uncertaintyMs: rttMs / 2 + 1,
-      base: sentAt - sentMs,
     }
     return this.#note(peer, message, sample, schedule)
   }
@@ -206,7 +203,10 @@ export class PeerStatusService {
     const { height, tip, base, silentThrough } = message
     schedule.entry = { claim: { networkKey: peer.slice(), height, tip, base, silentThrough }, atMs: this.#monotonic() }
     if (sample !== null) {
-      const kept = schedule.samples.filter(other => Math.abs(other.base - sample.base) <= CLOCK_STEP_MS)
+      // A clock was set, this node's or the peer's: what was measured before says nothing any more.
+      const agrees = (other: Sample): boolean =>
+        Math.abs(other.offsetMs - sample.offsetMs) <= other.uncertaintyMs + sample.uncertaintyMs + DRIFT_MS
+      const kept = schedule.samples.filter(agrees)
       schedule.samples = [...kept, sample].slice(-SAMPLES)
     }
     const status = this.#describe(schedule) as PeerStatus

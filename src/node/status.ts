@@ -7,22 +7,14 @@ import type { Network, PeerInfo } from '../network/network.ts'
 import { peerIdOf } from '../network/peer.ts'
 import type { Chain } from './chain.ts'
 import type { ConsensusService } from './consensus-service.ts'
+import { diagnose, type Finding, type NodeState } from './diagnosis.ts'
 import type { Directory } from './directory.ts'
 import type { NodeKeys } from './keys.ts'
 import { type OffenceReport, offencesOf, type SeatReport, seatOf } from './offences.ts'
+import type { PeerStatusService } from './peer-status.ts'
 import type { SyncService } from './sync.ts'
 import type { TransactionService } from './transactions.ts'
-
-export interface ValidatorStatus {
-  name: string
-  jurisdiction: string
-  power: number
-  connected: boolean
-  self: boolean
-  /** Whether its vote of the present round has arrived here. */
-  prevote: boolean
-  precommit: boolean
-}
+import { failedProposers, type ValidatorStatus, validatorFacts, validatorName } from './validator-status.ts'
 
 export interface NodeStatus {
   schemaVersion: 1
@@ -32,10 +24,12 @@ export interface NodeStatus {
   jurisdiction: string
   account: string
   peerId: string
-  /** `quorum-missing`: validators with more than a third of the weight cannot be reached. */
-  state: 'ok' | 'syncing' | 'quorum-missing' | 'halted' | 'stale'
-  /** One sentence on the state, with who is missing. */
+  /** `quorum-missing`: validators with a third of the weight or more cannot be reached. `diverged`: this node and others do not agree on the state. */
+  state: NodeState
+  /** One sentence: the worst of the findings. */
   summary: string
+  /** What is wrong or remarkable, the worst first, each with what to do. */
+  findings: Finding[]
   height: number
   peerHeight: number
   blockTime: string
@@ -46,11 +40,18 @@ export interface NodeStatus {
     height: number
     round: number
     step: string
+    /** Time in this round, and in this height, in ms. */
     sinceMs: number
+    heightSinceMs: number
     proposer: string
+    failedProposers: string[]
     notVotingBecause: string | null
     silentThrough: number
+    /** Frames and messages that were dropped since the start, by reason. */
+    drops: Record<string, number>
   } | null
+  /** Weight that has answered while this validator, having no record of what it signed, asks the others; else null. */
+  joining: { power: number; of: number } | null
   validators: ValidatorStatus[]
   /** How this node stands to the validators. */
   seat: SeatReport
@@ -68,6 +69,7 @@ export interface StatusSources {
   directory: Directory
   network: Network
   consensus: ConsensusService
+  peerStatus: PeerStatusService
   sync: SyncService
   transactions: TransactionService
   fragments: FragmentStore
@@ -81,15 +83,39 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
   const { header } = chain.tip
   const own = directory.byId(keys.account)
   const engine = consensus.status()
-  const validators = validatorStatus(sources, engine)
+  const facts = validatorFacts(sources, engine, keys.consensus.publicKey, consensus.silentThrough())
   const peers = network.peers()
   const blockAgeMs = Math.max(0, now() - header.time)
+  const round = engine === undefined ? null : consensusStatus(sources, engine)
+  const joining = facts.some(({ self }) => self) ? consensus.joining() : null
+  const uptimeMs = now() - startedAt
   const seat = seatOf(chain.tip, directory, keys)
-  const judged = judge(sources, engine, validators, blockAgeMs)
-  const state = judged.state
+  const {
+    state,
+    summary: diagnosis,
+    findings,
+  } = diagnose({
+    height: header.height,
+    peerHeight: sync.peerHeight,
+    blockAgeMs,
+    heartbeatMs: chain.parameters.heartbeatMs,
+    uptimeMs,
+    validators: facts,
+    consensus:
+      round === null || engine === undefined
+        ? null
+        : {
+            ...round,
+            halted: engine.halted,
+            timeouts: engine.timeouts,
+            remarks: consensus
+              .remarks()
+              .map(({ event, count, code, atMs }) => ({ event, count, code, sinceMs: Math.max(0, now() - atMs) })),
+          },
+    joining,
+  })
   // Who holds no seat any more need not look for what is wrong with the others.
-  const summary = seat.state === 'removed' || seat.state === 'evicted' ? `${seat.summary} ${judged.summary}` : judged.summary
-  const name = (key: Uint8Array): string => directory.byConsensusKey(key)?.organisation.name ?? toHex(key).slice(0, 8)
+  const summary = seat.state === 'removed' || seat.state === 'evicted' ? `${seat.summary} ${diagnosis}` : diagnosis
   return {
     schemaVersion: 1,
     network: chain.genesis.network,
@@ -100,72 +126,40 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     peerId: peerIdOf(network.networkKey).toString(),
     state,
     summary,
+    findings,
     height: header.height,
     peerHeight: sync.peerHeight,
     blockTime: new Date(header.time).toISOString(),
     blockAgeMs,
     stateRoot: toHex(header.stateRoot),
-    validator: validators.some(validator => validator.self),
-    consensus:
-      engine === undefined
-        ? null
-        : {
-            height: engine.height,
-            round: engine.round,
-            step: engine.step,
-            sinceMs: Math.max(0, now() - engine.sinceMs),
-            proposer: name(engine.proposer),
-            notVotingBecause: engine.notVotingBecause,
-            silentThrough: engine.silentThrough,
-          },
-    validators,
+    validator: facts.some(({ self }) => self),
+    consensus: round,
+    joining,
+    validators: facts.map(({ differs: _, ...validator }) => validator),
     seat,
     offences: offencesOf(chain.tip, directory),
     peers: { connected: peers.filter(peer => peer.connected).length, members: peers.filter(peer => peer.member && peer.connected).length },
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
     storage: fragments.usage(),
     memory: { rssBytes: process.memoryUsage.rss() },
-    uptimeMs: now() - startedAt,
+    uptimeMs,
   }
 }
 
-function validatorStatus({ chain, directory, network, keys }: StatusSources, engine: EngineStatus | undefined): ValidatorStatus[] {
-  const connected = new Set(network.peers().flatMap(peer => (peer.connected ? [toHex(peer.networkKey)] : [])))
-  return chain.tip.validators.next.validators.map(({ publicKey, power }) => {
-    const member = directory.byConsensusKey(publicKey)
-    const self = equalBytes(publicKey, keys.consensus.publicKey)
-    const votes = engine?.votes.find(vote => equalBytes(vote.validator, publicKey))
-    return {
-      name: member?.organisation.name ?? toHex(publicKey).slice(0, 8),
-      jurisdiction: member?.organisation.jurisdiction ?? '',
-      power,
-      connected: self || (member !== undefined && connected.has(toHex(member.organisation.networkKey))),
-      self,
-      prevote: votes?.prevote ?? false,
-      precommit: votes?.precommit ?? false,
-    }
-  })
-}
-
-function judge(
-  { chain, sync }: StatusSources,
-  engine: EngineStatus | undefined,
-  validators: readonly ValidatorStatus[],
-  blockAgeMs: number,
-): { state: NodeStatus['state']; summary: string } {
-  const total = validators.reduce((sum, { power }) => sum + power, 0)
-  const missing = validators.filter(({ connected }) => !connected)
-  const reachable = total - missing.reduce((sum, { power }) => sum + power, 0)
-  const names = missing.map(({ name }) => name).join(', ')
-  if (engine?.halted != null) return { state: 'halted', summary: `Consensus has stopped here (${engine.halted}); see the log.` }
-  if (3 * reachable <= 2 * total) return { state: 'quorum-missing', summary: `No block can be made: ${names} cannot be reached from here.` }
-  if (sync.peerHeight > chain.tip.header.height + 1) {
-    return { state: 'syncing', summary: `Catching up: height ${chain.tip.header.height} of ${sync.peerHeight}.` }
+function consensusStatus(sources: StatusSources, engine: EngineStatus): NonNullable<NodeStatus['consensus']> {
+  const { directory, now } = sources
+  return {
+    height: engine.height,
+    round: engine.round,
+    step: engine.step,
+    sinceMs: Math.max(0, now() - engine.sinceMs),
+    heightSinceMs: Math.max(0, now() - engine.heightSinceMs),
+    proposer: validatorName(directory, engine.proposer),
+    failedProposers: failedProposers(sources, engine),
+    notVotingBecause: engine.notVotingBecause,
+    silentThrough: engine.silentThrough,
+    drops: { ...engine.drops },
   }
-  if (blockAgeMs > 2 * chain.parameters.heartbeatMs + 15_000)
-    return { state: 'stale', summary: `The newest block is ${Math.round(blockAgeMs / 1000)} s old.` }
-  if (missing.length > 0) return { state: 'ok', summary: `In agreement; ${names} cannot be reached from here.` }
-  return { state: 'ok', summary: 'In agreement with all validators.' }
 }
 
 export interface PeersReport {

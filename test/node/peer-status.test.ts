@@ -154,11 +154,14 @@ test('the clock offset is that of the shortest round trip, within half of it', a
   assert.is(status.rttMs, 10)
   assert.ok(Math.abs(status.clock!.offsetMs - 700) <= status.clock!.uncertaintyMs)
   assert.is(status.clock!.uncertaintyMs, 6)
-  // The own clock is set: what was measured before says nothing any more.
+  // The own clock is set, then the peer's.
   fake.wall -= 5_000
   Object.assign(peer, { clock: 5_700, there: 50, back: 50 })
   await fake.service.ask(key(0))
   assert.is(fake.service.get(key(0))!.clock!.offsetMs, 5_700)
+  peer.clock = 6_000
+  await fake.service.ask(key(0))
+  assert.is(fake.service.get(key(0))!.clock!.offsetMs, 6_000)
 })
 
 test('one request to a peer is under way at a time', async () => {
