@@ -65,8 +65,10 @@ test('a fifth organisation is admitted, catches up and validates; then it is rem
         },
         { what, timeoutMs: 60_000 },
       )
-    const joined = await until('the fifth validator in agreement', ({ seat, state, validators }) => {
-      return seat.state === 'held' && state === 'ok' && validators.every(({ connected }) => connected)
+    const joined = await until('the fifth validator in agreement', ({ seat, state, validators, consensus }) => {
+      // At first it keeps silent: nothing on its disk tells what its key has signed.
+      const votes = consensus?.notVotingBecause === null
+      return votes && seat.state === 'held' && state === 'ok' && validators.every(({ connected }) => connected)
     })
     assert.equal([joined.name, joined.validators.length, joined.consensus?.notVotingBecause], [NAME, 5, null])
 

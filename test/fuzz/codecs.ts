@@ -79,6 +79,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'wrapResponseCodec',
     'releasesResponseCodec',
   ],
+  'network/peer-status-messages.ts': ['peerStatusCodec'],
   'network/validator-messages.ts': ['syncRequestCodec', 'syncResponseCodec', 'batchRequestCodec', 'batchResponseCodec'],
 }
 

@@ -12,10 +12,12 @@ import { batchCodec } from '../../src/ledger/block.ts'
 import type { LightRequest } from '../../src/network/light-messages.ts'
 import { announcementCodec, lightRequestCodec } from '../../src/network/light-messages.ts'
 import type { Network, RequestContext } from '../../src/network/network.ts'
+import { peerStatusCodec } from '../../src/network/peer-status-messages.ts'
 import { PROTOCOL } from '../../src/network/protocols.ts'
 import { batchRequestCodec, syncRequestCodec } from '../../src/network/validator-messages.ts'
 import { Directory } from '../../src/node/directory.ts'
 import { LightService } from '../../src/node/light-service.ts'
+import { PeerStatusService } from '../../src/node/peer-status.ts'
 import { SyncService } from '../../src/node/sync.ts'
 import { TransactionService } from '../../src/node/transactions.ts'
 import { TestNetwork } from '../consensus/network.ts'
@@ -94,7 +96,10 @@ test('light requests, announcements, batches and synchronisation: answers and re
     { account: keys.account, accountKey: keys.signing },
     { chain, network, transactions, status: () => '{}', peers: () => '[]', now },
   )
-  for (const service of [transactions, sync, light]) await service.start()
+  const { tip } = chain
+  const own = { height: tip.header.height, tip: tip.hash, base: 1, silentThrough: -1 }
+  const peerStatus = new PeerStatusService({}, { network, now, own: () => own })
+  for (const service of [transactions, sync, light, peerStatus]) await service.start()
   try {
     const random = randomOf(SEED)
     const peer = nodeKeys(1).network.publicKey
@@ -125,6 +130,11 @@ test('light requests, announcements, batches and synchronisation: answers and re
         give: (bytes, context) => handlers.get(PROTOCOL.sync)!(bytes, context),
       },
       {
+        samples: [peerStatusCodec.encode({ time: now(), ...own })],
+        count: 4_000,
+        give: (bytes, context) => handlers.get(PROTOCOL.peerStatus)!(bytes, context),
+      },
+      {
         samples: [batchRequestCodec.encode({ digest: seedOf('digest') })],
         count: 4_000,
         give: (bytes, context) => handlers.get(PROTOCOL.batch)!(bytes, context),
@@ -153,6 +163,7 @@ test('light requests, announcements, batches and synchronisation: answers and re
     assert.ok(reports.length > 1000 && reports.every(offence => offence === 'malformed'), 'malformed bytes are held against the peer')
     assert.ok(chain.tip.header.height <= 3, 'at most the announced block was taken')
   } finally {
+    peerStatus.stop()
     light.stop()
     await sync.stop()
     transactions.stop()

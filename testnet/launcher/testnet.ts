@@ -119,7 +119,7 @@ export class Testnet {
   }
 
   /**
-   * Waits until every node is connected to every validator, agrees with them, and has at least one block.
+   * Waits until every node is connected to every validator, agrees with them, has at least one block, and votes where it is a validator.
    * @throws EpioneError `node-failed` where one ended, with the end of its log; `timeout` with what each node says
    */
   async ready(options: { timeoutMs?: number; signal?: AbortSignal } = {}): Promise<NodeStatus[]> {
@@ -239,8 +239,10 @@ export class Testnet {
   }
 }
 
-function isReady({ state, height, validators }: NodeStatus): boolean {
-  return state === 'ok' && height >= 1 && validators.every(({ connected }) => connected)
+function isReady({ state, height, validator, validators, consensus }: NodeStatus): boolean {
+  // One that starts after the first block keeps silent for a few more; before it votes, the network does not bear a loss.
+  const votes = !validator || consensus?.notVotingBecause === null
+  return state === 'ok' && height >= 1 && votes && validators.every(({ connected }) => connected)
 }
 
 function hexBytes(text: string): Uint8Array {
