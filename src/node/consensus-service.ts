@@ -313,11 +313,12 @@ export class ConsensusService implements Application {
   }
 
   async commit(header: Header, batches: Uint8Array[], certificate: Certificate): Promise<Tip> {
-    const { chain, transactions, sync } = this.#deps
+    const { chain, sync } = this.#deps
     if (chain.tip.header.height >= header.height) return asTip(chain.tip)
     let candidate = this.#candidates.get(toHex(headerHash(header)))?.candidate
     if (candidate === undefined) {
-      const gathered = await transactions().gather(batches, { signal: AbortSignal.timeout(GATHER_MS) })
+      const gathered = await this.#gatherDecided(header.height, batches)
+      if (gathered === undefined) return asTip(chain.tip)
       candidate = checkCandidate(chain.tip, header, blockTransactions(gathered), chain.seen)
       if (candidate === undefined)
         throw new EpioneError('execution-differs', `Block ${header.height} is final, but executing it here gives another result.`)
@@ -330,6 +331,28 @@ export class ConsensusService implements Application {
       void sync().announce({ header, certificate, candidate })
     }
     return asTip(tip)
+  }
+
+  /**
+   * Batches of a decided block, or undefined where synchronisation stored the block first. The others may have let go of
+   * the batches, for they have the block: after a restart it is from there that it comes, and the engine must not wait for more.
+   */
+  async #gatherDecided(height: number, batches: readonly Uint8Array[]): Promise<PooledBatch[] | undefined> {
+    const { chain, transactions, sync } = this.#deps
+    const over = new AbortController()
+    const signal = AbortSignal.any([AbortSignal.timeout(GATHER_MS), over.signal])
+    const stored = chain.waitAbove(height - 1, { signal }).then(() => over.abort())
+    if (batches.some(digest => transactions().pool.batch(digest) === undefined)) sync().catchUp()
+    try {
+      const gathered = await transactions().gather(batches, { signal })
+      return chain.tip.header.height >= height ? undefined : gathered
+    } catch (error) {
+      if (chain.tip.header.height >= height) return undefined
+      throw error
+    } finally {
+      over.abort()
+      await stored
+    }
   }
 
   behind(): void {
