@@ -24,6 +24,11 @@ import { Mempool, type PooledBatch } from './mempool.ts'
 const VALIDITY_SLACK_MS = 10_000
 /** How long a fetch of a missing batch may take from one peer, in ms. */
 const FETCH_TIMEOUT_MS = 2_000
+/**
+ * Missing batches of one block that are fetched at once. A peer serves 32; asked for more it refuses, and after an outage, when a
+ * proposal names a hundred batches, the refusals would take longer than the round.
+ */
+const FETCHES_AT_ONCE = 16
 /** Pause before a node that does not validate hands its transactions on again, in ms. */
 const FORWARD_RETRY_MS = 500
 
@@ -279,7 +284,13 @@ export class TransactionService {
 
   /** The batches with these digests, fetched from other validators where they are missing. Rejects when the signal aborts. */
   async gather(digests: readonly Uint8Array[], options: { signal: AbortSignal }): Promise<PooledBatch[]> {
-    return await Promise.all(digests.map(async digest => this.pool.batch(digest) ?? (await this.#fetch(digest, options.signal))))
+    const gathered: PooledBatch[] = []
+    const queue = digests.entries()
+    const work = async (): Promise<void> => {
+      for (const [index, digest] of queue) gathered[index] = this.pool.batch(digest) ?? (await this.#fetch(digest, options.signal))
+    }
+    await Promise.all(Array.from({ length: FETCHES_AT_ONCE }, work))
+    return gathered
   }
 
   async #fetch(digest: Uint8Array, signal: AbortSignal): Promise<PooledBatch> {
