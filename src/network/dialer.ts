@@ -1,16 +1,18 @@
 /**
  * Keeps connections to the members: one dial per pair, for ever, with a growing pause. Of two members the one with the smaller
  * network key dials, for simultaneous dials leave two connections. The other one dials too where it is known to have no address
- * of its own, or when the connection has not come for a while, because the way may be open in one direction alone.
+ * of its own, or when no connection has come within a moment: the way may be open in one direction alone, or the other one
+ * is between two attempts, as it is when this node comes back.
  */
 import { compareBytes, toHex } from '../encoding/bytes.ts'
 import type { Logger } from './logger.ts'
 import type { Member } from './members.ts'
 
 const FIRST_PAUSE_MS = 100
-const LONGEST_PAUSE_MS = 5_000
-/** How long the larger key waits for the smaller to dial. */
-const PATIENCE_MS = 10_000
+/** A dial in one or two seconds to each member that is gone costs little, and a quorum that comes back waits no longer than that. */
+const LONGEST_PAUSE_MS = 2_000
+/** How long the larger key waits for the smaller to dial. The other may be in its longest pause, as after a restart of this node. */
+const PATIENCE_MS = 500
 
 interface Target {
   member: Member

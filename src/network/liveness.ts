@@ -5,10 +5,14 @@
  */
 import { EpioneError } from '../encoding/errors.ts'
 
-const INTERVAL_MS = 10_000
-const PING_TIMEOUT_MS = 10_000
-/** Pings in a row without any answer before a connection is given up. */
-const SILENT_PINGS = 4
+const INTERVAL_MS = 5_000
+/** Below the interval, so that each round asks. */
+const PING_TIMEOUT_MS = 4_000
+/**
+ * Pings in a row without any answer before a connection is given up: some 15 s. TCP would not give it up for many minutes, and
+ * doubles its pauses meanwhile, so that after a silence of half a minute the old connection stays useless for as long again.
+ */
+const SILENT_PINGS = 3
 
 export interface LivenessDeps {
   /** Peers that are connected, by the hex of their network keys. */

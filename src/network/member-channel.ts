@@ -144,6 +144,9 @@ export class ValidatorChannel implements MemberChannel {
   connected(peer: Uint8Array): void {
     const link = this.#links.get(toHex(peer))
     if (link === undefined) return
+    // A pause of the old connection's failures would hold up the new one.
+    clearTimeout(link.timer)
+    link.timer = undefined
     link.failures = 0
     void this.#open(link)
   }
