@@ -53,7 +53,7 @@ test('a fifth organisation is admitted, catches up and validates; then it is rem
     ...{ name: NAME, jurisdiction: 'JP', validator: true, account: made.account as string, peerId: made.peerId as string },
     ...{ addresses: [`${address}/p2p/${made.peerId}`], home, log: join(home, 'node.log'), process: null },
   }
-  node.process = (await startProcess(node, false)).process
+  node.process = (await startProcess(node, { detached: false })).process
   const probe = await createProbe()
   try {
     const fifth = async (): Promise<NodeStatus | null> => await probe.status(node.addresses[0] as string)

@@ -74,3 +74,10 @@ export async function findBasePort(nodes: number): Promise<number> {
   }
   throw new EpioneError('port-in-use', `no range of ports for ${nodes} nodes is free below ${PORT_LIMIT}`)
 }
+
+/** Ports that may be free, from a random place on, each once; who listens at one finds out. */
+export function* freePorts(): Generator<number, void> {
+  const count = PORT_LIMIT - SEARCH_FROM
+  const first = randomInt(count)
+  for (let i = 0; i < count; i++) yield SEARCH_FROM + ((first + i) % count)
+}

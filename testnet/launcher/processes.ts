@@ -32,14 +32,18 @@ function nodeEnvironment(): Record<string, string | undefined> {
  * Starts a node with its output in its log. A detached node leads a process group of its own and outlives this process; another
  * stops when the channel to this process closes, however this process ended.
  */
-export async function startProcess(node: ManifestNode, detached: boolean): Promise<{ child: ChildProcess; process: StartedProcess }> {
+export async function startProcess(
+  node: ManifestNode,
+  options: { detached: boolean; execArgv?: readonly string[]; env?: Readonly<Record<string, string>> },
+): Promise<{ child: ChildProcess; process: StartedProcess }> {
+  const { detached, execArgv = [], env = {} } = options
   if (!existsSync(MAIN)) throw new EpioneError('internal', `the command line is not at ${MAIN}`)
   const log = openSync(node.log, 'a', 0o600)
   let child: ChildProcess
   try {
-    child = spawn(process.execPath, [MAIN, 'start', '--home', node.home], {
+    child = spawn(process.execPath, [...execArgv, MAIN, 'start', '--home', node.home], {
       detached,
-      env: nodeEnvironment(),
+      env: { ...nodeEnvironment(), ...env },
       stdio: detached ? ['ignore', log, log] : ['ignore', log, log, 'ipc'],
     })
   } finally {

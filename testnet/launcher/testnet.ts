@@ -14,11 +14,12 @@ import { homePaths } from '../../src/node/home.ts'
 import type { LogLevel } from '../../src/node/settings.ts'
 import { type Person, readStaff, writeStaff } from '../../src/node/staff.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
+import { Links } from '../faults/links.ts'
 import { writeHomes } from './homes.ts'
 import { tailOf } from './logs.ts'
 import { type Manifest, type ManifestNode, readManifest, writeManifest } from './manifest.ts'
 import { HEARTBEAT_MS, planTestnet, type StaffSeeds } from './plan.ts'
-import { assertFreePorts, findBasePort } from './ports.ts'
+import { assertFreePorts, findBasePort, portsOf } from './ports.ts'
 import { createProbe, type Probe } from './probe.ts'
 import { isRunning, signalProcess, startProcess, stopProcess } from './processes.ts'
 import { waitFor } from './wait.ts'
@@ -40,6 +41,11 @@ export interface TestnetOptions {
   basePort?: number
   /** Whether the nodes outlive this process. @default false */
   detached?: boolean
+  /**
+   * Whether the nodes reach each other through links that can be cut (see {@link Testnet.links}). They live in this process: not
+   * with `detached`. @default false
+   */
+  links?: boolean
   /** Longest silence between two blocks, in ms. @default 30 000 */
   heartbeatMs?: number
   /** @default 'info' */
@@ -74,6 +80,8 @@ export class Testnet {
   readonly dir: string
   readonly passphraseFile: string
   readonly manifest: Manifest
+  /** What the nodes reach each other by; null where the testnet was made without. Light peers connect past it. */
+  readonly links: Links | null
   readonly #detached: boolean
   readonly #registrars: readonly StaffSeeds[]
   readonly #children = new Map<number, ChildProcess>()
@@ -85,8 +93,14 @@ export class Testnet {
   #probe: Promise<Probe> | undefined
 
   /** Use {@link createTestnet}. */
-  constructor(manifest: Manifest, genesis: Genesis, registrars: readonly StaffSeeds[], detached: boolean) {
+  constructor(
+    manifest: Manifest,
+    genesis: Genesis,
+    registrars: readonly StaffSeeds[],
+    { detached, links }: { detached: boolean; links: Links | null },
+  ) {
     this.manifest = manifest
+    this.links = links
     this.genesis = genesis
     this.genesisPath = manifest.genesis
     this.chainId = hexBytes(manifest.chainId)
@@ -195,6 +209,7 @@ export class Testnet {
     const nodes = this.manifest.nodes.filter(node => options.onlyStarted !== true || this.#started.has(node))
     await Promise.all(nodes.map(async node => await stopProcess(node)))
     for (const node of nodes) this.#forget(this.manifest.nodes.indexOf(node))
+    await this.links?.stop()
     process.removeListener('exit', this.#onExit)
   }
 
@@ -216,7 +231,8 @@ export class Testnet {
   }
 
   async #spawn(node: ManifestNode): Promise<void> {
-    const { child, process: started } = await startProcess(node, this.#detached)
+    const linked = this.links?.start(this.manifest.nodes.indexOf(node))
+    const { child, process: started } = await startProcess(node, { detached: this.#detached, ...linked })
     if (!this.#detached) this.#children.set(started.pid, child)
     this.#started.add(node)
     node.process = started
@@ -266,6 +282,9 @@ function checkSame(manifest: Manifest, options: TestnetOptions): void {
 export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
   const dir = resolve(options.dir)
   const detached = options.detached ?? false
+  if (detached && options.links === true) {
+    throw new EpioneError('invalid-argument', 'links live in the process that makes them: a testnet with links cannot be detached')
+  }
   const found = readManifest(dir)
   if (found !== null) {
     checkSame(found, options)
@@ -275,7 +294,7 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
       found,
       await readGenesis(found.genesis),
       plan.nodes.map(node => node.registrar),
-      detached,
+      { detached, links: await openLinks(found, options) },
     )
   }
   const validators = options.validators ?? DEFAULT_VALIDATORS
@@ -294,8 +313,13 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
     manifest,
     genesis,
     plan.nodes.map(node => node.registrar),
-    detached,
+    { detached, links: await openLinks(manifest, options) },
   )
+}
+
+async function openLinks({ basePort, nodes }: Manifest, options: TestnetOptions): Promise<Links | null> {
+  if (options.links !== true) return null
+  return await Links.open(nodes.map((_, index) => portsOf(basePort, index + 1)))
 }
 
 /**

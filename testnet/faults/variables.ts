@@ -1,0 +1,4 @@
+/** Environment names by which the launcher tells a node's process of faults; nothing of the published node reads them. */
+
+/** JSON of pairs: port of another node, port of the proxy that leads there. */
+export const LINKS_VARIABLE = 'TESTNET_LINKS'
