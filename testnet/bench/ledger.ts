@@ -1,18 +1,11 @@
 /** Commit latency on an idle chain, and sustained transactions. */
 
 import { createLightPeer, type LightPeer } from '../../src/client/light-peer.ts'
-import { anchorBodyCodec } from '../../src/contracts/records-formats.ts'
-import { randomBytes } from '../../src/crypto/random.ts'
-import type { SigningKey } from '../../src/crypto/signature.ts'
-import { u64 } from '../../src/encoding/bytes.ts'
-import { taggedHash } from '../../src/encoding/hash.ts'
-import { createTransaction, type Transaction } from '../../src/ledger/transaction.ts'
+import type { Transaction } from '../../src/ledger/transaction.ts'
 import { lightRequestCodec } from '../../src/network/light-messages.ts'
 import { PROTOCOL } from '../../src/network/protocols.ts'
-import type { NodeKeys } from '../../src/node/keys.ts'
-import { planTestnet } from '../launcher/plan.ts'
 import type { Testnet } from '../launcher/testnet.ts'
-import { openBenchFolder } from './folder.ts'
+import { createAnchors } from './anchors.ts'
 import { percentile, type Row } from './table.ts'
 
 const IDLE_SAMPLES = 60
@@ -28,13 +21,7 @@ export async function measureLedger(
   )
   try {
     const peer = peers[0] as LightPeer
-    const { address } = await openBenchFolder(net, peer, options.seed)
-    const { height } = await peer.custodians()
-    const { dir, validators, full, seed, basePort } = { ...net.manifest, dir: net.dir }
-    const keys = planTestnet({ dir, validators, full, seed, basePort }).nodes[0]?.keys as NodeKeys
-    const key = keys.signing
-    const account = keys.account
-    const make = (i: number): Transaction => anchor(peer, { key, account, folder: address.id, memberHeight: height, i, seed: options.seed })
+    const make = await createAnchors(net, peer, options.seed)
 
     options.progress('measuring commit latency on an idle chain')
     const idle: number[] = []
@@ -86,35 +73,6 @@ export async function measureLedger(
   } finally {
     await Promise.all(peers.map(async peer => await peer.stop()))
   }
-}
-
-function anchor(
-  peer: LightPeer,
-  input: { key: SigningKey; account: Uint8Array; folder: Uint8Array; memberHeight: number; i: number; seed: number },
-): Transaction {
-  const { n, k } = peer.parameters
-  const submissionRoot = taggedHash('bench-root', u64(input.seed), u64(input.i))
-  return createTransaction(
-    {
-      chainId: peer.chainId,
-      from: { kind: 'account', id: input.account },
-      validUntil: peer.now() + 10 * 60_000,
-      nonce: randomBytes(16),
-      contract: 'records',
-      action: 'anchor',
-      body: anchorBodyCodec.encode({
-        folder: input.folder,
-        epoch: 0,
-        submissionRoot,
-        sizeBucket: 12,
-        n,
-        k,
-        memberHeight: input.memberHeight,
-      }),
-      sponsor: null,
-    },
-    input.key,
-  )
 }
 
 async function submitAll(peer: LightPeer, transactions: readonly Transaction[]): Promise<void> {
