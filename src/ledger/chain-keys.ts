@@ -1,5 +1,5 @@
 /** Keys of the chain in its store: one byte for the kind, then fixed-length parts, heights big-endian so that they sort. */
-import { concat, u64 } from '../encoding/bytes.ts'
+import { concat, u32, u64 } from '../encoding/bytes.ts'
 
 export const KIND = {
   tip: 0x00,
@@ -10,6 +10,8 @@ export const KIND = {
   leaf: 0x05,
   logItem: 0x06,
   logId: 0x07,
+  base: 0x08,
+  installed: 0x09,
 } as const
 
 /** Longest name of a log's stream, in bytes: its length is one byte of the key. */
@@ -35,4 +37,14 @@ export const chainKey = {
   logStreamEnd: (stream: Uint8Array): Uint8Array => kind(KIND.logItem, Uint8Array.of(stream.length), stream, new Uint8Array(9).fill(0xff)),
   /** Where a log's item is, by its id. */
   logId: (id: Uint8Array): Uint8Array => kind(KIND.logId, id),
+  /** Lowest height whose transactions and receipts are kept. */
+  base: (): Uint8Array => kind(KIND.base),
+  /** The snapshot that is being installed, and the chunks of it that are here; only until it is. */
+  installing: (): Uint8Array => kind(KIND.installed),
+  installedChunk: (index: number): Uint8Array => kind(KIND.installed, u32(index)),
+}
+
+/** All records of one kind. */
+export function rangeOf(recordKind: number): { gte: Uint8Array; lt: Uint8Array } {
+  return { gte: Uint8Array.of(recordKind), lt: Uint8Array.of(recordKind + 1) }
 }

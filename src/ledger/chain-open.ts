@@ -7,11 +7,11 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { receiptsRoot, transactionsRoot } from './block.ts'
 import type { Certificate } from './certificate.ts'
-import { chainKey, KIND } from './chain-keys.ts'
-import { bodyCodec, headCodec, openRecord, outcomeCodec, tipCodec } from './chain-records.ts'
+import { chainKey, KIND, rangeOf } from './chain-keys.ts'
+import { baseCodec, bodyCodec, headCodec, openRecord, outcomeCodec, tipCodec } from './chain-records.ts'
 import { type Header, headerHash } from './header.ts'
 import { type StateTree, StateTreeBuilder } from './state-tree.ts'
-import type { KeyValueStore, StoreRange } from './store.ts'
+import type { KeyValueStore } from './store.ts'
 
 export interface ChainTip {
   readonly header: Header
@@ -41,31 +41,42 @@ function examine<T>(height: number, reason: string, check: () => T): T {
   }
 }
 
-/** All records of one kind. */
-function rangeOf(kind: number): StoreRange {
-  return { gte: Uint8Array.of(kind), lt: Uint8Array.of(kind + 1) }
-}
-
 /** Whether the store holds anything of a chain. */
 export async function isEmpty(store: KeyValueStore): Promise<boolean> {
-  for await (const _ of store.iterator({ gte: Uint8Array.of(KIND.tip), lt: Uint8Array.of(KIND.logId + 1), limit: 1 })) return false
+  for await (const _ of store.iterator({ gte: Uint8Array.of(KIND.tip), lt: Uint8Array.of(KIND.installed + 1), limit: 1 })) return false
   return true
 }
 
 /**
  * Checks a stored chain and gives its tip: that it grew from this genesis, that every header stands on the one before, that
- * the newest `verifyBlocks` blocks and receipts are what their headers say, and that the leaves amount to the tip's state root.
+ * the newest `verifyBlocks` blocks and receipts (of those that are kept) are what their headers say, and that the leaves amount to the
+ * tip's state root.
  * @throws EpioneError `other-chain`; `store-corrupt` with the height
  */
-export async function checkStoredChain(store: KeyValueStore, genesis: Header, verifyBlocks: number): Promise<ChainTip> {
+export async function checkStoredChain(
+  store: KeyValueStore,
+  genesis: Header,
+  verifyBlocks: number,
+): Promise<{ tip: ChainTip; base: number }> {
   const tipRecord = await store.get(chainKey.tip())
   if (tipRecord === undefined) throw storeCorrupt(0, 'the mark of the newest block is missing')
   const tip = examine(0, 'the mark of the newest block is unreadable', () => tipCodec.decode(openRecord(chainKey.tip(), tipRecord)))
   await checkGenesis(store, genesis)
   const newest = await checkHeaders(store, tip.height)
   if (!equalBytes(newest.hash, tip.hash)) throw storeCorrupt(tip.height, 'the newest block is not the one that was marked')
-  await checkBlocks(store, Math.max(0, tip.height - verifyBlocks + 1), tip.height)
-  return { ...newest, tree: await loadState(store, newest.header) }
+  const base = await readBase(store)
+  if (base > Math.max(1, tip.height)) throw storeCorrupt(base, 'its blocks are said to begin above the newest')
+  // Genesis is kept for good, whatever else goes.
+  await checkBlocks(store, Math.max(base === 1 ? 0 : base, tip.height - verifyBlocks + 1), tip.height)
+  return { tip: { ...newest, tree: await loadState(store, newest.header) }, base }
+}
+
+/** Lowest height above genesis whose transactions and receipts are kept: 1 where nothing was ever pruned. */
+async function readBase(store: KeyValueStore): Promise<number> {
+  const key = chainKey.base()
+  const record = await store.get(key)
+  if (record === undefined) return 1
+  return examine(0, 'the mark of the oldest block that is kept is unreadable', () => baseCodec.decode(openRecord(key, record))).height
 }
 
 async function checkGenesis(store: KeyValueStore, genesis: Header): Promise<void> {
@@ -127,7 +138,8 @@ async function checkBlocks(store: KeyValueStore, from: number, to: number): Prom
   }
 }
 
-async function loadState(store: KeyValueStore, tip: Header): Promise<StateTree> {
+/** The state that the stored leaves amount to. @throws EpioneError `store-corrupt` where it is not that of `tip` */
+export async function loadState(store: KeyValueStore, tip: Header): Promise<StateTree> {
   const builder = new StateTreeBuilder()
   for await (const [key, value] of store.iterator(rangeOf(KIND.leaf))) {
     examine(tip.height, 'a leaf of the state is malformed', () => builder.add(key.subarray(1), value))

@@ -9,6 +9,8 @@ import { MAX_BLOCK_BYTES, MAX_BLOCK_TRANSACTIONS, MAX_TRANSACTION_BYTES } from '
 import { receiptCodec } from './receipt.ts'
 
 export const tipCodec = codec(struct({ version: integer(1, 1), height: integer(), hash: hash32 }), 128)
+/** From which height on transactions and receipts are kept. */
+export const baseCodec = codec(struct({ height: integer(Number.MAX_SAFE_INTEGER, 1) }), 32)
 export const headCodec = codec(struct({ header: headerCodec, certificate: nullable(certificateCodec) }), 128 * 1024)
 export const bodyCodec = codec(
   struct({ transactions: list(byteString(MAX_TRANSACTION_BYTES), MAX_BLOCK_TRANSACTIONS) }),

@@ -3,8 +3,9 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import type { Block } from './block.ts'
 import type { Certificate } from './certificate.ts'
-import { chainKey, MAX_STREAM_BYTES } from './chain-keys.ts'
+import { chainKey, KIND, MAX_STREAM_BYTES, rangeOf } from './chain-keys.ts'
 import { type ChainTip, certifies, checkStoredChain, isEmpty, storeCorrupt } from './chain-open.ts'
+import { compactBlocks, compactPlaces, pruneOperations } from './chain-prune.ts'
 import { bodyCodec, decodePlace, encodePlace, headCodec, openRecord, outcomeCodec, sealRecord, tipCodec } from './chain-records.ts'
 import { type Header, headerHash } from './header.ts'
 import { PROVABLE_ROOTS } from './limits.ts'
@@ -45,6 +46,8 @@ export interface CommitInput {
 }
 
 const VERIFY_BLOCKS = 10_000
+/** Most heights that one step of pruning takes away. */
+const PRUNED_AT_ONCE = 64
 const MAX_LOG_ID_BYTES = 64
 /** Most log items that are read at once. */
 const MAX_LOG_PAGE = 10_000
@@ -56,7 +59,10 @@ const MAX_LOG_PAGE = 10_000
  */
 export async function openChainStore(store: KeyValueStore, options: OpenChainStoreOptions): Promise<ChainStore> {
   const { genesisHeader, genesisChanges, verifyBlocks = VERIFY_BLOCKS } = options
-  if (!(await isEmpty(store))) return new ChainStore(store, await checkStoredChain(store, genesisHeader, verifyBlocks))
+  if (!(await isEmpty(store))) {
+    const { tip, base } = await checkStoredChain(store, genesisHeader, verifyBlocks)
+    return new ChainStore(store, tip, base)
+  }
   const tree = StateTree.empty().apply(genesisChanges)
   if (genesisHeader.height !== 0 || !equalBytes(tree.root, genesisHeader.stateRoot)) {
     throw new EpioneError('genesis-state', 'The genesis header does not state the root of the genesis state.')
@@ -65,26 +71,33 @@ export async function openChainStore(store: KeyValueStore, options: OpenChainSto
   const block: Block = { header: genesisHeader, transactions: [], certificate: null }
   const input = { block, receipts: [], transactionIds: [], changes: genesisChanges, tree, logItems: [] }
   await store.batch(blockOperations(input, hash), { sync: true })
-  return new ChainStore(store, { header: genesisHeader, hash, tree, certificate: null })
+  return new ChainStore(store, { header: genesisHeader, hash, tree, certificate: null }, 1)
 }
 
 /** A chain as it is stored. One writer; readers see a block once {@link commit} has settled. */
 export class ChainStore {
   readonly #store: KeyValueStore
   #tip: ChainTip
+  #base: number
   /** The newest trees by height. In memory only: after a restart, state is provable at the tip alone until blocks follow. */
   readonly #trees = new Map<number, StateTree>()
   #commit: Promise<void> | undefined
 
   /** @internal Use {@link openChainStore}. */
-  constructor(store: KeyValueStore, tip: ChainTip) {
+  constructor(store: KeyValueStore, tip: ChainTip, base: number) {
     this.#store = store
     this.#tip = tip
+    this.#base = base
     this.#trees.set(tip.header.height, tip.tree)
   }
 
   tip(): ChainTip {
     return this.#tip
+  }
+
+  /** Lowest height above genesis whose transactions and receipts are kept; headers and certificates are kept of all. */
+  get base(): number {
+    return this.#base
   }
 
   /**
@@ -109,7 +122,7 @@ export class ChainStore {
 
   async #write(input: CommitInput, operations: StoreOperation[], hash: Uint8Array): Promise<void> {
     const { header, certificate } = input.block
-    operations.push(...(await this.#places(input)))
+    operations.push(...(await placeOperations(this.#store, header.height, input)))
     await this.#store.batch(operations, { sync: true })
     this.#tip = { header, hash, tree: input.tree, certificate }
     this.#trees.set(header.height, input.tree)
@@ -130,25 +143,7 @@ export class ChainStore {
     if (!equalBytes(tree.root, header.stateRoot)) refuse('its state has another root')
   }
 
-  /**
-   * Where each transaction is to be found. An id may come again, as an error receipt for what was seen before: that must not
-   * hide what became of it first, unless only this time it was done.
-   */
-  async #places({ block, receipts, transactionIds }: CommitInput): Promise<StoreOperation[]> {
-    const operations: StoreOperation[] = []
-    const { height } = block.header
-    const placed = new Set<string>()
-    for (const [index, id] of transactionIds.entries()) {
-      const key = chainKey.transaction(id)
-      const name = String.fromCharCode(...id)
-      if (!isSuccess(receipts[index] as Uint8Array) && (placed.has(name) || (await this.#store.get(key)) !== undefined)) continue
-      placed.add(name)
-      operations.push({ type: 'put', key, value: encodePlace(height, index) })
-    }
-    return operations
-  }
-
-  /** The block at a height; undefined above the tip. */
+  /** The block at a height; undefined above the tip. @throws EpioneError `pruned` below the base */
   async block(height: number): Promise<Block | undefined> {
     const [head, body] = await Promise.all([this.header(height), this.#body(height)])
     if (head === undefined || body === undefined) return undefined
@@ -161,13 +156,16 @@ export class ChainStore {
     return headCodec.decode(await this.#record(height, chainKey.head(height)))
   }
 
-  /** What became of a transaction: its height, its position in the block and its encoded receipt. */
+  /**
+   * What became of a transaction: its height, its position in the block and its encoded receipt. Undefined where no block that is
+   * kept holds it.
+   */
   async receipt(transactionId: Uint8Array): Promise<{ height: number; index: number; receipt: Uint8Array } | undefined> {
     const record = await this.#store.get(chainKey.transaction(transactionId))
     if (record === undefined) return undefined
     const { height, index } = decodePlace(record) ?? { height: 0, index: 0 }
     // The batch of a commit can be on disk a moment before the tip moves.
-    if (height === this.#tip.header.height + 1) return undefined
+    if (height === this.#tip.header.height + 1 || (height > 0 && height < this.#base)) return undefined
     const outcome = await this.#outcome(height)
     const receipt = outcome?.receipts[index]
     const id = outcome?.transactionIds[index]
@@ -176,7 +174,7 @@ export class ChainStore {
     return { height, index, receipt }
   }
 
-  /** Encoded receipts of a height, in order; none above the tip. */
+  /** Encoded receipts of a height, in order; none above the tip. @throws EpioneError `pruned` below the base */
   async receipts(height: number): Promise<Uint8Array[]> {
     return (await this.#outcome(height))?.receipts ?? []
   }
@@ -186,7 +184,10 @@ export class ChainStore {
     return this.#trees.get(height)
   }
 
-  /** Ids of the transactions in all blocks whose time is `sinceTimeMs` or later, in the order of the chain. */
+  /**
+   * Ids of the transactions in all blocks whose time is `sinceTimeMs` or later, in the order of the chain.
+   * @throws EpioneError `pruned` where such blocks are not kept any more
+   */
   async *recentTransactionIds(sinceTimeMs: number): AsyncGenerator<Uint8Array> {
     const tip = this.#tip.header.height
     let first = tip + 1
@@ -216,6 +217,40 @@ export class ChainStore {
     return await this.#record(height, await this.#record(height, key))
   }
 
+  /** Items of all logs, by stream and position, as they were when the first was asked for. */
+  async *allLogItems(): AsyncGenerator<{ stream: Uint8Array; index: number; body: Uint8Array }> {
+    for await (const [key, record] of this.#store.iterator(rangeOf(KIND.logItem))) {
+      const stream = key.slice(2, 2 + (key[1] as number))
+      const index = Number(new DataView(key.buffer, key.byteOffset + key.length - 8).getBigUint64(0))
+      yield { stream, index, body: this.#open(this.#tip.header.height, key, record) }
+    }
+  }
+
+  /**
+   * Forgets transactions, receipts and the places of transactions below a height, a bounded number of heights at a time: call again
+   * until the base is where it should be. The tip's block stays whatever is asked. Gives the range of heights that went.
+   */
+  async prune(below: number): Promise<{ from: number; to: number; transactions: number }> {
+    const from = this.#base
+    const to = Math.min(below, from + PRUNED_AT_ONCE, this.#tip.header.height)
+    if (to <= from) return { from, to: from, transactions: 0 }
+    const operations = await pruneOperations(this.#store, from, to)
+    // What is forgotten is not asked for while it goes.
+    this.#base = to
+    await this.#store.batch(operations)
+    return { from, to, transactions: operations.filter(({ key }) => key[0] === KIND.transaction).length }
+  }
+
+  /** Gives back the disk that pruned heights took. */
+  async compactBlocks(from: number, to: number): Promise<void> {
+    await compactBlocks(this.#store, from, to)
+  }
+
+  /** Gives back the disk that the places of pruned transactions took; in small steps, between which `pause` is called. */
+  async compactPlaces(pause: () => Promise<void>): Promise<void> {
+    await compactPlaces(this.#store, pause)
+  }
+
   /** Waits for a commit that is under way and closes the store. */
   async close(): Promise<void> {
     await this.#commit?.catch(() => {})
@@ -226,13 +261,20 @@ export class ChainStore {
     return Number.isSafeInteger(height) && height >= 0 && height <= this.#tip.header.height
   }
 
+  /** @throws EpioneError `pruned` */
+  #requireKept(height: number): void {
+    if (height > 0 && height < this.#base) throw pruned(height, this.#base)
+  }
+
   async #body(height: number) {
     if (!this.#holds(height)) return undefined
+    this.#requireKept(height)
     return bodyCodec.decode(await this.#record(height, chainKey.body(height)))
   }
 
   async #outcome(height: number) {
     if (!this.#holds(height)) return undefined
+    this.#requireKept(height)
     return outcomeCodec.decode(await this.#record(height, chainKey.outcome(height)))
   }
 
@@ -252,12 +294,42 @@ export class ChainStore {
   }
 }
 
-function putSealed(key: Uint8Array, value: Uint8Array): StoreOperation {
+/** What is said of a block whose transactions and receipts are not kept any more. */
+export function pruned(height: number, base: number): EpioneError {
+  return new EpioneError(
+    'pruned',
+    `Transactions and receipts of height ${height} are not kept here any more; those from height ${base} on are. Ask another node.`,
+    { metadata: { height, base } },
+  )
+}
+
+export function putSealed(key: Uint8Array, value: Uint8Array): StoreOperation {
   return { type: 'put', key, value: sealRecord(key, value) }
 }
 
+/**
+ * Where each transaction of a block is to be found. An id may come again, as an error receipt for what was seen before: that must
+ * not hide what became of it first, unless only this time it was done.
+ */
+export async function placeOperations(
+  store: KeyValueStore,
+  height: number,
+  { receipts, transactionIds }: Pick<CommitInput, 'receipts' | 'transactionIds'>,
+): Promise<StoreOperation[]> {
+  const operations: StoreOperation[] = []
+  const placed = new Set<string>()
+  for (const [index, id] of transactionIds.entries()) {
+    const key = chainKey.transaction(id)
+    const name = String.fromCharCode(...id)
+    if (!isSuccess(receipts[index] as Uint8Array) && (placed.has(name) || (await store.get(key)) !== undefined)) continue
+    placed.add(name)
+    operations.push({ type: 'put', key, value: encodePlace(height, index) })
+  }
+  return operations
+}
+
 /** Everything that a block brings, but for the places of its transactions. */
-function blockOperations({ block, receipts, transactionIds, changes, logItems }: CommitInput, hash: Uint8Array): StoreOperation[] {
+export function blockOperations({ block, receipts, transactionIds, changes, logItems }: CommitInput, hash: Uint8Array): StoreOperation[] {
   const { header, transactions, certificate } = block
   const { height } = header
   const operations: StoreOperation[] = [
@@ -271,14 +343,17 @@ function blockOperations({ block, receipts, transactionIds, changes, logItems }:
     const leaf = chainKey.leaf(key)
     operations.push(value === null ? { type: 'del', key: leaf } : { type: 'put', key: leaf, value })
   }
-  for (const { stream, index, id, body } of logItems) {
-    if (stream.length < 1 || stream.length > MAX_STREAM_BYTES || id.length < 1 || id.length > MAX_LOG_ID_BYTES) {
-      throw new EpioneError('wrong-block', 'A log item has a stream of 1 to 255 bytes and an id of 1 to 64 bytes.')
-    }
-    const key = chainKey.logItem(stream, index)
-    operations.push(putSealed(key, body), putSealed(chainKey.logId(id), key))
-  }
+  for (const item of logItems) operations.push(...logOperations(item))
   return operations
+}
+
+/** A log's item, and where it is by its id. @throws EpioneError `wrong-block` */
+export function logOperations({ stream, index, id, body }: LogItem): StoreOperation[] {
+  if (stream.length < 1 || stream.length > MAX_STREAM_BYTES || id.length < 1 || id.length > MAX_LOG_ID_BYTES) {
+    throw new EpioneError('wrong-block', 'A log item has a stream of 1 to 255 bytes and an id of 1 to 64 bytes.')
+  }
+  const key = chainKey.logItem(stream, index)
+  return [putSealed(key, body), putSealed(chainKey.logId(id), key)]
 }
 
 /** Where the code begins in an encoded receipt: after the array's head, the byte string's head and the id. */

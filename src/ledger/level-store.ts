@@ -74,6 +74,14 @@ class LevelStore implements KeyValueStore {
     }
   }
 
+  async compact({ gte, lt }: { gte: Uint8Array; lt: Uint8Array }): Promise<void> {
+    try {
+      await this.#level.compactRange(this.#inside(gte), this.#inside(lt), { keyEncoding: 'view' })
+    } catch (error) {
+      throw storeError(error, this.#dir)
+    }
+  }
+
   sublevel(name: string): KeyValueStore {
     if (!/^[a-z0-9-]+$/.test(name))
       throw new EpioneError('store-name', 'A part of the store is named by small letters, digits and hyphens.')

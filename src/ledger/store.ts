@@ -21,6 +21,11 @@ export interface KeyValueStore {
   /** Writes atomically; with `sync`, the promise settles only once the disk has it. */
   batch(operations: readonly StoreOperation[], options?: { sync?: boolean }): Promise<void>
   iterator(range?: StoreRange): AsyncIterable<readonly [Uint8Array, Uint8Array]>
+  /**
+   * Gives the disk back what was deleted or overwritten in a range of keys. It takes as long as the range is large, and writes may have
+   * to wait for it: who gives much back does so in small ranges.
+   */
+  compact(range: { gte: Uint8Array; lt: Uint8Array }): Promise<void>
   /** A part of the store under its own prefix, closed with the whole. */
   sublevel(name: string): KeyValueStore
   close(): Promise<void>

@@ -9,7 +9,7 @@ export interface SeededRandom {
 }
 
 /** mulberry32: enough for choosing test cases, and the same everywhere. */
-function seededRandom(seed: number): SeededRandom {
+export function seededRandom(seed: number): SeededRandom {
   let state = seed >>> 0
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0

@@ -372,6 +372,7 @@ test(
       get: at => store.get(at),
       getSync: at => store.getSync(at),
       iterator: range => store.iterator(range),
+      compact: range => store.compact(range),
       sublevel: name => flaky(store.sublevel(name)),
       close: async () => {},
       batch: async (operations, options) => {

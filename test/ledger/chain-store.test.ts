@@ -195,6 +195,7 @@ chains('a commit that the disk refuses leaves the chain where it was', async con
     get: key => context.store.get(key),
     getSync: key => context.store.getSync(key),
     iterator: range => context.store.iterator(range),
+    compact: range => context.store.compact(range),
     sublevel: name => context.store.sublevel(name),
     close: () => context.store.close(),
     batch: async (operations, options) => {
@@ -217,6 +218,7 @@ chains('all of a block goes to disk in one synced batch', async context => {
     get: key => context.store.get(key),
     getSync: key => context.store.getSync(key),
     iterator: range => context.store.iterator(range),
+    compact: range => context.store.compact(range),
     sublevel: name => context.store.sublevel(name),
     close: () => context.store.close(),
     batch: async (operations, options) => {
