@@ -66,7 +66,11 @@ const statusSchema = z.object({
   offences: offencesSchema,
   peers: z.object({ connected: number, members: number }),
   pool: z.object({ waiting: number, batches: number }),
-  storage: z.object({ fragments: number, bytes: number }),
+  storage: z.object({
+    fragments: number,
+    bytes: number,
+    ledger: z.object({ base: number, snapshots: z.array(number).max(64), bytes: number.nullable(), daysLeft: number.nullable() }),
+  }),
   memory: z.object({ rssBytes: number }),
   uptimeMs: number,
 })

@@ -110,6 +110,12 @@ export async function start(context: Context, options: StartOptions): Promise<vo
       bootstrap: config.bootstrap as readonly string[],
       quotaBytes: config.fragmentQuota as number,
       limits: limitsOf(config),
+      storage: {
+        retainBlocks: config.retainBlocks as number,
+        retainHours: config.retainHours as number,
+        snapshotInterval: config.snapshotInterval as number,
+        quotaBytes: config.storageQuota as number,
+      },
     },
     { logger },
   )

@@ -71,6 +71,12 @@ export function statusLines(status: StatusReport): string[] {
     ['peers', `${peers.members} members and ${peers.connected - peers.members} others connected`],
     ['pool', `${pool.waiting} transactions waiting, ${pool.batches} batches`],
     ['fragments', `${storage.fragments}, ${formatBytes(storage.bytes)}`],
+    [
+      'ledger',
+      `${storage.ledger.bytes === null ? 'not measured yet' : formatBytes(storage.ledger.bytes)}, ${
+        storage.ledger.base === 1 ? 'all blocks' : `blocks from height ${storage.ledger.base} on`
+      }${storage.ledger.daysLeft === null ? '' : `, full in ${storage.ledger.daysLeft} days at the present growth`}`,
+    ],
     ['memory', formatBytes(status.memory.rssBytes)],
     ['running for', formatSpan(status.uptimeMs)],
   ]

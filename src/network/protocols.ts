@@ -12,6 +12,8 @@ export const PROTOCOL = {
   sync: '/epione/sync/1',
   /** Where two members stand (height, tip, clock), told to each other. */
   peerStatus: '/epione/peer-status/1',
+  /** Snapshots of the state, headers, and blocks with their receipts, between members: how a newcomer joins without replaying. */
+  snapshot: '/epione/snapshot/1',
   /** What anybody may ask a node about the ledger. */
   light: '/epione/light/1',
   /** What an organisation's own people ask of its node. */
@@ -29,6 +31,8 @@ export const MAX_LIGHT_RESPONSE = 4 * 1024 * 1024
 export const MAX_LIGHT_REQUEST = 128 * 1024
 /** Longest range of blocks in one answer, in bytes; one block is always given whole. */
 export const MAX_SYNC_RESPONSE = 12 * 1024 * 1024
+/** Longest answer about snapshots, in bytes: one block with its receipts is always given whole. */
+export const MAX_SNAPSHOT_RESPONSE = 32 * 1024 * 1024
 export const MAX_BATCH_RESPONSE = MAX_BATCH_BYTES + 128 * 1024
 /** Longest frame of uploads and releases: a list of chunk hashes or of version metadata. */
 export const MAX_FRAGMENT_FRAME = 1024 * 1024

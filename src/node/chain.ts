@@ -10,6 +10,7 @@ import type { ChainStore } from '../ledger/chain-store.ts'
 import { type Header, headerHash, type ValidatorSet, validatorSetCodec, validatorSetHash } from '../ledger/header.ts'
 import { MAX_VALIDITY_MS } from '../ledger/limits.ts'
 import { type Receipt, receiptCodec } from '../ledger/receipt.ts'
+import type { SnapshotSource } from '../ledger/snapshot-store.ts'
 import type { StateTree } from '../ledger/state-tree.ts'
 import type { KeyValueStore } from '../ledger/store.ts'
 import { decodeTransaction } from '../ledger/transaction.ts'
@@ -37,15 +38,35 @@ function executedIds(receipts: readonly Receipt[]): Uint8Array[] {
   return receipts.filter(receipt => countsAsSeen(receipt.code)).map(receipt => receipt.transaction)
 }
 
+/** Reads the last hour's transactions back, by which replays are told. */
+async function readSeen(store: ChainStore): Promise<SeenTransactions> {
+  const seen = new SeenTransactions()
+  const tip = store.tip().header
+  let first = tip.height
+  while (first > 0) {
+    const stored = await store.header(first)
+    if (stored === undefined || stored.header.time < tip.time - MAX_VALIDITY_MS) break
+    first--
+  }
+  for (let height = first + 1; height <= tip.height; height++) {
+    const stored = await store.header(height)
+    if (stored === undefined) continue
+    const receipts = (await store.receipts(height)).map(bytes => receiptCodec.decode(bytes))
+    seen.add(stored.header.time, executedIds(receipts))
+  }
+  return seen
+}
+
 type Listener = (block: CommittedBlock) => void
 
 export class Chain {
   readonly genesis: Genesis
   readonly chainId: Uint8Array
   readonly parameters: Parameters
-  readonly store: ChainStore
-  readonly seen = new SeenTransactions()
+  #store: ChainStore
+  #seen = new SeenTransactions()
   readonly #listeners = new Set<Listener>()
+  readonly #replaceListeners = new Set<() => void>()
   /** Every validator set that signed a height, by hash: light peers that come back late need the older ones. */
   readonly #sets: KeyValueStore
   #tip: ChainTip
@@ -53,7 +74,7 @@ export class Chain {
 
   private constructor(genesis: Genesis, store: ChainStore, sets: KeyValueStore) {
     this.genesis = genesis
-    this.store = store
+    this.#store = store
     this.#sets = sets
     const { header, hash, tree, certificate } = store.tip()
     this.chainId = header.chainId
@@ -64,21 +85,18 @@ export class Chain {
   /** Takes over an opened store and reads the last hour's transactions back, by which replays are told. */
   static async open(genesis: Genesis, store: ChainStore, sets: KeyValueStore): Promise<Chain> {
     const chain = new Chain(genesis, store, sets)
-    await chain.#keepSet(chain.tip.validators.current)
-    const tip = chain.tip.header
-    let first = tip.height
-    while (first > 0) {
-      const stored = await store.header(first)
-      if (stored === undefined || stored.header.time < tip.time - MAX_VALIDITY_MS) break
-      first--
-    }
-    for (let height = first + 1; height <= tip.height; height++) {
-      const block = await store.block(height)
-      if (block === undefined) continue
-      const receipts = (await store.receipts(height)).map(bytes => receiptCodec.decode(bytes))
-      chain.seen.add(block.header.time, executedIds(receipts))
-    }
+    await chain.keepSet(chain.tip.validators.current)
+    chain.#seen = await readSeen(store)
     return chain
+  }
+
+  get store(): ChainStore {
+    return this.#store
+  }
+
+  /** The transactions of the last hour's blocks. */
+  get seen(): SeenTransactions {
+    return this.#seen
   }
 
   get tip(): ChainTip {
@@ -89,6 +107,12 @@ export class Chain {
   onCommit(listener: Listener): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  /** Calls back after another chain of the same network took this one's place, higher up; returns how to stop that. */
+  onReplace(listener: () => void): () => void {
+    this.#replaceListeners.add(listener)
+    return () => this.#replaceListeners.delete(listener)
   }
 
   /** The validator set with this hash, if it is one of those around the tip or of a header's height that is kept. */
@@ -118,7 +142,7 @@ export class Chain {
 
   /** Stores a block that consensus decided and this node executed; the same block again is fine. */
   async commit(candidate: Candidate, certificate: Certificate): Promise<ChainTip> {
-    return await this.#exclusive(async () => await this.#store(candidate, certificate))
+    return await this.#exclusive(async () => await this.#append(candidate, certificate))
   }
 
   /** Verifies, executes and stores a finished block from a peer; one at or below the tip is passed over. */
@@ -138,18 +162,62 @@ export class Chain {
           metadata: { height: header.height, block: toHex(headerHash(header)) },
         })
       }
-      return await this.#store(candidate, certificate)
+      return await this.#append(candidate, certificate)
     })
   }
 
-  async #store(candidate: Candidate, certificate: Certificate): Promise<ChainTip> {
+  /**
+   * Goes on with another chain of the same network: one that was made from a snapshot. `install` gives it, while no block is stored.
+   * @throws EpioneError `gap` where it does not stand above the tip
+   */
+  async replace(install: () => Promise<ChainStore>): Promise<ChainTip> {
+    return await this.#exclusive(async () => {
+      const store = await install()
+      const { header, hash, tree, certificate } = store.tip()
+      if (header.height <= this.#tip.header.height) throw new EpioneError('gap', 'The snapshot does not stand above the tip.')
+      const seen = await readSeen(store)
+      const validators = validatorsAt(tree)
+      await this.keepSet(validators.current)
+      this.#store = store
+      this.#seen = seen
+      this.#tip = { header, hash, tree, certificate, validators }
+      for (const listener of this.#replaceListeners) listener()
+      return this.#tip
+    })
+  }
+
+  /** One step of {@link ChainStore.prune}, while no block is stored. */
+  async prune(below: number): Promise<{ from: number; to: number; transactions: number }> {
+    return await this.#exclusive(async () => await this.#store.prune(below))
+  }
+
+  /**
+   * What a snapshot at the tip is made of; it stays as it is while the chain goes on. For listeners of {@link onCommit} alone: at
+   * other times a block may lie between store and tip.
+   */
+  snapshotSource(): SnapshotSource {
+    const { header, hash, tree } = this.#tip
+    const items = this.#store.allLogItems()
+    // The store's view is taken when the first item is asked for: now.
+    const first = items.next()
+    first.catch(() => undefined)
+    const logItems = (async function* () {
+      const { done, value } = await first
+      if (done === true) return
+      yield value
+      yield* items
+    })()
+    return { height: header.height, block: hash, tree, logItems }
+  }
+
+  async #append(candidate: Candidate, certificate: Certificate): Promise<ChainTip> {
     const { header } = candidate
     if (header.height <= this.#tip.header.height) return this.#tip
     if (!equalBytes(header.parent, this.#tip.hash)) {
       throw new EpioneError('gap', `Block ${header.height} does not stand on the tip at height ${this.#tip.header.height}.`)
     }
     const ids = candidate.transactions.map(transaction => transaction.id)
-    await this.store.commit({
+    await this.#store.commit({
       block: { header, transactions: candidate.transactions.map(transaction => transaction.bytes), certificate },
       receipts: candidate.encodedReceipts,
       transactionIds: ids,
@@ -157,15 +225,16 @@ export class Chain {
       tree: candidate.tree,
       logItems: candidate.logItems,
     })
-    this.seen.add(header.time, executedIds(candidate.receipts))
+    this.#seen.add(header.time, executedIds(candidate.receipts))
     const { current } = validatorsAt(candidate.tree)
-    if (!equalBytes(header.validatorsHash, validatorSetHash(this.#tip.validators.current))) await this.#keepSet(current)
+    if (!equalBytes(header.validatorsHash, validatorSetHash(this.#tip.validators.current))) await this.keepSet(current)
     this.#tip = { header, hash: headerHash(header), tree: candidate.tree, certificate, validators: validatorsAt(candidate.tree) }
     for (const listener of this.#listeners) listener({ header, certificate, candidate })
     return this.#tip
   }
 
-  async #keepSet(set: ValidatorSet): Promise<void> {
+  /** Keeps a set of validators that signed a height. */
+  async keepSet(set: ValidatorSet): Promise<void> {
     await this.#sets.batch([{ type: 'put', key: validatorSetHash(set), value: validatorSetCodec.encode(set) }], { sync: true })
   }
 

@@ -220,6 +220,13 @@ function checkTogether(config: NodeConfig, origins: Record<SettingName, Origin>,
       sentence: `fragmentQuota (${formatByteSize(config.fragmentQuota)}) must not be above storageQuota (${formatByteSize(config.storageQuota)})`,
     })
   }
+  const prunes = config.retainBlocks > 0 ? 'retainBlocks' : config.retainHours > 0 ? 'retainHours' : undefined
+  if (prunes !== undefined && config.snapshotInterval === 0) {
+    problems.push({
+      at: (origins.snapshotInterval.source === 'default' ? origins[prunes] : origins.snapshotInterval).at,
+      sentence: `${prunes} forgets old blocks: newcomers then need snapshots, so snapshotInterval must not be 0`,
+    })
+  }
   if (config.listen.length === 0) problems.push({ at: origins.listen.at, sentence: 'listen needs at least one address' })
 }
 

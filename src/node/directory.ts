@@ -18,20 +18,25 @@ export class Directory {
   #byNetworkKey = new Map<string, Member>()
   #byConsensusKey = new Map<string, Member>()
   readonly #listeners = new Set<() => void>()
-  readonly #stop: () => void
+  readonly #stops: (() => void)[]
 
   constructor(chain: Chain) {
     this.#chain = chain
     this.#read()
-    this.#stop = chain.onCommit(({ candidate }) => {
-      if (!candidate.changes.some(({ key }) => key[0] === NAMESPACE.account)) return
+    const changed = (): void => {
       this.#read()
       for (const listener of this.#listeners) listener()
-    })
+    }
+    this.#stops = [
+      chain.onCommit(({ candidate }) => {
+        if (candidate.changes.some(({ key }) => key[0] === NAMESPACE.account)) changed()
+      }),
+      chain.onReplace(changed),
+    ]
   }
 
   stop(): void {
-    this.#stop()
+    for (const stop of this.#stops) stop()
   }
 
   onChange(listener: () => void): void {

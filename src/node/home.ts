@@ -14,6 +14,7 @@ export interface HomePaths {
   readonly staff: string
   readonly folders: string
   readonly chain: string
+  readonly snapshots: string
   readonly custody: string
   readonly fragments: string
   readonly consensus: string
@@ -34,6 +35,7 @@ export function homePaths(root: string): HomePaths {
     staff: at('staff.json'),
     folders: at('folders'),
     chain: at('data/chain'),
+    snapshots: at('data/snapshots'),
     custody: at('data/custody'),
     fragments: at('data/fragments'),
     consensus: at('data/consensus'),

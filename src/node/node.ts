@@ -3,12 +3,16 @@
  * stopped. Nothing else constructs a service.
  */
 import { mkdir } from 'node:fs/promises'
+import { nextLogHead } from '../contracts/access-formats.ts'
+import { logHeads, logItemId } from '../contracts/log-rules.ts'
 import { genesisChanges, genesisHeader } from '../contracts/members.ts'
 import type { Genesis } from '../contracts/members-formats.ts'
 import { NAMESPACE } from '../contracts/state-keys.ts'
 import { openFragmentStore } from '../fragments/fragment-store.ts'
+import { ChainGenerations } from '../ledger/chain-generations.ts'
 import { openChainStore } from '../ledger/chain-store.ts'
 import { openLevelStore } from '../ledger/level-store.ts'
+import { SnapshotStore } from '../ledger/snapshot-store.ts'
 import { StateTree } from '../ledger/state-tree.ts'
 import { createNetwork, type Network, type NetworkLimits } from '../network/network.ts'
 import { MAX_CLAIM } from '../network/peer-status-messages.ts'
@@ -31,9 +35,12 @@ import type { NodeKeys } from './keys.ts'
 import { LightService } from './light-service.ts'
 import type { Logger } from './logger.ts'
 import { PeerStatusService } from './peer-status.ts'
+import { SnapshotJoin } from './snapshot-join.ts'
+import { SnapshotService } from './snapshot-service.ts'
 import { Staff } from './staff.ts'
 import { type NodeStatus, nodePeers, nodeStatus, type PeersReport } from './status.ts'
-import { SyncService } from './sync.ts'
+import { type StorageOptions, StorageService } from './storage-service.ts'
+import { type SyncOptions, SyncService } from './sync.ts'
 import { TransactionService } from './transactions.ts'
 
 export interface NodeOptions {
@@ -48,6 +55,9 @@ export interface NodeOptions {
   /** Most bytes of fragments. */
   quotaBytes: number
   limits?: Partial<NetworkLimits>
+  /** Snapshots, and which old blocks are kept. */
+  storage?: Omit<StorageOptions, 'dirs' | 'quotaBytes'> & { quotaBytes?: number }
+  sync?: SyncOptions
 }
 
 /** Part of the quota that one sponsor may fill with fragments that are not anchored yet. */
@@ -84,6 +94,7 @@ export class Node {
   readonly network: Network
   readonly directory: Directory
   readonly transactions: TransactionService
+  readonly storage: StorageService
   readonly #teardown: Teardown
   readonly #logger: Logger
   readonly #status: () => NodeStatus
@@ -95,6 +106,7 @@ export class Node {
     network: Network
     directory: Directory
     transactions: TransactionService
+    storage: StorageService
     teardown: Teardown
     logger: Logger
     status: () => NodeStatus
@@ -104,6 +116,7 @@ export class Node {
     this.network = parts.network
     this.directory = parts.directory
     this.transactions = parts.transactions
+    this.storage = parts.storage
     this.#teardown = parts.teardown
     this.#logger = parts.logger
     this.#status = parts.status
@@ -143,16 +156,23 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   const startedAt = now()
   const releaseLock = await lockHome(paths)
   teardown.add(releaseLock)
-  for (const dir of [paths.chain, paths.custody, paths.fragments, paths.consensus]) await mkdir(dir, { recursive: true, mode: 0o700 })
+  for (const dir of [paths.chain, paths.snapshots, paths.custody, paths.fragments, paths.consensus])
+    await mkdir(dir, { recursive: true, mode: 0o700 })
 
   const chainDb = await openLevelStore(paths.chain)
   teardown.add(async () => await chainDb.close())
   const changes = genesisChanges(genesis)
   const header = genesisHeader(genesis, StateTree.empty().apply(changes).root)
-  const store = await openChainStore(chainDb.sublevel('chain'), { genesisHeader: header, genesisChanges: changes })
+  const founding = { genesisHeader: header, genesisChanges: changes }
+  const generations = await ChainGenerations.open(chainDb)
+  const store = await openChainStore(generations.current, founding)
   const chain = await Chain.open(genesis, store, chainDb.sublevel('validator-sets'))
   const directory = new Directory(chain)
   teardown.add(() => directory.stop())
+
+  const snapshotDb = await openLevelStore(paths.snapshots)
+  teardown.add(async () => await snapshotDb.close())
+  const snapshots = await SnapshotStore.open(snapshotDb)
 
   const custodyDb = await openLevelStore(paths.custody)
   teardown.add(async () => await custodyDb.close())
@@ -180,7 +200,7 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
       own: () => ({
         height: chain.tip.header.height,
         tip: chain.tip.hash,
-        base: 1,
+        base: chain.store.base,
         silentThrough: Math.min(MAX_CLAIM, consensus.silentThrough()),
       }),
     },
@@ -209,7 +229,28 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { chain, directory, network, logger, now, onWork: () => consensus.wake() },
   )
   evidence = new EvidenceService({ account: keys.account, accountKey: keys.signing }, { chain, directory, transactions, logger, now })
-  sync = new SyncService({ chain, network, logger, onSynced: async tip => await consensus.syncedTo(tip) })
+  const join = new SnapshotJoin({
+    chain,
+    network,
+    generations,
+    genesis: founding,
+    logRules: { itemId: logItemId, nextHead: nextLogHead, heads: logHeads },
+    logger,
+  })
+  sync = new SyncService(options.sync ?? {}, {
+    chain,
+    network,
+    logger,
+    peerStatus,
+    nodeOf: key => directory.byConsensusKey(key)?.organisation.networkKey,
+    join,
+    onSynced: async tip => await consensus.syncedTo(tip),
+  })
+  const storage = new StorageService(
+    { ...options.storage, quotaBytes: options.storage?.quotaBytes ?? options.quotaBytes, dirs: [paths.chain, paths.snapshots] },
+    { chain, snapshots, fragmentBytes: () => fragments.usage().bytes, logger, now },
+  )
+  const snapshotService = new SnapshotService({ chain, network, snapshots })
 
   const identity = { custodian: keys.account, accountKey: keys.signing }
   const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), now })
@@ -225,7 +266,7 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
   )
   const status = (): NodeStatus =>
-    nodeStatus({ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, keys, startedAt, now })
+    nodeStatus({ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, storage, keys, startedAt, now })
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
@@ -243,11 +284,16 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     if (candidate.changes.some(({ key }) => key[0] === NAMESPACE.validators)) setMembers()
   })
   teardown.add(stopFollowing)
+  teardown.add(chain.onReplace(setMembers))
   book.start(setMembers)
   teardown.add(() => book.stop())
 
   await peerStatus.start()
   teardown.add(() => peerStatus.stop())
+  await generations.clearFormer()
+  storage.start()
+  teardown.add(async () => await storage.stop())
+  await snapshotService.start()
   await light.start()
   await staffDesk.start()
   await custodian.start()
@@ -264,5 +310,5 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   teardown.add(async () => await consensus.stop())
   await consensus.start()
   sync.catchUp()
-  return new Node({ chain, network, directory, transactions, teardown, logger, status, peers })
+  return new Node({ chain, network, directory, transactions, storage, teardown, logger, status, peers })
 }

@@ -84,6 +84,27 @@ export const SETTINGS = {
     'EPIONE_FRAGMENT_QUOTA',
     'bytes of it that fragments may fill; more is refused, what is stored stays',
   ),
+  retainBlocks: setting(
+    'count',
+    0,
+    '--retain-blocks',
+    'EPIONE_RETAIN_BLOCKS',
+    'newest blocks whose transactions and receipts are kept; 0 keeps all, headers and the last hour always stay',
+  ),
+  retainHours: setting(
+    'count',
+    0,
+    '--retain-hours',
+    'EPIONE_RETAIN_HOURS',
+    'hours for which transactions and receipts are kept; 0 for ever, and what --retain-blocks keeps stays longer',
+  ),
+  snapshotInterval: setting(
+    'count',
+    1_000,
+    '--snapshot-interval',
+    'EPIONE_SNAPSHOT_INTERVAL',
+    'heights between two snapshots of the state, by which new nodes join without executing every block; 0 makes none',
+  ),
   lightConnections: setting(
     'count',
     256,

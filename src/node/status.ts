@@ -12,6 +12,7 @@ import type { Directory } from './directory.ts'
 import type { NodeKeys } from './keys.ts'
 import { type OffenceReport, offencesOf, type SeatReport, seatOf } from './offences.ts'
 import type { PeerStatusService } from './peer-status.ts'
+import type { LedgerStorage, StorageService } from './storage-service.ts'
 import type { SyncService } from './sync.ts'
 import type { TransactionService } from './transactions.ts'
 import { failedProposers, type ValidatorStatus, validatorFacts, validatorName } from './validator-status.ts'
@@ -59,7 +60,7 @@ export interface NodeStatus {
   offences: OffenceReport[]
   peers: { connected: number; members: number }
   pool: { waiting: number; batches: number }
-  storage: { fragments: number; bytes: number }
+  storage: { fragments: number; bytes: number; ledger: LedgerStorage }
   memory: { rssBytes: number }
   uptimeMs: number
 }
@@ -73,13 +74,14 @@ export interface StatusSources {
   sync: SyncService
   transactions: TransactionService
   fragments: FragmentStore
+  storage: StorageService
   keys: NodeKeys
   startedAt: number
   now: () => number
 }
 
 export function nodeStatus(sources: StatusSources): NodeStatus {
-  const { chain, directory, network, consensus, sync, transactions, fragments, keys, startedAt, now } = sources
+  const { chain, directory, network, consensus, sync, transactions, fragments, storage, keys, startedAt, now } = sources
   const { header } = chain.tip
   const own = directory.byId(keys.account)
   const engine = consensus.status()
@@ -140,7 +142,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     offences: offencesOf(chain.tip, directory),
     peers: { connected: peers.filter(peer => peer.connected).length, members: peers.filter(peer => peer.member && peer.connected).length },
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
-    storage: fragments.usage(),
+    storage: { ...fragments.usage(), ledger: storage.report() },
     memory: { rssBytes: process.memoryUsage.rss() },
     uptimeMs,
   }

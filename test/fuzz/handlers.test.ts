@@ -91,7 +91,6 @@ test('light requests, announcements, batches and synchronisation: answers and re
     { validatorKey: keys.consensus.publicKey },
     { chain, directory, network, logger, now, onWork: silent },
   )
-  const sync = new SyncService({ chain, network, logger, onSynced: async () => undefined })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
     { chain, network, transactions, status: () => '{}', peers: () => '[]', now },
@@ -99,6 +98,7 @@ test('light requests, announcements, batches and synchronisation: answers and re
   const { tip } = chain
   const own = { height: tip.header.height, tip: tip.hash, base: 1, silentThrough: -1 }
   const peerStatus = new PeerStatusService({}, { network, now, own: () => own })
+  const sync = new SyncService({}, { chain, network, logger, peerStatus, nodeOf: () => undefined, onSynced: async () => undefined })
   for (const service of [transactions, sync, light, peerStatus]) await service.start()
   try {
     const random = randomOf(SEED)

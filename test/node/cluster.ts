@@ -23,7 +23,7 @@ import { peerIdOf } from '../../src/network/peer.ts'
 import { homePaths } from '../../src/node/home.ts'
 import { type NodeKeys, newNodeSecrets, nodeKeysFrom } from '../../src/node/keys.ts'
 import type { Logger } from '../../src/node/logger.ts'
-import { type Node, startNode } from '../../src/node/node.ts'
+import { type Node, type NodeOptions, startNode } from '../../src/node/node.ts'
 import { type Person as StaffMember, writeStaff } from '../../src/node/staff.ts'
 
 const MEMBERS = [
@@ -136,6 +136,8 @@ export interface ClusterOptions {
   founders?: number
   /** Nodes after those of the founders whose organisations are no members yet. @default 0 */
   newcomers?: number
+  /** Other options of the nodes. */
+  node?: Partial<NodeOptions>
 }
 
 /** Most log lines that are kept. */
@@ -152,8 +154,10 @@ export class Cluster {
   readonly log: LogLine[] = []
   readonly #running = new Map<number, Node>()
   readonly #peers: LightPeer[] = []
+  readonly #nodeOptions: Partial<NodeOptions>
 
-  private constructor(dir: string, genesis: Genesis, ports: readonly number[]) {
+  private constructor(dir: string, genesis: Genesis, ports: readonly number[], nodeOptions: Partial<NodeOptions>) {
+    this.#nodeOptions = nodeOptions
     this.dir = dir
     this.genesis = genesis
     this.keys = ports.map((_, index) => nodeKeys(index))
@@ -167,7 +171,7 @@ export class Cluster {
     const organisations = Array.from({ length: founders }, (_, index) => organisationOf(index))
     const genesis = genesisOf({ organisations }, options.parameters)
     const dir = await mkdtemp(join(tmpdir(), 'epione-cluster-'))
-    const cluster = new Cluster(dir, genesis, await freePorts(founders + newcomers))
+    const cluster = new Cluster(dir, genesis, await freePorts(founders + newcomers), options.node ?? {})
     try {
       await Promise.all((options.start ?? organisations.map((_, index) => index)).map(async index => await cluster.startNode(index)))
       await cluster.connected()
@@ -208,6 +212,7 @@ export class Cluster {
         listen: [address.slice(0, address.indexOf('/p2p/'))],
         bootstrap: this.addresses.filter((_, other) => other !== index),
         quotaBytes: 2 ** 30,
+        ...this.#nodeOptions,
       },
       { logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }, now: () => this.now(index) },
     )

@@ -39,6 +39,7 @@ export class CustodianService {
   readonly #deps: CustodianDependencies
   #timer: NodeJS.Timeout | undefined
   #stopCommits: (() => void) | undefined
+  #stopReplace: (() => void) | undefined
   #work: Promise<void> = Promise.resolve()
   #announcing: Promise<void> = Promise.resolve()
   readonly #stopped = new AbortController()
@@ -73,6 +74,7 @@ export class CustodianService {
       if (type === 'connect') this.#connected.resolve()
     })
     this.#stopCommits = chain.onCommit(block => this.#later(async () => await this.#settle(block)))
+    this.#stopReplace = chain.onReplace(() => this.#later(async () => await this.#reconcile()))
     this.#later(async () => {
       await this.#reconcile()
       this.#announcing = this.#announceAll()
@@ -83,6 +85,7 @@ export class CustodianService {
   async stop(): Promise<void> {
     this.#stopped.abort(new EpioneError('stopped', 'The custodian stops.'))
     this.#stopCommits?.()
+    this.#stopReplace?.()
     this.#stopPeers?.()
     this.#connected.resolve()
     if (this.#timer !== undefined) clearInterval(this.#timer)
