@@ -330,7 +330,10 @@ export class SnapshotJoin {
         const { blocks } = receiptBlocksCodec.decode(answer)
         if (blocks.length === 0) throw new EpioneError('not-found', 'The peer does not have these blocks.')
         if (blocks.length > limit) throw new MalformedError('the peer gives more blocks than it was asked for')
-        for (const { transactions, receipts } of blocks) await installer.putBlock(next++, transactions, receipts)
+        for (const { transactions, receipts } of blocks) {
+          await installer.putBlock(next, transactions, receipts)
+          next++
+        }
       }, signal)
     }
   }
