@@ -84,7 +84,7 @@ export class SyncService {
         return { power, value: key === undefined ? null : (claims.get(toHex(key)) ?? null) }
       }),
     )
-    return Math.max(claimed, own, this.joining?.height ?? 0)
+    return Math.max(claimed, own, this.joining?.heads ?? 0)
   }
 
   get syncing(): boolean {

@@ -4,8 +4,11 @@ import * as assert from 'uvu/assert'
 import { openOwnSession } from '../../src/client/session.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
+import { MAX_SYNC_RESPONSE, PROTOCOL } from '../../src/network/protocols.ts'
+import { syncRequestCodec } from '../../src/network/validator-messages.ts'
 import { buildCandidate } from '../../src/node/executor.ts'
 import type { Node } from '../../src/node/node.ts'
+import { rejectsCode } from '../encoding/throws.ts'
 import { Cluster, eventually, nodeKeys, openFolder } from './cluster.ts'
 import { createFolder } from './ledger-fixture.ts'
 
@@ -53,11 +56,22 @@ function judgedAlike(cluster: Cluster, transaction: ReturnType<typeof createFold
 
 test('a snapshot joiner judges replays like everybody: it is at the tip without the old blocks, and validates', async () => {
   await using cluster = await Cluster.start({ start: [0, 1, 2], node })
-  await folders(cluster, 'old', 5)
+  const forgotten = await folders(cluster, 'old', 5)
   const old = cluster.node(0).chain.tip.header.height
   hoursPass(cluster)
   const replay = await folders(cluster, 'new', 8)
-  await prunes(cluster.running(), 1)
+  await prunes(cluster.running(), old)
+
+  // Who asks for what is not kept any more is told so.
+  const peer = await cluster.peer([0], () => cluster.now(0))
+  const receipt = { type: 'receipt', value: { transaction: forgotten.id, waitMs: 0 } } as const
+  await rejectsCode(
+    peer.nodes.ask(receipt, bytes => bytes),
+    'pruned',
+  )
+  const range = syncRequestCodec.encode({ from: 1, limit: 1 })
+  const options = { timeoutMs: 5_000, maxResponse: MAX_SYNC_RESPONSE }
+  await rejectsCode(cluster.node(1).network.request(cluster.node(0).network.networkKey, PROTOCOL.sync, range, options), 'pruned')
 
   const joined = await cluster.startNode(3)
   await eventually(() => joined.chain.tip.header.height >= cluster.node(0).chain.tip.header.height, 'the newcomer is at the tip')
