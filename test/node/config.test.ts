@@ -14,6 +14,7 @@ import {
   unknownEnvironment,
 } from '../../src/node/config.ts'
 import { SETTING_NAMES, SETTINGS } from '../../src/node/settings.ts'
+import { throwsCode } from '../encoding/throws.ts'
 
 const test = suite('node config')
 const file = (text: string) => ({ path: '/srv/e/config.yaml', text })
@@ -137,6 +138,14 @@ test('the template is a valid file that changes nothing but what it sets', () =>
   const uncommented = configTemplate().replaceAll(/^# (\w+: .+)$/gm, '$1')
   assert.equal(loadConfig({ file: file(uncommented) }).config, loadConfig({}).config)
   assert.is(loadConfig({ file: file(uncommented) }).origins.lightBytesPerSecond.source, 'file')
+})
+
+test('a node that forgets blocks makes snapshots', () => {
+  const env = { EPIONE_RETAIN_HOURS: '24' }
+  assert.is(loadConfig({ env }).config.retainHours, 24)
+  const error = throwsCode(() => loadConfig({ env, flags: { snapshotInterval: '0' } }), 'config-invalid')
+  assert.match(error.message, 'snapshotInterval must not be 0')
+  assert.is(loadConfig({ flags: { snapshotInterval: '0' } }).config.snapshotInterval, 0)
 })
 
 test('sizes', () => {
