@@ -95,7 +95,7 @@ test('help and errors of usage load no network, no store, no schema library', ()
     ['commander'],
   )
   const loaded = [...files].filter(path => path.startsWith('src/') || path.startsWith('testnet/') || path.startsWith('cli/commands/'))
-  assert.equal(loaded.sort(), ['src/encoding/bytes.ts', 'src/encoding/errors.ts', 'src/node/settings.ts'])
+  assert.equal(loaded.sort(), ['src/encoding/bytes.ts', 'src/encoding/errors.ts', 'src/encoding/platform.ts', 'src/node/settings.ts'])
 })
 
 test('the words of options are those of the contracts', () => {

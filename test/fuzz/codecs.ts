@@ -52,10 +52,11 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   ],
   'ledger/block.ts': ['blockCodec', 'batchCodec'],
   'ledger/certificate.ts': ['certificateCodec'],
-  'ledger/chain-records.ts': ['tipCodec', 'headCodec', 'bodyCodec', 'outcomeCodec'],
+  'ledger/chain-records.ts': ['tipCodec', 'baseCodec', 'headCodec', 'bodyCodec', 'outcomeCodec'],
   'ledger/evidence.ts': ['voteCodec', 'signedProposalCodec', 'evidenceCodec'],
   'ledger/header.ts': ['headerCodec', 'validatorSetCodec'],
   'ledger/receipt.ts': ['receiptCodec'],
+  'ledger/snapshot.ts': ['chunkCodec', 'manifestCodec'],
   'ledger/state-proof.ts': ['stateProofCodec', 'prefixProofCodec'],
   'network/fragment-messages.ts': ['uploadFrameCodec', 'uploadReplyCodec', 'releaseRequestCodec', 'releaseFrameCodec'],
   'network/light-messages.ts': [
@@ -80,7 +81,18 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'releasesResponseCodec',
   ],
   'network/peer-status-messages.ts': ['peerStatusCodec'],
-  'network/validator-messages.ts': ['syncRequestCodec', 'syncResponseCodec', 'batchRequestCodec', 'batchResponseCodec'],
+  'network/validator-messages.ts': [
+    'syncRequestCodec',
+    'syncResponseCodec',
+    'batchRequestCodec',
+    'batchResponseCodec',
+    'snapshotRequestCodec',
+    'snapshotListCodec',
+    'snapshotManifestCodec',
+    'snapshotChunkCodec',
+    'headsCodec',
+    'receiptBlocksCodec',
+  ],
 }
 
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
@@ -93,7 +105,7 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'fhir/bundle.ts': ['the target "bundle manifest"'],
   'fragments/formats.ts': ['class opening: encoded alone, never read'],
   'fragments/fragment-index.ts': ['of the own store: the targets "fragment index"', 'the same'],
-  'ledger/certificate.ts': ['vote content: encoded alone, never read'],
+  'ledger/certificate.ts': ['vote content: read back from the own guard alone, after its checksum'],
   'ledger/transaction.ts': ['content: the target "transaction"', 'envelope: the same'],
   'node/custodian/receipts.ts': ['of the own store, sealed by the keyring', 'the same'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],

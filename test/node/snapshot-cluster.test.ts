@@ -83,6 +83,8 @@ test('a snapshot joiner judges replays like everybody: it is at the tip without 
   judgedAlike(cluster, replay)
   assert.is(joined.status().storage.ledger.base, joined.chain.store.base)
 
+  // Its disk tells nothing of what its key has signed, as after a loss: it keeps silent first, and the others bring it over that.
+  await eventually(() => joined.status().consensus?.notVotingBecause === null, 'the newcomer votes')
   // Three of four make a quorum: without the second node it takes the newcomer's votes.
   await cluster.connected()
   await cluster.stopNode(1)
