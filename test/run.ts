@@ -21,6 +21,8 @@ export interface RunOptions {
   limitMs?: number
   /** The same for files under `test/e2e`, which start whole networks. */
   e2eLimitMs?: number
+  /** The same for files under `test/simulator`, which run thousands of schedules. */
+  simulatorLimitMs?: number
   /** Test processes at a time; end-to-end files always run alone. */
   jobs?: number
   write?: (line: string) => void
@@ -67,6 +69,14 @@ function killGroup(child: ChildProcess): void {
 function summaryNumber(output: string, name: string): number | null {
   const found = [...output.matchAll(new RegExp(`^\\s*${name}:\\s+(\\d+)\\s*$`, 'gm'))].at(-1)?.[1]
   return found === undefined ? null : Number(found)
+}
+
+/** Lines that a test wants to be seen although it passed: those that begin with `» `. */
+function figures(output: string): string[] {
+  return stripVTControlCharacters(output)
+    .split('\n')
+    .filter(line => line.startsWith('» '))
+    .map(line => `  ${line}`)
 }
 
 /** Judges a finished test process by its exit and by what it printed. */
@@ -139,10 +149,12 @@ function runFile(root: string, file: string, limitMs: number): Promise<FileResul
 
 /** Runs the files under `root`/test that match, prints a line for each and the output of what failed, and counts. */
 export async function runTests(options: RunOptions): Promise<RunResult> {
-  const { root, filters = [], limitMs = 60_000, e2eLimitMs = 240_000 } = options
+  const { root, filters = [], limitMs = 60_000, e2eLimitMs = 240_000, simulatorLimitMs = 600_000 } = options
   const jobs = options.jobs ?? availableParallelism()
   const write = options.write ?? (line => process.stdout.write(`${line}\n`))
   const isEndToEnd = (file: string): boolean => file.startsWith(`test${sep}e2e${sep}`)
+  const isSimulation = (file: string): boolean => file.startsWith(`test${sep}simulator${sep}`)
+  const limitOf = (file: string): number => (isEndToEnd(file) ? e2eLimitMs : isSimulation(file) ? simulatorLimitMs : limitMs)
   const files = globSync('test/**/*.test.ts', { cwd: root })
     .filter(file => filters.length === 0 || filters.some(filter => file.includes(filter)))
     .sort()
@@ -155,13 +167,13 @@ export async function runTests(options: RunOptions): Promise<RunResult> {
   const runQueue = async (queue: string[], width: number): Promise<void> => {
     const work = async (): Promise<void> => {
       for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
-        const one = await runFile(root, file, isEndToEnd(file) ? e2eLimitMs : limitMs)
+        const one = await runFile(root, file, limitOf(file))
         result.passed += one.passed
         result.failed += one.failed
         result.skipped += one.skipped
         result.assertions += one.assertions
         const seconds = `${(one.durationMs / 1000).toFixed(1)} s`
-        if (one.reason === null) write(`✔ ${file} (${one.passed}, ${seconds})`)
+        if (one.reason === null) write([`✔ ${file} (${one.passed}, ${seconds})`, ...figures(one.output)].join('\n'))
         else write(`✘ ${file} (${one.reason}, ${seconds})\n${one.output.trimEnd()}\n`)
       }
     }

@@ -59,6 +59,10 @@ export class World implements Surroundings {
   readonly links: Links
   readonly nodes: SimulatedNode[] = []
   readonly observer: Observer
+  /** For schedules made by hand: which messages get lost, beside those that chance takes. */
+  loses: ((from: number, to: number, message: ConsensusMessage) => boolean) | null = null
+  /** Batches that stay with the node that has them. */
+  readonly withheld = new Set<string>()
   readonly #keys: readonly SigningKey[]
   /** What batches decide: node and weight. */
   readonly #changes = new Map<string, { node: number; power: number }>()
@@ -117,13 +121,27 @@ export class World implements Surroundings {
     }
   }
 
-  async run(): Promise<Outcome> {
-    const { plan, scheduler, observer } = this
+  /** Starts the nodes and what the plan has for them. */
+  async start(): Promise<void> {
+    const { plan, scheduler } = this
     for (const node of this.nodes) node.start()
     for (const fault of plan.faults) scheduler.after(fault.atMs, () => this.#begin(fault))
-    for (const { atMs, node, change } of plan.work) scheduler.after(atMs, () => this.#offer(node, change))
+    for (const { atMs, node, change } of plan.work) scheduler.after(atMs, () => this.offer(node, change))
     await drained()
-    while (scheduler.nowMs - START_MS < plan.goodAtMs && observer.violations.length === 0 && scheduler.advance()) await drained()
+  }
+
+  /** Lets time pass until `done`, a violation, or `limitMs` from now; whether it is done and all held. */
+  async pass(done: () => boolean, limitMs: number): Promise<boolean> {
+    const { scheduler, observer } = this
+    const until = scheduler.nowMs + limitMs
+    while (!done() && scheduler.nowMs < until && observer.violations.length === 0 && scheduler.advance()) await drained()
+    return done() && observer.violations.length === 0
+  }
+
+  async run(): Promise<Outcome> {
+    const { plan, observer } = this
+    await this.start()
+    await this.pass(() => false, plan.goodAtMs)
     let recoveredMs: number | null = null
     if (observer.violations.length === 0) recoveredMs = await this.#recover()
     return {
@@ -145,7 +163,7 @@ export class World implements Surroundings {
     this.links.slowness = 1
     for (const node of this.nodes) {
       node.resume()
-      this.#restart(node)
+      this.restart(node)
     }
     await drained()
     const goodMs = scheduler.nowMs
@@ -153,7 +171,7 @@ export class World implements Surroundings {
     const limitMs = this.#limitMs(target)
     const honest = this.nodes.filter(node => node.honest)
     const work = (): void => {
-      this.#offer(this.random.pick(honest).options.index, null)
+      this.offer(this.random.pick(honest).options.index, null)
       scheduler.after(300, work)
     }
     work()
@@ -252,7 +270,7 @@ export class World implements Surroundings {
         end(() => {
           for (const node of this.nodes) {
             node.crash()
-            this.#restart(node)
+            this.restart(node)
           }
         })
         break
@@ -263,13 +281,14 @@ export class World implements Surroundings {
           if (node === undefined) return
           node.crash()
           if (fault.rot) node.disk.flipBit('wal', this.random)
-          this.#restart(node)
+          this.restart(node)
         })
       }
     }
   }
 
-  #restart(node: SimulatedNode): void {
+  /** A node that is down comes up again, and is connected to the others. */
+  restart(node: SimulatedNode): void {
     if (node.alive) return
     node.start()
     for (const other of this.nodes) if (other !== node) this.#greet(node, other)
@@ -288,16 +307,17 @@ export class World implements Surroundings {
     })
   }
 
-  /** A node comes to hold a new batch and tells the others. */
-  #offer(index: number, change: { node: number; power: number } | null): void {
+  /** A node comes to hold a new batch and tells the others, unless it is withheld. */
+  offer(index: number, change: { node: number; power: number } | null, options: { withheld?: boolean } = {}): Uint8Array {
     const batch = this.#newBatch()
     if (change !== null) this.#changes.set(toHex(batch), change)
+    if (options.withheld === true) this.withheld.add(toHex(batch))
     const node = this.nodes[index]
-    if (node === undefined) return
-    node.hold(batch)
+    node?.hold(batch)
     for (const other of this.nodes) {
-      if (other !== node) this.links.send(index, other.options.index, () => other.hold(batch))
+      if (other !== node && !this.withheld.has(toHex(batch))) this.links.send(index, other.options.index, () => other.hold(batch))
     }
+    return batch
   }
 
   #newBatch(): Uint8Array {
@@ -348,7 +368,8 @@ export class World implements Surroundings {
   #deliver(from: SimulatedNode, bytes: Uint8Array, to: number): void {
     this.#observe(from, bytes)
     const other = this.nodes[to]
-    if (other === undefined) return
+    const message = this.#decoded.get(bytes)
+    if (other === undefined || (message !== undefined && this.loses?.(from.options.index, to, message) === true)) return
     this.links.send(from.options.index, to, () => other.receive(bytes, from.options.key.publicKey))
   }
 
@@ -373,7 +394,7 @@ export class World implements Surroundings {
     if (other === from) return
     this.links.send(from.options.index, other.options.index, () =>
       other.meet(() => {
-        if (!other.holds(batch) || other.mischief !== null) return
+        if (!other.holds(batch) || other.mischief !== null || this.withheld.has(toHex(batch))) return
         this.links.send(other.options.index, from.options.index, () => from.hold(batch))
       }),
     )
@@ -424,7 +445,7 @@ export class World implements Surroundings {
   crashed(node: SimulatedNode): void {
     // Where no fault brings it back, the good network does.
     const backMs = this.random.int(50, 2_000)
-    this.scheduler.after(backMs, () => this.#restart(node))
+    this.scheduler.after(backMs, () => this.restart(node))
   }
 }
 
