@@ -29,7 +29,7 @@ import { Inbox } from './inbox.ts'
 import { type DriverInput, inputHeight, type Timeout } from './inputs.ts'
 import { Intake } from './intake.ts'
 import { type Journal, openJournal } from './journal.ts'
-import { consensusMessageCodec } from './messages.ts'
+import { type ConsensusMessage, consensusMessageCodec } from './messages.ts'
 import { PeerHelp } from './peer-help.ts'
 import { Outstanding } from './replay.ts'
 import { Tasks, Timers } from './tasks.ts'
@@ -64,6 +64,8 @@ export interface EngineDependencies {
   disk: Disk
   /** @default Ed25519 on the thread pool */
   verifier?: Verifier
+  /** Reads a frame, or throws: a host that hands the same bytes to many engines may share the work. @default the codec */
+  decode?: (bytes: Uint8Array) => ConsensusMessage
   logger?: Logger
   onMisbehaviour?: (event: Misbehaviour) => void
   /** The engine cannot go on, for example because its log cannot be written; it has stopped voting for good. */
@@ -135,6 +137,7 @@ class ConsensusEngine implements Engine {
         clock: dependencies.clock,
         help: this.#help,
         verifier: dependencies.verifier ?? ED25519,
+        decode: dependencies.decode ?? (bytes => consensusMessageCodec.decode(bytes)),
         blame: (validator, code) => this.#blame(validator, code),
         dropped: reason => this.#drop(reason),
       },

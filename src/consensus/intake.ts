@@ -6,7 +6,7 @@ import type { Driver } from './driver.ts'
 import { MAX_FUTURE_HEIGHTS } from './future.ts'
 import type { Frame } from './inbox.ts'
 import { type DriverInput, inputHeight } from './inputs.ts'
-import { type ConsensusMessage, consensusMessageCodec, proposalSigningBytes, type Vote, voteMessageSigningBytes } from './messages.ts'
+import { type ConsensusMessage, proposalSigningBytes, type Vote, voteMessageSigningBytes } from './messages.ts'
 import type { PeerHelp } from './peer-help.ts'
 import { isTimely } from './timeliness.ts'
 
@@ -20,6 +20,7 @@ export interface IntakeDependencies {
   clock: Clock
   help: PeerHelp
   verifier: Verifier
+  decode: (bytes: Uint8Array) => ConsensusMessage
   blame: (validator: Uint8Array, code: Misbehaviour['code']) => void
   /** A message goes no further; where it is its sender's fault, that was blamed beside. */
   dropped: (reason: DropReason) => void
@@ -41,7 +42,7 @@ export class Intake {
     const { driver, help, dropped } = this.#deps
     let message: ConsensusMessage
     try {
-      message = consensusMessageCodec.decode(bytes)
+      message = this.#deps.decode(bytes)
     } catch {
       return this.#fault(from, 'malformed')
     }

@@ -52,6 +52,9 @@ export class Mischief {
   #heard: Uint8Array[] = []
   #height = 0
   #told: Proposal | null = null
+  /** Proposals of this height by value, and who prevoted what in which round: what a stale proposal is made of. */
+  readonly #proposed = new Map<string, Proposal>()
+  readonly #prevoted = new Map<string, { round: number; value: string; voters: Set<string> }>()
   /** What was said without regard for locks at this height: once is enough, and liars must not answer each other for ever. */
   readonly #forgotten = new Set<string>()
 
@@ -78,14 +81,8 @@ export class Mischief {
   }
 
   /** Something arrived: a cue for what nobody asked for. */
-  incoming(bytes: Uint8Array): void {
+  incoming(message: ConsensusMessage, bytes: Uint8Array): void {
     const { random } = this.#deps
-    let message: ConsensusMessage
-    try {
-      message = consensusMessageCodec.decode(bytes)
-    } catch {
-      return
-    }
     this.#remember(message, bytes)
     if (this.#is('silent')) return
     if (this.#is('amnesia')) this.#forget(message)
@@ -123,6 +120,17 @@ export class Mischief {
       this.#height = height
       this.#values = []
       this.#forgotten.clear()
+      this.#proposed.clear()
+      this.#prevoted.clear()
+    }
+    if (message.type === 'proposal' && this.#proposed.size < MAX_KEPT)
+      this.#proposed.set(toHex(headerHash(message.value.header)), message.value)
+    for (const { kind, round, block, validator } of votesOf(message)) {
+      if (kind !== 'prevote' || block === null || this.#prevoted.size >= MAX_KEPT) continue
+      const value = toHex(block)
+      const known = this.#prevoted.get(`${round} ${value}`) ?? { round, value, voters: new Set<string>() }
+      this.#prevoted.set(`${round} ${value}`, known)
+      known.voters.add(toHex(validator))
     }
     const spoken =
       message.type === 'proposal'
@@ -242,6 +250,8 @@ export class Mischief {
     const { random, nowMs, tip } = this.#deps
     const { key, chainId } = this.#options
     const sign = (changed: Proposal): Proposal => signProposal(chainId, changed, key)
+    const stale = this.#staleProposal(proposal)
+    if (stale !== undefined && random.chance(0.5)) return sign(stale)
     switch (random.int(0, 6)) {
       case 0:
         return sign(this.#withBatches(proposal, [...proposal.batches, this.#deps.badBatch()]))
@@ -262,6 +272,17 @@ export class Mischief {
       default:
         return sign({ ...proposal, header: { ...proposal.header, stateRoot: random.bytes(32) } })
     }
+  }
+
+  /** What had a polka once, with that polka, although something else may have had a later one. */
+  #staleProposal(proposal: Proposal): Proposal | undefined {
+    const polkas = [...this.#prevoted.values()].filter(
+      ({ round, value, voters }) => round < proposal.round && 3 * voters.size > 2 * this.#options.nodes && this.#proposed.has(value),
+    )
+    if (polkas.length === 0) return undefined
+    const { round, value } = polkas.reduce((a, b) => (a.round <= b.round ? a : b))
+    const { header, batches } = this.#proposed.get(value) as Proposal
+    return { ...proposal, header, batches, validRound: round }
   }
 
   /** As valid as the first, and another. */

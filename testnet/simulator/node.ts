@@ -4,6 +4,7 @@
  */
 import type { Engine, EngineStatus, Verifier } from '../../src/consensus/application.ts'
 import { createEngine } from '../../src/consensus/engine.ts'
+import type { ConsensusMessage } from '../../src/consensus/messages.ts'
 import type { SigningKey } from '../../src/crypto/signature.ts'
 import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
@@ -38,6 +39,8 @@ export interface Surroundings {
   readonly rules: Rules
   readonly verifier: Verifier
   readonly genesis: SimulatedBlock
+  /** Reads a frame; the same bytes are read once. */
+  decode(bytes: Uint8Array): ConsensusMessage
   /** Bytes to one node, or to all others. */
   send(from: SimulatedNode, bytes: Uint8Array, to?: number): void
   /** Node with a key, other than this one; where there are twins, all of them. */
@@ -156,6 +159,7 @@ export class SimulatedNode implements Speaker {
           application: ledger,
           disk,
           verifier: world.verifier,
+          decode: bytes => world.decode(bytes),
           transport: {
             broadcast: bytes => {
               if (this.#lives(life)) world.send(this, bytes)
@@ -212,9 +216,19 @@ export class SimulatedNode implements Speaker {
 
   receive(bytes: Uint8Array, from: Uint8Array): void {
     this.meet(() => {
-      this.mischief?.incoming(bytes)
+      if (this.mischief !== null) this.#tempt(this.mischief, bytes)
       this.engine?.receive(bytes, from)
     })
+  }
+
+  #tempt(mischief: Mischief, bytes: Uint8Array): void {
+    let message: ConsensusMessage
+    try {
+      message = this.#world.decode(bytes)
+    } catch {
+      return
+    }
+    mischief.incoming(message, bytes)
   }
 
   hold(batch: Uint8Array): void {

@@ -81,7 +81,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   if (random.chance(0.6)) powers.fill(1, 0, validators)
   const beyond = options.beyond ?? random.chance(0.04)
   const cities = random.chance(0.3) ? powers.map(() => random.pick(CITY_NAMES)) : null
-  const goodAtMs = random.int(1_000, random.pick([4_000, 8_000, 16_000]))
+  const goodAtMs = random.int(1_000, random.pick([3_000, 6_000, 10_000]))
   const byzantine = liars(random, powers, { beyond, goodAtMs })
   // The shortest is too short for the world: rounds must grow until it is not.
   const proposeMs = random.pick([60, 400, 400, 800, 800, 1_500])
@@ -98,13 +98,13 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     faults: [...(beyond ? split(random, powers, goodAtMs) : []), ...faultsOf(random, powers, goodAtMs, byzantine.length === 0)],
     work: workOf(random, powers, goodAtMs),
     beyond,
-    realSignatures: options.realSignatures ?? random.chance(0.02),
+    realSignatures: options.realSignatures ?? random.chance(0.01),
   }
 }
 
 function validatorsOf(random: SeededRandom): number {
   const die = random.next()
-  if (die < 0.8) return 4
+  if (die < 0.85) return 4
   if (die < 0.97) return random.int(5, 7)
   return random.int(8, 13)
 }
@@ -179,7 +179,7 @@ function split(random: SeededRandom, powers: readonly number[], goodAtMs: number
 
 function workOf(random: SeededRandom, powers: readonly number[], goodAtMs: number): Work[] {
   const work: Work[] = []
-  const count = random.int(1, 5)
+  const count = random.int(1, 4)
   for (let i = 0; i < count; i++) {
     const atMs = random.int(0, goodAtMs)
     const node = random.int(0, powers.length - 1)

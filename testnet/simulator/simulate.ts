@@ -377,12 +377,21 @@ export class World implements Surroundings {
     if (this.#decoded.has(bytes)) return
     let message: ConsensusMessage
     try {
-      message = consensusMessageCodec.decode(bytes)
+      message = this.decode(bytes)
     } catch {
+      // What cannot be read says nothing.
       return
     }
-    this.#decoded.set(bytes, message)
     this.observer.sent(from, message)
+  }
+
+  /** Nobody changes a message that it was given, so that all can share it. */
+  decode(bytes: Uint8Array): ConsensusMessage {
+    const known = this.#decoded.get(bytes)
+    if (known !== undefined) return known
+    const message = consensusMessageCodec.decode(bytes)
+    this.#decoded.set(bytes, message)
+    return message
   }
 
   withKey(key: Uint8Array): number[] {
