@@ -1,6 +1,6 @@
 /**
  * Bugs that were found in real BFT engines, each as a test that this engine does not have it: those of the protocol itself, over the
- * public entry. Those of logs, networks and decoders are in field-bugs-engine.test.ts; the README of src/consensus lists them all.
+ * public entry. Those of logs, networks and decoders are in field-bugs-engine.test.ts; the README of this folder lists them all.
  */
 import type { ConsensusInput, PlainMessage } from 'epione/consensus'
 import { initialState, roundTimeouts, startConsensus, stepConsensus, transition } from 'epione/consensus'

@@ -1,6 +1,6 @@
 /**
- * The implementation rules that this engine is built by, each with a test where none of the other files holds it; the table in the README of
- * src/consensus says where every rule is shown, and the last test here that the table speaks the truth.
+ * The implementation rules that this engine is built by, each with a test where none of the other files holds it; the table in this folder's README
+ * says where every rule is shown, and the last test here that the table speaks the truth.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -245,7 +245,7 @@ test('rule 11: timers grow linearly with the round, have no cap, and hang on not
 
 /** Rows of the README's tables of rules and bugs: what, file, name of the test. */
 function claims(): { what: string; file: string; name: string }[] {
-  const readme = readFileSync(join(ROOT, 'src/consensus/README.md'), 'utf8')
+  const readme = readFileSync(join(ROOT, 'test/consensus/README.md'), 'utf8')
   const section = readme.slice(readme.indexOf('## Where each rule and each bug of others is tested'))
   return [...section.matchAll(/^\| (.+?) \| `([^`]+)` \| (.+?) \|$/gm)].map(([, what = '', file = '', name = '']) => ({ what, file, name }))
 }
