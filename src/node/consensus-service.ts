@@ -1,10 +1,10 @@
 /** Joins the consensus engine to the ledger, the pool and the network. */
 
-import type { Application, Engine, EngineStatus, Misbehaviour, Tip } from '../consensus/application.ts'
+import type { Application, Clock, Engine, EngineStatus, Misbehaviour, Tip, Verifier } from '../consensus/application.ts'
+import type { Disk } from '../consensus/disk.ts'
 import { createEngine } from '../consensus/engine.ts'
 import { hasNoPast } from '../consensus/journal.ts'
 import { consensusMessageCodec, type Decision } from '../consensus/messages.ts'
-import { nodeDisk } from '../consensus/node-disk.ts'
 import { proposerAt } from '../consensus/proposer.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
@@ -57,8 +57,6 @@ export interface Remark {
 
 export interface ConsensusOptions {
   key: SigningKey | null
-  /** Folder of the log and of the guard against double signing. */
-  dir: string
 }
 
 export interface ConsensusDependencies {
@@ -71,7 +69,11 @@ export interface ConsensusDependencies {
   /** A validator was caught signing twice. */
   onEvidence: (evidence: Evidence) => void
   logger: Logger
-  now: () => number
+  clock: Clock
+  /** Folder of the log and of the guard against double signing. */
+  disk: Disk
+  /** @default Ed25519 on the thread pool */
+  verifier?: Verifier
 }
 
 export class ConsensusService implements Application {
@@ -95,11 +97,11 @@ export class ConsensusService implements Application {
   constructor(options: ConsensusOptions, dependencies: ConsensusDependencies) {
     this.#options = options
     this.#deps = dependencies
-    this.#silent = new SilentValidators(dependencies)
+    this.#silent = new SilentValidators({ ...dependencies, now: () => dependencies.clock.now() })
   }
 
   async start(): Promise<void> {
-    const { chain, directory, network, peerStatus, sync } = this.#deps
+    const { chain, directory, network, peerStatus, sync, disk } = this.#deps
     this.#channel = network.openChannel(
       PROTOCOL.consensus,
       (frame, peer) => {
@@ -117,8 +119,8 @@ export class ConsensusService implements Application {
         if (silentThrough > chain.tip.header.height) this.wake()
       }),
     )
-    const { key, dir } = this.#options
-    if (key === null || !hasNoPast(nodeDisk(dir), this.tip())) return await this.#startEngine(this.#channel, -1)
+    const { key } = this.#options
+    if (key === null || !hasNoPast(disk, this.tip())) return await this.#startEngine(this.#channel, -1)
     const joining = new Joining(key.publicKey, { chain, directory, network, peerStatus, catchUp: () => sync().catchUp() })
     // Alone, or with its own weight a quorum, a validator need not wait.
     const silentThrough = joining.decide()
@@ -163,7 +165,7 @@ export class ConsensusService implements Application {
   }
 
   async #startEngine(channel: MemberChannel, silentThrough: number): Promise<void> {
-    const { chain, directory, network, logger, now } = this.#deps
+    const { chain, directory, network, logger, clock, disk, verifier } = this.#deps
     const { parameters } = chain
     this.#engine = createEngine(
       {
@@ -181,14 +183,9 @@ export class ConsensusService implements Application {
             if (member !== undefined) channel.send(member.organisation.networkKey, bytes)
           },
         },
-        clock: {
-          now,
-          setTimer: (ms, fn) => {
-            const timer = setTimeout(fn, ms)
-            return () => clearTimeout(timer)
-          },
-        },
-        disk: nodeDisk(this.#options.dir),
+        clock,
+        disk,
+        verifier,
         logger: {
           log: (level, event, fields) => {
             this.#remark(event, fields?.code)
@@ -232,7 +229,7 @@ export class ConsensusService implements Application {
     const height = this.#deps.chain.tip.header.height + 1
     if (height !== this.#remarksOf) this.#remarks.clear()
     this.#remarksOf = height
-    const { atMs, count } = this.#remarks.get(event) ?? { atMs: this.#deps.now(), count: 0 }
+    const { atMs, count } = this.#remarks.get(event) ?? { atMs: this.#deps.clock.now(), count: 0 }
     this.#remarks.set(event, { event, atMs, count: count + 1, code: typeof code === 'string' ? code : null })
   }
 

@@ -3,6 +3,7 @@
  * stopped. Nothing else constructs a service.
  */
 import { mkdir } from 'node:fs/promises'
+import { nodeDisk } from '../consensus/node-disk.ts'
 import { nextLogHead } from '../contracts/access-formats.ts'
 import { logHeads, logItemId } from '../contracts/log-rules.ts'
 import { genesisChanges, genesisHeader } from '../contracts/members.ts'
@@ -18,6 +19,7 @@ import { createNetwork, type Network, type NetworkLimits } from '../network/netw
 import { MAX_CLAIM } from '../network/peer-status-messages.ts'
 import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
+import { nodeClock } from './clock.ts'
 import { ConsensusService } from './consensus-service.ts'
 import { ReleaseService } from './custodian/release.ts'
 import { CustodianService } from './custodian/service.ts'
@@ -211,14 +213,15 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   let transactions: TransactionService
   let evidence: EvidenceService
   const consensus: ConsensusService = new ConsensusService(
-    { key: keys.consensus, dir: paths.consensus },
+    { key: keys.consensus },
     {
       chain,
       directory,
       network,
       peerStatus,
       logger,
-      now,
+      clock: nodeClock(now),
+      disk: nodeDisk(paths.consensus),
       sync: () => sync,
       transactions: () => transactions,
       onEvidence: found => evidence.add(found),

@@ -42,7 +42,7 @@ function world(): World {
   const made: World = {
     header,
     asked: 0,
-    service: new ConsensusService({ key: null, dir: '' }, {
+    service: new ConsensusService({ key: null }, {
       chain,
       sync: () => ({ catchUp: () => made.asked++ }),
       transactions: () => ({ pool: { batch: () => undefined }, gather }),
