@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Tip } from '../../src/consensus/application.ts'
+import type { DurableFile } from '../../src/consensus/disk.ts'
 import type { LockState } from '../../src/consensus/effects.ts'
 import { hasNoPast, type Journal, openJournal } from '../../src/consensus/journal.ts'
 import type { UnsignedVote } from '../../src/consensus/messages.ts'
@@ -11,6 +12,7 @@ import { nodeDisk } from '../../src/consensus/node-disk.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
 import { headerHash } from '../../src/ledger/header.ts'
+import { memoryFile } from './memory-file.ts'
 import { chainId, genesis, headerOn, testKeys, validatorSet } from './network.ts'
 
 const test = suite<{ dir: string }>('consensus journal')
@@ -185,6 +187,34 @@ test('a log of an older height in the place of the present one was never overwri
   const second = open(dir, two)
   assert.equal([second.lost, second.unlogged], [null, [vote]])
   second.close()
+})
+
+test('a lock reaches the disk after the block that it is on, where no earlier sync brought that there', async () => {
+  for (const [kinds, order] of [
+    [['prevote'], ['guard', 'wal-1']],
+    [['precommit'], ['guard', 'wal-1']],
+    [
+      ['prevote', 'precommit'],
+      ['wal-1', 'guard'],
+    ],
+  ] as const) {
+    const synced: string[] = []
+    const open = (name: string): DurableFile => {
+      const file = memoryFile(new Uint8Array(0))
+      return Object.defineProperty(file, 'sync', {
+        value: async () => {
+          // The guard's disk is the quicker one.
+          if (name !== 'guard') await new Promise(resolve => setImmediate(resolve))
+          synced.push(name)
+        },
+      })
+    }
+    const journal = openJournal({ disk: { open }, chainId, key }, tip)
+    for (const kind of kinds) journal.log({ type: 'votes', value: [journal.signVote({ ...prevote(1, block), kind }, UNLOCKED)] })
+    await journal.sync()
+    assert.equal(synced, order, kinds.join(' and '))
+    journal.close()
+  }
 })
 
 test('bodies are kept once a height, and given back', async ({ dir }) => {
