@@ -46,9 +46,13 @@ export function seedOf(name: string, index = 0): Uint8Array {
   return taggedHash('test', utf8(name), u32(index))
 }
 
+const made = new Map<number, NodeKeys>()
+
 /** The keys of node `index` of every test network. */
 export function nodeKeys(index: number): NodeKeys {
-  return nodeKeysFrom(newNodeSecrets(name => seedOf(`node ${name}`, index)))
+  const keys = made.get(index) ?? nodeKeysFrom(newNodeSecrets(name => seedOf(`node ${name}`, index)))
+  made.set(index, keys)
+  return keys
 }
 
 /** The organisation of node `index`, a validator of weight 1. */
