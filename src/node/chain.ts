@@ -217,6 +217,9 @@ export class Chain {
       throw new EpioneError('gap', `Block ${header.height} does not stand on the tip at height ${this.#tip.header.height}.`)
     }
     const ids = candidate.transactions.map(transaction => transaction.id)
+    const validators = validatorsAt(candidate.tree)
+    // Before the block: after it, a write that fails would leave this tip below the store's, and no commit would fit both any more.
+    if (!equalBytes(header.validatorsHash, validatorSetHash(this.#tip.validators.current))) await this.keepSet(validators.current)
     await this.#store.commit({
       block: { header, transactions: candidate.transactions.map(transaction => transaction.bytes), certificate },
       receipts: candidate.encodedReceipts,
@@ -226,9 +229,7 @@ export class Chain {
       logItems: candidate.logItems,
     })
     this.#seen.add(header.time, executedIds(candidate.receipts))
-    const { current } = validatorsAt(candidate.tree)
-    if (!equalBytes(header.validatorsHash, validatorSetHash(this.#tip.validators.current))) await this.keepSet(current)
-    this.#tip = { header, hash: headerHash(header), tree: candidate.tree, certificate, validators: validatorsAt(candidate.tree) }
+    this.#tip = { header, hash: headerHash(header), tree: candidate.tree, certificate, validators }
     for (const listener of this.#listeners) listener({ header, certificate, candidate })
     return this.#tip
   }

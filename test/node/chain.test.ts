@@ -1,10 +1,15 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { voteBodyCodec } from '../../src/contracts/members-formats.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
+import { EpioneError } from '../../src/encoding/errors.ts'
 import { headerHash, validatorSetHash } from '../../src/ledger/header.ts'
+import type { KeyValueStore } from '../../src/ledger/store.ts'
+import { createTransaction } from '../../src/ledger/transaction.ts'
+import { Chain } from '../../src/node/chain.ts'
 import { buildCandidate } from '../../src/node/executor.ts'
 import { rejectsCode } from '../encoding/throws.ts'
-import { genesisOf, nodeKeys, seedOf } from './cluster.ts'
+import { genesisOf, nodeKeys, organisationOf, seedOf } from './cluster.ts'
 import { blockOf, certify, consensusKeys, createFolder, nextBlock, nextCandidate, openTestChain, temporary } from './ledger-fixture.ts'
 
 const test = suite('chain')
@@ -141,6 +146,43 @@ test('after a restart the same transactions count as seen, and the sets are know
     toHex(validatorSetHash(set)),
   )
   assert.is(await chain.validatorSet(seedOf('unknown')), undefined)
+})
+
+test('a block of a new validator set is stored on the second try where the first write of the set fails', async () => {
+  using place = temporary()
+  await using opened = await openTestChain(place.dir, genesis)
+  const sets = opened.store.sublevel('validator-sets')
+  let isFull = false
+  const failing: KeyValueStore = {
+    ...sets,
+    batch: async (operations, options) => {
+      if (isFull) throw new EpioneError('store-unavailable', 'The disk is full.')
+      await sets.batch(operations, options)
+    },
+  }
+  const chain = await Chain.open(genesis, opened.chain.store, failing)
+  const organisation = { ...organisationOf(0), power: 2 }
+  const body = voteBodyCodec.encode({ series: 0, proposal: { type: 'amend', value: { account: nodeKeys(0).account, organisation } } })
+  const votes = [0, 1, 2].map(index => {
+    const { account: id, signing } = nodeKeys(index)
+    const from = { kind: 'account', id } as const
+    const validUntil = chain.tip.header.time + 60_000
+    const nonce = new Uint8Array(16)
+    return createTransaction(
+      { chainId: chain.chainId, from, validUntil, nonce, contract: 'members', action: 'vote', body, sponsor: null },
+      signing,
+    )
+  })
+  await chain.accept(nextBlock(chain, votes))
+  await chain.accept(nextBlock(chain))
+  const block = nextBlock(chain)
+  isFull = true
+  await rejectsCode(chain.accept(block), 'store-unavailable')
+  assert.is(chain.tip.header.height, 2)
+  isFull = false
+  await chain.accept(block)
+  assert.is(chain.tip.header.height, 3)
+  assert.is(chain.tip.validators.current.since, 3, 'it is the first that the new set signed')
 })
 
 test.run()
