@@ -42,7 +42,7 @@ export class CrashWorld implements Surroundings {
   readonly genesis: Genesis
   /** Lives that ended, by the kind of step at which they did. */
   readonly deaths = new Map<string, number>()
-  /** Starts that were checked, and those after which the validator stored a block. */
+  /** Starts that were checked, and lives that stored a block before they ended. */
   starts = 0
   wentOn = 0
   readonly #options: CrashWorldOptions
@@ -92,7 +92,6 @@ export class CrashWorld implements Surroundings {
       if (next === victim) continue
       await this.#start(victim, null)
       next.cut()
-      this.#count('between steps')
       cycle++
       victim = next
     }
@@ -104,7 +103,6 @@ export class CrashWorld implements Surroundings {
     if (doom === null) {
       await this.#pass(this.random.int(0, 1_500))
       victim.cut()
-      this.#count('between steps')
       return
     }
     const until = this.scheduler.nowMs + PATIENCE_MS
@@ -198,18 +196,15 @@ export class CrashWorld implements Surroundings {
     }
   }
 
-  died(_validator: Validator, kind: string): void {
-    if (kind !== 'between steps') this.#count(kind)
+  died(_validator: Validator, kind: string, blocks: number): void {
+    this.deaths.set(kind, (this.deaths.get(kind) ?? 0) + 1)
+    if (blocks > 0) this.wentOn++
   }
 
   failed(validator: Validator, error: unknown): void {
     this.#failure ??= new Error(
       `validator ${validator.index}: ${errorCode(error)}: ${error instanceof Error ? error.message : String(error)}`,
     )
-  }
-
-  #count(kind: string): void {
-    this.deaths.set(kind, (this.deaths.get(kind) ?? 0) + 1)
   }
 
   #note(message: ConsensusMessage): void {

@@ -48,8 +48,8 @@ export interface Surroundings {
   /** Bytes to the other validators, on their way. */
   said(from: Validator, bytes: Uint8Array): void
   stored(at: Validator, block: CommittedBlock): void
-  /** A life has ended, at a step of this kind. */
-  died(validator: Validator, kind: string): void
+  /** A life that stored so many blocks has ended, at a step of this kind. */
+  died(validator: Validator, kind: string, blocks: number): void
   /** Something that must not be has happened in a running life. */
   failed(validator: Validator, error: unknown): void
 }
@@ -96,11 +96,6 @@ export class Validator {
 
   get alive(): boolean {
     return this.#life !== null
-  }
-
-  /** Blocks that this life has stored. */
-  get blocks(): number {
-    return this.#life?.blocks ?? 0
   }
 
   /** Opens everything as a node does. False where the life ended before that was done. */
@@ -365,7 +360,7 @@ export class Validator {
     this.#onFrame = null
     this.#disk.crash(this.#world.random)
     this.#store.crash(this.#world.random)
-    this.#world.died(this, kind)
+    this.#world.died(this, kind, life.blocks)
   }
 
   /** The power goes at no step in particular. */
