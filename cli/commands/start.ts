@@ -15,6 +15,8 @@ import { describeError, table } from '../output.ts'
 export interface StartOptions {
   /** One line per block even where no terminal shows them. */
   verbose?: boolean
+  /** Height from which on a validator votes although the record of what it signed is lost. */
+  voteDespiteLostLog?: number
 }
 
 /** Connections beside those of light peers: members, and members that come. */
@@ -108,6 +110,7 @@ export async function start(context: Context, options: StartOptions): Promise<vo
       listen: config.listen as readonly string[],
       announce: config.advertise as readonly string[],
       bootstrap: config.bootstrap as readonly string[],
+      voteDespiteLostLog: options.voteDespiteLostLog,
       quotaBytes: config.fragmentQuota as number,
       limits: limitsOf(config),
       storage: {

@@ -51,6 +51,11 @@ export function declareNodeCommands(program: Command, host: Host): void {
       'Runs the node in the foreground: says where it listens, then, on a terminal, one line per block. Logs go to stderr. Stop it with Ctrl-C; twice ends it at once.',
     )
     .option('--verbose', 'one line per block also where no terminal shows them')
+    .option(
+      '--vote-despite-lost-log <height>',
+      'end the silence of a validator that lost its log: vote from this height on. You answer for it that its key has signed nothing there that it could contradict',
+      parseInteger(1, Number.MAX_SAFE_INTEGER),
+    )
     .action(action(host, async () => (await import('../commands/start.ts')).start))
   examples(nodeOptions(start), [
     ['epione start', 'with the settings of ~/.epione/config.yaml'],

@@ -9,7 +9,7 @@ import { FutureBuffer } from './future.ts'
 import { HeightState, roundTimeouts } from './height.ts'
 import { type DriverInput, inputHeight } from './inputs.ts'
 import type { MachineState } from './machine.ts'
-import type { ConsensusMessage } from './messages.ts'
+import type { ConsensusMessage, Vote } from './messages.ts'
 
 export interface DriverOptions {
   /** This node's consensus key, or null for a follower that only verifies decisions. */
@@ -84,6 +84,16 @@ export class Driver {
     if (height === this.height) return this.#state.apply(input)
     if (height > this.height && from !== undefined) this.keep(input, from)
     return []
+  }
+
+  /** Of votes of the present height, those that would change anything. */
+  useful(votes: readonly Vote[]): Vote[] {
+    return this.#state.decided ? [] : this.#state.votes.useful(votes)
+  }
+
+  /** Whether {@link keep} would keep a message of a later height, or has it. */
+  admits(input: DriverInput, from: Uint8Array): 'known' | 'room' | 'full' {
+    return this.#future.admits(this.height, inputHeight(input), input, from)
   }
 
   /** Keeps a message of a later height, on the account of its sender; false where the bounds refuse it. */

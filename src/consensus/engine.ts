@@ -7,6 +7,7 @@ import { type SigningKey, verifySignature, verifySignatureAsync } from '../crypt
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { accused, type Evidence } from '../ledger/evidence.ts'
+import type { Header } from '../ledger/header.ts'
 import type {
   Application,
   Clock,
@@ -47,7 +48,7 @@ export interface EngineOptions {
   timeouts: Timeouts
   /** @default DEFAULT_SYNCHRONY */
   synchrony?: Synchrony
-  /** Height at which the operator accepts to vote although the log of an earlier life is lost. */
+  /** Height from which on the operator accepts to vote although the log of an earlier life is lost. */
   voteDespiteLostLog?: number
   /**
    * Height through which this validator keeps silent because it starts without a past (`hasNoPast`) on a chain that is running: an earlier
@@ -255,16 +256,18 @@ class ConsensusEngine implements Engine {
     }
     // What the log holds may not be on disk yet; nothing of it is said again before it is.
     this.#unsynced = true
-    const { height, lockedRound, lockedBlock } = journal.last
-    if (height === this.#driver.height && lockedBlock !== null && lockedRound > this.#driver.machine.lockedRound) {
-      // The guard reached the disk before the log did: its lock binds all the same.
-      this.#submit({ type: 'lock', value: { height, round: lockedRound, block: lockedBlock } })
-    }
+    this.#applyGuardLock(journal)
     for (const vote of journal.unlogged) this.#submit({ type: 'votes', value: [vote] })
     // What was said before comes first: a vote is of no use to whoever lacks its proposal.
     for (const message of this.#driver.resend()) this.#outbox.push({ type: 'broadcast', message })
     this.#perform(outstanding.effects(this.#driver.machine.round))
     if (journal.inputs.length > 0) this.#log('info', 'replayed', { inputs: journal.inputs.length, height: this.#driver.height })
+  }
+
+  /** What the guard locked at this height binds, whatever became of the log. */
+  #applyGuardLock({ last: { height, lockedRound, lockedBlock } }: Journal): void {
+    if (height !== this.#driver.height || lockedBlock === null || lockedRound <= this.#driver.machine.lockedRound) return
+    this.#submit({ type: 'lock', value: { height, round: lockedRound, block: lockedBlock } })
   }
 
   #queued(): boolean {
@@ -347,14 +350,17 @@ class ConsensusEngine implements Engine {
   }
 
   /** Logs and applies an input, and with it whatever this node signs in answer. */
-  #submit(input: DriverInput, from?: Uint8Array): void {
-    const relevance = this.#driver.relevance(input)
+  #submit(given: DriverInput, from?: Uint8Array): void {
+    const relevance = this.#driver.relevance(given)
     if (relevance === 'future' && from !== undefined) {
-      if (!this.#driver.keep(input, from)) this.#drop('future')
-      this.#help.ahead(inputHeight(input), this.#driver.height, from)
+      if (!this.#driver.keep(given, from)) this.#drop('future')
+      this.#help.ahead(inputHeight(given), this.#driver.height, from)
       return
     }
     if (relevance !== 'apply') return
+    // Meanwhile some of a bundle may have come another way, and what was kept for this height was never looked through.
+    const input: DriverInput =
+      given.type === 'votes' && given.value.length > 1 ? { type: 'votes', value: this.#driver.useful(given.value) } : given
     if (input.type === 'proposal' && !input.value.timely)
       this.#log('warn', 'proposal-untimely', { height: this.#driver.height, round: input.value.proposal.round })
     if (input.type === 'certificate' && from !== undefined) this.#certificateFrom = from
@@ -486,14 +492,17 @@ class ConsensusEngine implements Engine {
     const timeMs = Math.max(clock.now(), this.#driver.tip.header.time + 1)
     const proposer = this.#options.key.publicKey
     this.#task('value', async signal => {
+      let made: { header: Header; batches: Uint8Array[] }
       try {
-        const { header, batches } = await application.createValue(height, round, proposer, timeMs, signal)
-        if (signal.aborted || !this.#keep(batches)) return undefined
-        return { type: 'value', value: { height, round, header, batches } }
+        made = await application.createValue(height, round, proposer, timeMs, signal)
       } catch (error) {
         if (!signal.aborted) this.#log('error', 'create-value-failed', { height, round, code: errorCode(error) })
         return undefined
       }
+      const { header, batches } = made
+      // A disk that fails here ends the engine, as everywhere.
+      if (signal.aborted || !this.#keep(batches)) return undefined
+      return { type: 'value', value: { height, round, header, batches } }
     })
   }
 
@@ -549,6 +558,8 @@ class ConsensusEngine implements Engine {
     this.#sinceMs = this.#deps.clock.now()
     this.#heightSinceMs = this.#sinceMs
     this.#help.entered(this.#driver.height)
+    // The guard of an earlier life can be ahead of the chain, as after a lost store.
+    if (this.#journal !== null) this.#applyGuardLock(this.#journal)
     this.#perform(effects)
     this.wake()
   }

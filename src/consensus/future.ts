@@ -18,20 +18,28 @@ interface HeightBuffer {
 export class FutureBuffer {
   readonly #heights = new Map<number, HeightBuffer>()
 
+  /** Whether {@link add} would keep a message that is not kept yet: what would be refused need not be verified. */
+  admits(height: number, at: number, input: DriverInput, from: Uint8Array): 'known' | 'room' | 'full' {
+    const described = describe(input)
+    if (at <= height || at > height + MAX_FUTURE_HEIGHTS || described === undefined) return 'full'
+    const buffer = this.#heights.get(at)
+    const sender = toHex(from)
+    // What is sent again replaces nothing: the first form of a message is what counts later, too.
+    if (buffer?.inputs.has(`${sender} ${described.key}`)) return 'known'
+    const used = buffer?.senders.get(sender) ?? 0
+    const isFull = used + described.weight > MAX_SENDER_WEIGHT || (buffer?.weight ?? 0) + described.weight > MAX_HEIGHT_WEIGHT
+    return isFull ? 'full' : 'room'
+  }
+
   /** Keeps a proposal or votes until their height; false where the bounds refuse it. `height` is the present height. */
   add(height: number, at: number, input: DriverInput, from: Uint8Array): boolean {
-    if (at <= height || at > height + MAX_FUTURE_HEIGHTS) return false
+    const state = this.admits(height, at, input, from)
     const described = describe(input)
-    if (described === undefined) return false
+    if (state !== 'room' || described === undefined) return state === 'known'
     const sender = toHex(from)
     const buffer = this.#heights.get(at) ?? { weight: 0, senders: new Map<string, number>(), inputs: new Map<string, DriverInput>() }
-    const key = `${sender} ${described.key}`
-    // What is sent again replaces nothing: the first form of a message is what counts later, too.
-    if (buffer.inputs.has(key)) return true
-    const used = buffer.senders.get(sender) ?? 0
-    if (used + described.weight > MAX_SENDER_WEIGHT || buffer.weight + described.weight > MAX_HEIGHT_WEIGHT) return false
-    buffer.inputs.set(key, input)
-    buffer.senders.set(sender, used + described.weight)
+    buffer.inputs.set(`${sender} ${described.key}`, input)
+    buffer.senders.set(sender, (buffer.senders.get(sender) ?? 0) + described.weight)
     buffer.weight += described.weight
     this.#heights.set(at, buffer)
     return true

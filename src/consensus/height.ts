@@ -359,6 +359,8 @@ export class HeightState {
       case 'vote': {
         if (this.#self === null) break
         const { kind, round, value } = output
+        // Given again from the guard after a crash: it stands as it is, whatever this life would say.
+        if (this.votes.hasVote(kind, round, this.#self)) break
         const vote = { kind, height: this.height, round, block: blockOf(value), validator: this.#self }
         this.#emit({ type: 'sign-vote', vote, lock: this.#lock() })
         break

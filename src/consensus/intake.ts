@@ -69,6 +69,19 @@ export class Intake {
       dropped('future')
       return undefined
     }
+    if (relevance === 'future') {
+      const state = driver.admits(input, from)
+      if (state !== 'room') {
+        if (state === 'full') help.ahead(inputHeight(input), driver.height, from)
+        dropped(state === 'full' ? 'future' : 'known')
+        return undefined
+      }
+    } else if (message.type === 'votes') {
+      // A bundle costs as much as what is new in it.
+      message = { type: 'votes', value: driver.useful(message.value) }
+      if (await this.#verify(message)) return { input: message, from }
+      return this.#fault(from, 'invalid-signature')
+    }
     if (await this.#verify(message)) return { input, from }
     return this.#fault(from, message.type === 'certificate' ? 'invalid-certificate' : 'invalid-signature')
   }

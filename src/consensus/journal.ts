@@ -29,7 +29,7 @@ export interface JournalOptions {
   disk: Disk
   chainId: Uint8Array
   key: SigningKey
-  /** Height at which the operator accepts to vote although the log of an earlier life is lost. */
+  /** Height from which on the operator accepts to vote although the log of an earlier life is lost. */
   voteDespiteLostLog?: number
   /** As in `EngineOptions`. */
   silentThrough?: number
@@ -73,7 +73,7 @@ const LOG_NAMES = ['wal-0', 'wal-1'] as const
  * guard has signed there and the log of that height is damaged, or missing without a proof that it never reached the disk; nor where
  * guard and logs are new on a chain that is not.
  *
- * Log and guard are synced in parallel before a vote leaves (the log first where a prevote and a precommit leave together). So a crash can leave the guard with a vote whose log did not reach the
+ * Log and guard are synced in parallel before a vote leaves (the log first where a lock comes with it). So a crash can leave the guard with a vote whose log did not reach the
  * disk, and then the vote did not leave. What shows that nothing of a height's log was ever synced is a file that still holds an older
  * height whole, or an empty one beside the whole log of the height before: a disk that keeps what it synced leaves neither after
  * a sync.
@@ -114,8 +114,8 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
   const silent = lost === null ? -1 : Math.max(height, silentThrough, read.silentThrough, last.signature === null ? -1 : last.height)
   const kept = new Set(read.bodies.map(({ digest }) => toHex(digest)))
   let log = logs[height % 2] as WriteAheadLog
-  // What was signed for a block since the last sync.
-  const signed = { prevote: false, precommit: false }
+  // Whether a precommit for a block was signed since the last sync.
+  let hasLock = false
   const append = (entry: WalEntry): void => log.append(walEntryCodec.encode(entry))
   const begin = (at: Tip): void => {
     const next = at.header.height + 1
@@ -131,7 +131,7 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
   return {
     inputs: read.inputs,
     bodies: read.bodies.map(({ bytes }) => bytes),
-    silentThrough: options.voteDespiteLostLog === height ? -1 : silent,
+    silentThrough: Math.min(silent, (options.voteDespiteLostLog ?? Number.POSITIVE_INFINITY) - 1),
     lost,
     last,
     unlogged: lost === null ? unloggedVotes(last, key.publicKey, read.inputs, height) : [],
@@ -145,7 +145,7 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
     },
     signVote: (vote, lock) => {
       const place = { height: vote.height, round: vote.round, step: STEP[vote.kind] }
-      signed[vote.kind] ||= vote.block !== null
+      hasLock ||= vote.kind === 'precommit' && vote.block !== null
       return { ...vote, signature: guard.sign(place, voteMessageSigningBytes(chainId, vote), lock, message => key.sign(message)) }
     },
     signProposal: (proposal, lock) => {
@@ -153,12 +153,10 @@ export function openJournal(options: JournalOptions, tip: Tip): Journal {
       return { ...proposal, signature: guard.sign(place, proposalSigningBytes(chainId, proposal), lock, message => key.sign(message)) }
     },
     sync: async () => {
-      const isAtOnce = signed.prevote && signed.precommit
-      signed.prevote = false
-      signed.precommit = false
-      // A validator whose weight is a quorum prevotes and precommits in one turn. Were the guard on disk first, a crash could leave a lock on a
-      // block that stood in the lost log alone, which nobody could propose again: the chain would halt for good.
-      if (isAtOnce) await log.sync()
+      // The log first: were the guard on disk alone, a crash could leave a lock whose polka, or whose very block, stood in the lost log alone. Who is
+      // locked on what nobody can prove or propose votes for nothing else, and where a quorum needs that validator the chain stands still.
+      if (hasLock) await log.sync()
+      hasLock = false
       await Promise.all([log.sync(), guard.sync()])
       guard.settled()
     },

@@ -91,6 +91,21 @@ export class VoteKeeper {
     return this.#newCertificates(votes).length > 0
   }
 
+  /**
+   * What of a bundle would change anything, each vote once: those that {@link add} would take, and all of a group that completes a
+   * certificate. The rest need not be verified, and must not be kept: one new vote would carry hundreds of others along.
+   */
+  useful(votes: readonly Vote[]): Vote[] {
+    const certified = new Set(this.#newCertificates(votes).flatMap(({ group }) => [...group.values()]))
+    const taken = new Set<string>()
+    return votes.filter(vote => {
+      const name = `${offence(vote)} ${valueId(vote.block)}`
+      if (taken.has(name) || !(certified.has(vote) || this.wants(vote))) return false
+      taken.add(name)
+      return true
+    })
+  }
+
   /** Adds a vote of a member whose signature was verified. */
   add(vote: Vote): AddResult {
     const sender = toHex(vote.validator)
@@ -204,6 +219,11 @@ export class VoteKeeper {
     const certified = tally.certified.get(value)
     const votes = new Map([...(certified ?? []), ...counted].map(vote => [toHex(vote.validator), vote]))
     return [...votes.values()].sort((a, b) => compareBytes(a.validator, b.validator))
+  }
+
+  /** Whether a vote of this sender was counted at a place. */
+  hasVote(kind: VoteKind, round: number, sender: Uint8Array): boolean {
+    return this.#rounds.get(round)?.[kind].first.has(toHex(sender)) ?? false
   }
 
   /** All first votes of a kind and round. */

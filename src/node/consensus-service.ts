@@ -57,6 +57,8 @@ export interface Remark {
 
 export interface ConsensusOptions {
   key: SigningKey | null
+  /** Height from which on the operator accepts to vote although the record of what was signed is lost. */
+  voteDespiteLostLog?: number
 }
 
 export interface ConsensusDependencies {
@@ -172,6 +174,7 @@ export class ConsensusService implements Application {
         chainId: chain.chainId,
         key: this.#options.key,
         silentThrough,
+        voteDespiteLostLog: this.#options.voteDespiteLostLog,
         timeouts: { proposeMs: parameters.proposeTimeoutMs, voteMs: parameters.voteTimeoutMs, growthMs: parameters.timeoutGrowthMs },
       },
       {

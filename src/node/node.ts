@@ -54,6 +54,8 @@ export interface NodeOptions {
   announce?: readonly string[]
   /** Addresses of other members' nodes, with their peer ids. */
   bootstrap: readonly string[]
+  /** Height from which on the operator accepts to vote although the record of what was signed is lost. */
+  voteDespiteLostLog?: number
   /** Most bytes of fragments. */
   quotaBytes: number
   limits?: Partial<NetworkLimits>
@@ -213,7 +215,7 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   let transactions: TransactionService
   let evidence: EvidenceService
   const consensus: ConsensusService = new ConsensusService(
-    { key: keys.consensus },
+    { key: keys.consensus, voteDespiteLostLog: options.voteDespiteLostLog },
     {
       chain,
       directory,

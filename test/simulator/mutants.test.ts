@@ -38,7 +38,7 @@ test('every one of them is found', async () => {
   await Promise.all(Array.from({ length: availableParallelism() }, work))
   assert.equal(alive, [], 'these live')
   const summary = [...kinds].map(([kind, count]) => `${kind} ${count}`).join(', ')
-  console.log(`» ${MUTANTS.length} planted defects, all found within ${schedules} schedules: ${summary}`)
+  console.log(`\n» ${MUTANTS.length} planted defects, all found within ${schedules} schedules: ${summary}`)
 })
 
 test.run()

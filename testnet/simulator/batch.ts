@@ -21,6 +21,10 @@ export interface Tally {
   real: number
   /** Slowest recovery of a good network, in virtual ms. */
   slowestMs: number
+  /** Recoveries that took more than a quarter of the bound. */
+  slow: number
+  /** Honest nodes that lost their log and kept silent for it. */
+  silences: number
   failures: Failure[]
 }
 
@@ -33,7 +37,20 @@ export interface Failure {
 const MAX_FAILURES = 20
 
 export function emptyTally(): Tally {
-  return { schedules: 0, blocks: 0, messages: 0, crashes: 0, rounds: 0, forks: 0, liars: {}, real: 0, slowestMs: 0, failures: [] }
+  return {
+    schedules: 0,
+    blocks: 0,
+    messages: 0,
+    crashes: 0,
+    rounds: 0,
+    forks: 0,
+    liars: {},
+    real: 0,
+    slowestMs: 0,
+    slow: 0,
+    silences: 0,
+    failures: [],
+  }
 }
 
 export function addTally(sum: Tally, part: Tally): void {
@@ -43,6 +60,8 @@ export function addTally(sum: Tally, part: Tally): void {
   sum.crashes += part.crashes
   sum.forks += part.forks
   sum.real += part.real
+  sum.slow += part.slow
+  sum.silences += part.silences
   sum.rounds = Math.max(sum.rounds, part.rounds)
   sum.slowestMs = Math.max(sum.slowestMs, part.slowestMs)
   for (const [kind, count] of Object.entries(part.liars) as [MischiefKind, number][]) sum.liars[kind] = (sum.liars[kind] ?? 0) + count
@@ -68,6 +87,8 @@ export async function runSchedules(
       liars: Object.fromEntries(outcome.plan.byzantine.flatMap(({ kinds }) => kinds.map(kind => [kind, 1]))),
       real: outcome.plan.realSignatures ? 1 : 0,
       slowestMs: outcome.recoveredMs ?? 0,
+      slow: 4 * (outcome.recoveredMs ?? 0) > outcome.limitMs ? 1 : 0,
+      silences: outcome.silences,
       failures: outcome.violations.length === 0 ? [] : [{ seed, violations: outcome.violations }],
     })
     if (options.until?.(tally) === true) break
@@ -122,7 +143,7 @@ export async function runSchedulesOver(
 export function describeTally(tally: Tally): string {
   const { schedules, blocks, messages, crashes, forks, rounds, real } = tally
   return (
-    `${schedules} schedules (${real} with Ed25519): ${blocks} blocks, ${messages} messages, ${crashes} crashes, rounds up to ${rounds}; ` +
+    `${schedules} schedules (${real} with Ed25519): ${blocks} blocks, ${messages} messages, ${crashes} crashes, ${tally.silences} lost logs, rounds up to ${rounds}; ` +
     `${forks} forks beyond the bound, each with its culprits; ${tally.failures.length} violations`
   )
 }

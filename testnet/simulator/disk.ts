@@ -110,13 +110,15 @@ export class SimulatedDisk {
     }
   }
 
-  /** A bit of a file rots. */
-  flipBit(name: string, random: SeededRandom): void {
+  /** A bit of a file rots; false where nothing of it is on disk yet. @throws Error for a file that nobody opened */
+  flipBit(name: string, random: SeededRandom): boolean {
     const platter = this.#platters.get(name)
-    if (platter === undefined || platter.durable.length === 0) return
+    if (platter === undefined) throw new Error(`there is no file ${name}`)
+    if (platter.durable.length === 0) return false
     platter.durable.flip(random.int(0, 8 * platter.durable.length - 1))
     platter.cached = platter.durable.copy()
     for (const change of platter.pending) platter.cached.apply(change)
+    return true
   }
 
   #open(name: string, step: () => void): DurableFile {

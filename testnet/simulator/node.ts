@@ -80,6 +80,7 @@ export class SimulatedNode implements Speaker {
   readonly #restarts = new Set<number>()
   readonly #world: Surroundings
   #life: Life | null = null
+  #latestMs = 0
   /** What happens once a pause is over; null where the node runs. */
   #held: (() => void)[] | null = null
   #cancelPoll: (() => void) | undefined
@@ -112,7 +113,13 @@ export class SimulatedNode implements Speaker {
   }
 
   nowMs(): number {
-    return this.#world.scheduler.nowMs + this.options.skewMs
+    const nowMs = this.#world.scheduler.nowMs + this.options.skewMs
+    this.#latestMs = Math.max(this.#latestMs, nowMs)
+    return nowMs
+  }
+
+  latestMs(): number {
+    return Math.max(this.#latestMs, this.nowMs())
   }
 
   holds(batch: Uint8Array): boolean {

@@ -43,8 +43,8 @@ export interface Speaker {
   readonly name: string
   readonly key: string
   readonly honest: boolean
-  /** Its clock now. */
-  nowMs(): number
+  /** The latest time that its clock has shown: clocks are set back, too. */
+  latestMs(): number
   /** Whether it holds a batch. */
   holds(batch: Uint8Array): boolean
   /**
@@ -239,7 +239,8 @@ export class Observer {
     const proposals = (seen.proposals.get(round) ?? []).filter(({ value, validator }) => value === said && validator === proposer)
     const isJustified = proposals.some(({ validRound, timeMs, firstProposer }) =>
       validRound === null
-        ? timeMs - this.#options.precisionMs <= speaker.nowMs() && firstProposer === proposer
+        ? // A proposer whose clock is behind gives the first time after the parent's, and stands by it.
+          (proposer === speaker.key || timeMs - this.#options.precisionMs <= speaker.latestMs()) && firstProposer === proposer
         : seen.quorum('prevote', validRound, said),
     )
     const isOwnLost = proposer === speaker.key && speaker.restartedAt(height)

@@ -27,6 +27,8 @@ export type Fault =
     }
   /** The power goes everywhere, for each node after so many more operations of its own. */
   | { readonly type: 'blackout'; readonly atMs: number; readonly forMs: number; readonly steps: readonly number[] }
+  /** The node's clock is off by so much. */
+  | { readonly type: 'clock'; readonly atMs: number; readonly forMs: number; readonly node: number; readonly skewMs: number }
   /** The node stands still, as a process that is stopped and continued. */
   | { readonly type: 'pause'; readonly atMs: number; readonly forMs: number; readonly node: number }
 
@@ -96,7 +98,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     byzantine,
     goodAtMs,
     faults: [...(beyond ? split(random, powers, goodAtMs) : []), ...faultsOf(random, powers, goodAtMs, byzantine.length === 0)],
-    work: workOf(random, powers, goodAtMs),
+    work: workOf(random, powers, { goodAtMs, mayChange: byzantine.length > 0 || beyond }),
     beyond,
     realSignatures: options.realSignatures ?? random.chance(0.01),
   }
@@ -139,15 +141,16 @@ function liars(
 function faultsOf(random: SeededRandom, powers: readonly number[], goodAtMs: number, isHonest: boolean): Fault[] {
   const faults: Fault[] = []
   const count = random.pick([0, 1, 2, 2, 3, 4, 6])
-  // A node whose log rots does not vote at that height: it counts among the faulty.
+  // A node whose log rots does not vote at that height, and one whose clock is off votes nil: such a one counts among the faulty, and
+  // there is one of them at most.
   const total = powers.reduce((sum, power) => sum + power, 0)
   const frail = isHonest ? random.int(0, powers.length - 1) : -1
-  const mayRot = frail >= 0 && 3 * (powers[frail] ?? 0) < total
+  const mayFail = frail >= 0 && 3 * (powers[frail] ?? 0) < total
   for (let i = 0; i < count; i++) {
     const atMs = random.int(0, goodAtMs - 500)
     const forMs = random.int(100, Math.max(200, goodAtMs - atMs))
     const node = random.int(0, powers.length - 1)
-    switch (random.int(0, 6)) {
+    switch (random.int(0, mayFail ? 8 : 6)) {
       case 0:
         faults.push({ type: 'partition', atMs, forMs, groups: powers.map(() => random.int(0, random.pick([1, 1, 2]))) })
         break
@@ -165,8 +168,11 @@ function faultsOf(random: SeededRandom, powers: readonly number[], goodAtMs: num
         faults.push({ type: 'blackout', atMs, forMs: Math.min(forMs, 2_000), steps: powers.map(() => random.int(0, within)) })
         break
       }
+      case 7:
+        faults.push({ type: 'clock', atMs, forMs, node: frail, skewMs: random.pick([-60_000, -5_000, -1_500, 1_500, 5_000, 60_000]) })
+        break
       default:
-        faults.push({ type: 'crash', atMs, forMs, node, steps: random.int(0, 40), rot: mayRot && node === frail && random.chance(0.5) })
+        faults.push({ type: 'crash', atMs, forMs, node, steps: random.int(0, 40), rot: mayFail && node === frail && random.chance(0.7) })
     }
   }
   return faults
@@ -177,13 +183,18 @@ function split(random: SeededRandom, powers: readonly number[], goodAtMs: number
   return random.chance(0.7) ? [{ type: 'partition', atMs: 0, forMs: goodAtMs, groups: powers.map(() => random.int(0, 1)) }] : []
 }
 
-function workOf(random: SeededRandom, powers: readonly number[], goodAtMs: number): Work[] {
+/** Where a node may fail on its own account, weights stay: else it could come to hold a third. */
+function workOf(
+  random: SeededRandom,
+  powers: readonly number[],
+  { goodAtMs, mayChange }: { goodAtMs: number; mayChange: boolean },
+): Work[] {
   const work: Work[] = []
   const count = random.int(1, 4)
   for (let i = 0; i < count; i++) {
     const atMs = random.int(0, goodAtMs)
     const node = random.int(0, powers.length - 1)
-    const change = random.chance(0.12) ? { node: random.int(0, powers.length - 1), power: random.pick([0, 1, 1, 2, 3]) } : null
+    const change = random.chance(0.15) && mayChange ? { node: random.int(0, powers.length - 1), power: random.pick([0, 1, 1, 2, 3]) } : null
     work.push({ atMs, node, change })
   }
   return work

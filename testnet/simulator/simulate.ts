@@ -29,8 +29,12 @@ export interface Outcome {
   readonly messages: number
   readonly crashes: number
   readonly forks: number
-  /** From when the network was good until all honest nodes had stored two more blocks, in virtual ms; null where that was not asked. */
+  /** From when the network was good until all honest nodes had stored another block, in virtual ms; null where that was not asked. */
   readonly recoveredMs: number | null
+  /** The bound that was stated for it. */
+  readonly limitMs: number
+  /** Honest nodes that lost their log and kept silent. */
+  readonly silences: number
 }
 
 /** Blocks that every honest node must store once the network is good. */
@@ -73,6 +77,9 @@ export class World implements Surroundings {
   /** Which validator each node is, or is a twin of. */
   readonly #origins: readonly number[]
   #batches = 0
+  #limit = 0
+  /** Logs of which a bit rotted. */
+  rots = 0
 
   constructor(plan: Plan) {
     this.plan = plan
@@ -153,6 +160,8 @@ export class World implements Surroundings {
       crashes: this.nodes.reduce((sum, { crashes }) => sum + crashes, 0),
       forks: observer.forks,
       recoveredMs,
+      limitMs: this.#limit,
+      silences: this.nodes.filter(node => node.honest && node.events.includes('consensus.log-lost')).length,
     }
   }
 
@@ -160,6 +169,7 @@ export class World implements Surroundings {
   async #recover(): Promise<number | null> {
     const { plan, scheduler, observer } = this
     this.links.loss = 0
+    this.links.duplication = 0
     this.links.slowness = 1
     for (const node of this.nodes) {
       node.resume()
@@ -169,6 +179,7 @@ export class World implements Surroundings {
     const goodMs = scheduler.nowMs
     const target = observer.highest + BLOCKS_AFTER_GOOD
     const limitMs = this.#limitMs(target)
+    this.#limit = limitMs
     const honest = this.nodes.filter(node => node.honest)
     const work = (): void => {
       this.offer(this.random.pick(honest).options.index, null)
@@ -251,6 +262,7 @@ export class World implements Surroundings {
         links.duplication = fault.duplication
         end(() => {
           links.loss = 0
+          links.duplication = 0
         })
         break
       case 'slow':
@@ -259,6 +271,16 @@ export class World implements Surroundings {
           links.slowness = 1
         })
         break
+      case 'clock': {
+        const node = this.nodes[fault.node]
+        if (node === undefined) break
+        const { skewMs } = node.options
+        node.options.skewMs = fault.skewMs
+        end(() => {
+          node.options.skewMs = skewMs
+        })
+        break
+      }
       case 'pause': {
         const node = this.nodes[fault.node]
         node?.pause()
@@ -280,7 +302,7 @@ export class World implements Surroundings {
         end(() => {
           if (node === undefined) return
           node.crash()
-          if (fault.rot) node.disk.flipBit('wal', this.random)
+          if (fault.rot && node.disk.flipBit(`wal-${(node.height + 1) % 2}`, this.random)) this.rots++
           this.restart(node)
         })
       }
