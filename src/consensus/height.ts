@@ -343,6 +343,7 @@ export class HeightState {
         break
       case 'schedule':
         this.#schedule(output.kind, output.round)
+        if (output.kind === 'precommit') this.#relayPolka(output.round)
         break
       case 'get-value':
         this.#emit({ type: 'get-value', height: this.height, round: output.round })
@@ -439,6 +440,19 @@ export class HeightState {
   #lock(): LockState {
     const { lockedRound, lockedValue, validRound, validValue } = this.#machine
     return { lockedRound, lockedBlock: blockOf(lockedValue), validRound, validBlock: blockOf(validValue) }
+  }
+
+  /**
+   * This round has its precommits and no decision. The paper assumes that what one correct process has received all others receive in
+   * time; on direct streams a liar can give a polka to one validator alone, lock it, and do so again with another value in the next round, for
+   * ever. So who has this round's polka shares it, with its proposal, while the others are still in the round and can take the value as valid.
+   */
+  #relayPolka(round: number): void {
+    const { validRound, validValue } = this.#machine
+    if (this.#self === null || validRound !== round || validValue === null) return
+    const held = this.#proposals.get(round)
+    if (held !== undefined) this.#emit({ type: 'broadcast', message: { type: 'proposal', value: held.proposal } })
+    this.#broadcastVotes(this.votes.votesFor('prevote', round, validValue))
   }
 
   #broadcastVotes(votes: Vote[]): void {

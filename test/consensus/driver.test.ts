@@ -254,6 +254,26 @@ test('the proposer of a later round proposes its valid value again and sends the
   assert.equal(bench.said().at(-1), 'prevote 1 v')
 })
 
+test('a polka whose round ends without a decision is shared while the round lasts, with its proposal; one that decides is not', () => {
+  const shared = (bench: Bench): string[] =>
+    bench
+      .of('broadcast')
+      .flatMap(({ message }) =>
+        message.type === 'votes' ? [`${message.value.length} votes`] : message.type === 'proposal' ? ['proposal'] : [],
+      )
+  const bench = new Bench()
+  bench.propose(v, 0)
+  bench.votes('prevote', 0, idV, [0, 1])
+  assert.equal(shared(bench), [], 'nobody knows yet that anybody lacks it')
+  bench.votes('precommit', 0, null, [0, 1])
+  assert.equal(shared(bench), ['proposal', '3 votes'])
+  const happy = new Bench()
+  happy.propose(v, 0)
+  happy.votes('prevote', 0, idV, [0, 1])
+  happy.votes('precommit', 0, idV, [0, 1])
+  assert.equal(shared(happy), [])
+})
+
 test('a locked node refuses another value and keeps its lock over nil polkas', () => {
   const bench = new Bench()
   bench.propose(v, 0)

@@ -109,4 +109,6 @@ async function main(): Promise<number> {
   return tally.failures.length === 0 ? 0 : 1
 }
 
+// Who reads no further, as `head` does, has seen enough.
+process.stdout.on('error', () => process.exit(1))
 process.exitCode = await main()
