@@ -17,6 +17,7 @@ test('wrong usage: one line on stderr, what was meant, exit code 2', async () =>
     [
       ['recrod', /unknown command 'recrod' \(Did you mean record\?\); see --help \(unknown-command\)$/],
       ['wallet crate', /unknown command 'crate' \(Did you mean create\?\).*\(unknown-command\)$/],
+      ['start --vote-despite-lost-log soon', /Give a whole number from 1 to/],
       ['status --chek', /unknown option '--chek' \(Did you mean --check\?\).*\(unknown-option\)$/],
       ['status extra', /too many arguments.*\(excess-arguments\)$/],
       [`record history --folder ${'ab'.repeat(32)}`, /missing required argument 'record'.*\(missing-argument\)$/],

@@ -37,6 +37,22 @@ test('weights count, not heads', () => {
   assert.ok(votes.quorum('prevote', 0, toHex(v)))
 })
 
+test('of a bundle only what is new is of use, each vote once; all of a group that completes a certificate is', () => {
+  const votes = keeper()
+  votes.add(vote(0, v))
+  const stuffed = [vote(0, v), ...Array.from({ length: 500 }, () => vote(1, v)), vote(5, v)]
+  assert.equal(votes.useful(stuffed), [vote(1, v)], 'known, repeated and foreign votes are not')
+  votes.add(vote(3, w))
+  assert.equal(
+    votes.useful([vote(0, v), vote(1, v), vote(3, v)]),
+    [vote(0, v), vote(1, v), vote(3, v)],
+    'a whole polka, even against a first vote',
+  )
+  for (const i of [1, 2]) votes.add(vote(i, v))
+  assert.equal(votes.useful([vote(0, v), vote(1, v), vote(2, v)]), [], 'which is there already')
+  assert.equal(votes.useful([vote(1, w), vote(1, w)]), [vote(1, w)], 'evidence is of use, once')
+})
+
 test('nil is a value of its own', () => {
   const votes = keeper()
   for (const i of [0, 1, 2]) votes.add(vote(i, null))
