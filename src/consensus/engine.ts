@@ -7,7 +7,6 @@ import { type SigningKey, verifySignature, verifySignatureAsync } from '../crypt
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { accused, type Evidence } from '../ledger/evidence.ts'
-import type { Header } from '../ledger/header.ts'
 import type {
   Application,
   Clock,
@@ -35,6 +34,7 @@ import { PeerHelp } from './peer-help.ts'
 import { Outstanding } from './replay.ts'
 import { Tasks, Timers } from './tasks.ts'
 import { DEFAULT_SYNCHRONY } from './timeliness.ts'
+import { Values } from './values.ts'
 
 /** Frames of one sender that are handled before the others have their turn. */
 const FRAMES_PER_TURN = 64
@@ -99,6 +99,7 @@ class ConsensusEngine implements Engine {
   readonly #timers: Timers
   readonly #tasks = new Tasks(() => this.#settle())
   readonly #intake: Intake
+  readonly #values: Values
   #unsynced = false
   #state: 'new' | 'running' | 'stopping' = 'new'
   #turning = false
@@ -131,6 +132,15 @@ class ConsensusEngine implements Engine {
     this.#heightSinceMs = this.#sinceMs
     this.#help = new PeerHelp(dependencies, options.timeouts.voteMs)
     this.#timers = new Timers(dependencies.clock)
+    this.#values = new Values(options.key?.publicKey ?? null, {
+      application: dependencies.application,
+      clock: dependencies.clock,
+      tasks: this.#tasks,
+      keep: (digest, body) => this.#journal === null || this.#silent() || this.#journal.keep(digest, body),
+      answer: input => this.#push({ type: 'input', input }),
+      fail: error => this.#halt(error),
+      log: (level, event, fields = {}) => this.#log(level, event, fields),
+    })
     this.#intake = new Intake(
       { chainId: options.chainId, synchrony: options.synchrony ?? DEFAULT_SYNCHRONY },
       {
@@ -456,10 +466,10 @@ class ConsensusEngine implements Engine {
         this.#schedule(effect.timeout, effect.ms)
         break
       case 'get-value':
-        this.#createValue(effect.height, effect.round)
+        if (effect.height === this.#driver.height && !this.#silent()) this.#values.create(effect, this.#driver.tip)
         break
       case 'validate':
-        this.#validate(effect)
+        if (effect.height === this.#driver.height) this.#values.validate(effect)
         break
       case 'abandon':
         this.#tasks.abort(toHex(effect.candidate))
@@ -484,62 +494,6 @@ class ConsensusEngine implements Engine {
   #schedule(timeout: Timeout, ms: number): void {
     if (timeout.height !== this.#driver.height) return
     this.#timers.set(timeout.kind, ms, () => this.#push({ type: 'input', input: { type: 'timeout', value: timeout } }))
-  }
-
-  #createValue(height: number, round: number): void {
-    if (height !== this.#driver.height || this.#silent() || this.#options.key === null) return
-    const { application, clock } = this.#deps
-    const timeMs = Math.max(clock.now(), this.#driver.tip.header.time + 1)
-    const proposer = this.#options.key.publicKey
-    this.#task('value', async signal => {
-      let made: { header: Header; batches: Uint8Array[] }
-      try {
-        made = await application.createValue(height, round, proposer, timeMs, signal)
-      } catch (error) {
-        if (!signal.aborted) this.#log('error', 'create-value-failed', { height, round, code: errorCode(error) })
-        return undefined
-      }
-      const { header, batches } = made
-      // A disk that fails here ends the engine, as everywhere.
-      if (signal.aborted || !this.#keep(batches)) return undefined
-      return { type: 'value', value: { height, round, header, batches } }
-    })
-  }
-
-  #validate({ height, candidate, header, batches }: Extract<Effect, { type: 'validate' }>): void {
-    if (height !== this.#driver.height) return
-    this.#task(toHex(candidate), async signal => {
-      let valid: boolean | null = null
-      try {
-        valid = await this.#deps.application.validateValue(header, batches, signal)
-      } catch (error) {
-        if (!signal.aborted) this.#log('warn', 'validation-failed', { height, code: errorCode(error) })
-      }
-      if (valid === false) this.#log('warn', 'proposal-invalid', { height })
-      if (valid === true && !signal.aborted && !this.#keep(batches)) valid = null
-      return { type: 'verdict', value: { height, candidate, valid } }
-    })
-  }
-
-  /** Logs the bodies of a value that is about to be voted for; false where the log has no room for them. */
-  #keep(batches: readonly Uint8Array[]): boolean {
-    const journal = this.#journal
-    const { application } = this.#deps
-    if (journal === null || application.bodies === undefined || this.#silent()) return true
-    const bodies = application.bodies(batches)
-    const kept = batches.every((digest, i) => {
-      const body = bodies[i]
-      return body !== undefined && journal.keep(digest, body)
-    })
-    if (!kept) this.#log('error', 'bodies-not-kept', { height: this.#driver.height })
-    return kept
-  }
-
-  #task(name: string, call: (signal: AbortSignal) => Promise<DriverInput | undefined>): void {
-    const done = (input: DriverInput | undefined): void => {
-      if (input !== undefined) this.#push({ type: 'input', input })
-    }
-    this.#tasks.run(name, call, done, error => this.#halt(error))
   }
 
   #leaveHeight(): void {

@@ -85,7 +85,13 @@ async function main(): Promise<number> {
   }
   const startedAt = performance.now()
   let shownAt = startedAt
+  let told = 0
   const onProgress = (tally: Tally): void => {
+    // Not at the end alone: a long run may be broken off before.
+    for (const { seed: failed, violations } of tally.failures.slice(told)) {
+      if (!json) process.stderr.write(`seed ${failed}: ${violations[0]?.kind}\n`)
+    }
+    told = tally.failures.length
     if (json || performance.now() - shownAt < 10_000) return
     shownAt = performance.now()
     process.stderr.write(`${tally.schedules} of ${schedules} schedules, ${tally.failures.length} violations\n`)

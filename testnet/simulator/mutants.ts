@@ -189,10 +189,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the bodies of what is voted for are not kept',
     seed: 53,
-    file: 'engine.ts',
+    file: 'values.ts',
     edits: [
       {
-        find: 'if (journal === null || application.bodies === undefined || this.#silent()) return true',
+        find: 'if (application.bodies === undefined) return true',
         replace: 'return true',
       },
     ],
