@@ -263,6 +263,11 @@ export class Observer {
     const { height } = header
     const set = this.#sets.get(height) as ValidatorSet
     const parent = this.#blocks.get(height - 1) as SimulatedBlock
+    if (toHex(header.parent) !== toHex(parent.hash)) {
+      // It stands on the other side of a fork, of which the validators are not known here.
+      if (!this.#options.beyond) this.violation('agreement', `the block at ${height} stands on another parent than the one that was stored`)
+      return
+    }
     const powers = new Map(set.validators.map(({ publicKey, power }) => [toHex(publicKey), power]))
     let weight = 0
     for (const { validator, signature } of certificate?.signatures ?? []) {
