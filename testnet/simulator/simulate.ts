@@ -73,6 +73,8 @@ export class World implements Surroundings {
   readonly #bad = new Set<string>()
   readonly #liars: ReadonlySet<string>
   readonly #pulling = new Set<SimulatedNode>()
+  /** Whom each node asked for blocks last. */
+  readonly #pulledFrom = new Map<SimulatedNode, SimulatedNode>()
   readonly #decoded = new WeakMap<Uint8Array, ConsensusMessage>()
   /** Which validator each node is, or is a twin of. */
   readonly #origins: readonly number[]
@@ -433,9 +435,12 @@ export class World implements Surroundings {
 
   pull(node: SimulatedNode, from?: Uint8Array): void {
     if (this.#pulling.has(node)) return
-    const named = from === undefined ? [] : this.withKey(from)
-    const other = this.nodes[named.length > 0 ? this.random.pick(named) : this.random.int(0, this.nodes.length - 1)]
-    if (other === undefined || other === node) return
+    // Not the same one twice in a row: it may be a liar, who likes to be asked.
+    const last = this.#pulledFrom.get(node)
+    const others = this.nodes.filter(other => other !== node && other !== last)
+    const named = from === undefined ? [] : others.filter(other => equalBytes(other.options.key.publicKey, from))
+    const other = this.random.pick(named.length > 0 && this.random.chance(0.5) ? named : others)
+    this.#pulledFrom.set(node, other)
     this.#pulling.add(node)
     this.scheduler.after(1_000, () => this.#pulling.delete(node))
     const [here, there] = [node.options.index, other.options.index]
