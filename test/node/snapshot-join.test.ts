@@ -1,31 +1,23 @@
 /** Joining by a snapshot from peers of whom some lie. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { nextLogHead } from '../../src/contracts/access-formats.ts'
-import { logHeads, logItemId } from '../../src/contracts/log-rules.ts'
-import { genesisChanges, genesisHeader } from '../../src/contracts/members.ts'
-import { equalBytes } from '../../src/encoding/bytes.ts'
+import { voteEvidence } from '../../src/consensus/evidence.ts'
+import { signVote } from '../../src/consensus/messages.ts'
+import { openBodyCodec } from '../../src/contracts/access-formats.ts'
+import { evidenceBodyCodec } from '../../src/contracts/evidence-formats.ts'
+import { createFolderCodec, folderId } from '../../src/contracts/folders-formats.ts'
+import { stateKey } from '../../src/contracts/state-keys.ts'
+import { SEALING_PUBLIC_KEY_LENGTH } from '../../src/crypto/sealing.ts'
+import { signingKeyFromSeed } from '../../src/crypto/signature.ts'
+import { ownerKeyHash } from '../../src/crypto/wallet.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
-import { ChainGenerations } from '../../src/ledger/chain-generations.ts'
-import { openChainStore } from '../../src/ledger/chain-store.ts'
-import { openLevelStore } from '../../src/ledger/level-store.ts'
 import { chunkCodec } from '../../src/ledger/snapshot.ts'
-import { SnapshotStore } from '../../src/ledger/snapshot-store.ts'
-import { StateTree } from '../../src/ledger/state-tree.ts'
-import type { Transaction } from '../../src/ledger/transaction.ts'
-import type { Network } from '../../src/network/network.ts'
-import {
-  headsCodec,
-  type SnapshotRequest,
-  snapshotChunkCodec,
-  snapshotListCodec,
-  snapshotRequestCodec,
-} from '../../src/network/validator-messages.ts'
-import { Chain } from '../../src/node/chain.ts'
-import { SnapshotJoin } from '../../src/node/snapshot-join.ts'
-import { SnapshotService } from '../../src/node/snapshot-service.ts'
-import { genesisOf, nodeKeys } from './cluster.ts'
-import { certify, consensusKeys, createFolder, nextBlock, openTestChain, type TestChain, temporary } from './ledger-fixture.ts'
+import { countersign, createTransaction, type Transaction, type TransactionContent } from '../../src/ledger/transaction.ts'
+import { headsCodec, snapshotChunkCodec, snapshotListCodec } from '../../src/network/validator-messages.ts'
+import type { Chain } from '../../src/node/chain.ts'
+import { nodeKeys, seedOf } from './cluster.ts'
+import { certify, consensusKeys, createFolder, nextBlock, temporary } from './ledger-fixture.ts'
+import { but, forger, HEIGHT, joiner, type Source, source } from './snapshot-world.ts'
 
 const test = suite('snapshot join')
 const shared = temporary()
@@ -37,122 +29,6 @@ test.after(async () => {
   await from[Symbol.asyncDispose]()
   shared[Symbol.dispose]()
 })
-const genesis = genesisOf()
-const HEIGHT = 12
-const HOUR_MS = 60 * 60 * 1000
-const changes = genesisChanges(genesis)
-const founding = { genesisHeader: genesisHeader(genesis, StateTree.empty().apply(changes).root), genesisChanges: changes }
-const logRules = { itemId: logItemId, nextHead: nextLogHead, heads: logHeads }
-const signal = new AbortController().signal
-
-type Answer = (request: SnapshotRequest) => Promise<Uint8Array>
-
-/** Answers as an honest node with this chain and these snapshots does. */
-async function honestAnswer(chain: Chain, snapshots: SnapshotStore): Promise<Answer> {
-  let answer: ((bytes: Uint8Array, context: { peer: Uint8Array }) => Promise<Uint8Array>) | undefined
-  const network = {
-    handle: async (_protocol: string, _policy: string, handler: typeof answer) => {
-      answer = handler
-    },
-    report: () => undefined,
-  } as unknown as Network
-  await new SnapshotService({ chain, network, snapshots }).start()
-  return async request => (await answer?.(snapshotRequestCodec.encode(request), { peer: new Uint8Array(32) })) as Uint8Array
-}
-
-interface Source extends AsyncDisposable {
-  chain: Chain
-  honest: Answer
-  snapshots: SnapshotStore
-  last: Transaction
-}
-
-/** A chain of some chunks of state, with a pause of two hours in the middle, and the snapshot of its tip. */
-async function source(dir: string): Promise<Source> {
-  const opened: TestChain = await openTestChain(`${dir}/source`, genesis)
-  const { chain } = opened
-  let last = createFolder(chain, 'first')
-  for (let height = 1; height <= HEIGHT; height++) {
-    const pause = height === 7 ? 2 * HOUR_MS : 1000
-    last = createFolder(chain, `last ${height}`, { validUntil: chain.tip.header.time + pause + 30 * 60_000 })
-    const others = height === 7 ? [] : Array.from({ length: 150 }, (_, i) => createFolder(chain, `${height} ${i}`))
-    await chain.accept(nextBlock(chain, [...others, last], pause))
-  }
-  const store = await openLevelStore(`${dir}/snapshots`)
-  const snapshots = await SnapshotStore.open(store)
-  await snapshots.write(chain.snapshotSource(), { signal })
-  return {
-    chain,
-    snapshots,
-    last,
-    honest: await honestAnswer(chain, snapshots),
-    [Symbol.asyncDispose]: async () => {
-      await store.close()
-      await opened[Symbol.asyncDispose]()
-    },
-  }
-}
-
-interface Joiner extends AsyncDisposable {
-  chain: Chain
-  generations: ChainGenerations
-  reports: string[]
-  /** Requests by kind and peer. */
-  asked: string[]
-  run(peers: Record<string, Answer>, weights?: Record<string, number>): Promise<boolean>
-}
-
-async function joiner(dir: string): Promise<Joiner> {
-  const root = await openLevelStore(dir)
-  const generations = await ChainGenerations.open(root)
-  const chain = await Chain.open(genesis, await openChainStore(generations.current, founding), root.sublevel('validator-sets'))
-  const reports: string[] = []
-  const asked: string[] = []
-  const silent = () => undefined
-  return {
-    chain,
-    generations,
-    reports,
-    asked,
-    run: async (peers, weights = {}) => {
-      const named = Object.entries(peers).map(([name, answer], index) => ({ name, answer, key: nodeKeys(index).network.publicKey }))
-      const nameOf = (key: Uint8Array) => named.find(peer => equalBytes(peer.key, key)) as (typeof named)[number]
-      const network = {
-        peers: () => named.map(({ key }) => ({ networkKey: key, member: true, connected: true })),
-        report: (peer: Uint8Array, offence: string) => reports.push(`${nameOf(peer).name}: ${offence}`),
-        request: async (key: Uint8Array, _protocol: string, bytes: Uint8Array) => {
-          const request = snapshotRequestCodec.decode(bytes)
-          asked.push(`${nameOf(key).name} ${request.type}`)
-          await new Promise(resolve => setImmediate(resolve))
-          return await nameOf(key).answer(request)
-        },
-      } as unknown as Network
-      const logger = { debug: silent, info: silent, warn: silent, error: silent }
-      const join = new SnapshotJoin({ chain, network, generations, genesis: founding, logRules, logger })
-      const tip = await join.run({ minGain: 1, weightOf: key => weights[nameOf(key).name] ?? 1, signal })
-      return tip !== undefined
-    },
-    [Symbol.asyncDispose]: async () => await root.close(),
-  }
-}
-
-/** An honest peer but for some answers. */
-const but = (
-  honest: Answer,
-  changed: (request: SnapshotRequest, answer: () => Promise<Uint8Array>) => Promise<Uint8Array> | undefined,
-): Answer => {
-  return async request => await (changed(request, async () => await honest(request)) ?? honest(request))
-}
-
-/** A peer with a snapshot of its own making: another value in one leaf. */
-async function forger({ chain }: Source, dir: string): Promise<{ answer: Answer } & AsyncDisposable> {
-  const store = await openLevelStore(dir)
-  const snapshots = await SnapshotStore.open(store)
-  const real = chain.snapshotSource()
-  const tree = real.tree.apply([{ key: Uint8Array.of(0xff), value: Uint8Array.of(2) }])
-  await snapshots.write({ ...real, tree }, { signal })
-  return { answer: await honestAnswer(chain, snapshots), [Symbol.asyncDispose]: async () => await store.close() }
-}
 
 test('a newcomer has the state, the headers and the last hour, and judges replays like everybody', async () => {
   using place = temporary()
@@ -287,6 +163,55 @@ test('the chunks of a snapshot hold leaves in order, and decode as they were', a
     leaves += chunkCodec.decode((await from.snapshots.chunk(HEIGHT, index)) as Uint8Array).leaves.length
   }
   assert.is(leaves, from.chain.tip.tree.size)
+})
+
+/** A folder whose owner opened it once, and a validator that signed twice. */
+async function growLogs(chain: Chain): Promise<Transaction> {
+  const owner = signingKeyFromSeed(seedOf('owner'))
+  const ownerHash = ownerKeyHash(owner.publicKey)
+  const folder = folderId(chain.chainId, ownerHash)
+  const { account, signing } = nodeKeys(0)
+  const content = (name: string, changes: Pick<TransactionContent, 'contract' | 'action' | 'body'>): TransactionContent => ({
+    chainId: chain.chainId,
+    from: { kind: 'account', id: account },
+    validUntil: chain.tip.header.time + 600_000,
+    nonce: seedOf(name).slice(0, 16),
+    sponsor: null,
+    ...changes,
+  })
+  const made = createFolderCodec.encode({
+    ownerKeyHash: ownerHash,
+    recoveryKeyHash: seedOf('recovery'),
+    sealingKey: new Uint8Array(SEALING_PUBLIC_KEY_LENGTH).fill(1),
+    labelCommitment: seedOf('label'),
+    policy: 0,
+  })
+  await chain.accept(nextBlock(chain, [createTransaction(content('make', { contract: 'folders', action: 'create', body: made }), signing)]))
+  const until = chain.tip.header.time + 60_000
+  const opened = openBodyCodec.encode({ folder, consent: null, commitment: seedOf('access'), until })
+  const entry = content('open', { contract: 'access', action: 'open', body: opened })
+  const access = countersign(createTransaction({ ...entry, from: { kind: 'folder', id: folder }, sponsor: account }, owner), signing)
+  const liar = nodeKeys(3).consensus
+  const vote = (block: Uint8Array | null) =>
+    signVote(chain.chainId, { kind: 'precommit', height: 1, round: 0, block, validator: liar.publicKey }, liar)
+  const body = evidenceBodyCodec.encode({ evidence: voteEvidence(vote(null), vote(seedOf('block'))) })
+  const report = createTransaction(content('report', { contract: 'members', action: 'report', body }), signing)
+  await chain.accept(nextBlock(chain, [access, report]))
+  return report
+}
+
+test('a chain with a line in an access log and evidence against a validator is joined, logs and all', async () => {
+  using place = temporary()
+  await using logs = await source(`${place.dir}/logs`, growLogs)
+  await using to = await joiner(`${place.dir}/joiner`)
+  assert.is(await to.run({ a: logs.honest }), true)
+  assert.equal(to.reports, [])
+  const folder = folderId(logs.chain.chainId, ownerKeyHash(signingKeyFromSeed(seedOf('owner')).publicKey))
+  for (const stream of [stateKey.evidence(), stateKey.accessLog(folder)]) {
+    const items = await to.chain.store.logItems(stream, 0, 10)
+    assert.is(items.length, 1)
+    assert.equal(items, await logs.chain.store.logItems(stream, 0, 10))
+  }
 })
 
 test.run()
