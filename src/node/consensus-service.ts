@@ -103,7 +103,7 @@ export class ConsensusService implements Application {
   }
 
   async start(): Promise<void> {
-    const { chain, directory, network, peerStatus, sync, disk } = this.#deps
+    const { chain, directory, network, peerStatus, sync, disk, clock } = this.#deps
     this.#channel = network.openChannel(
       PROTOCOL.consensus,
       (frame, peer) => {
@@ -123,7 +123,15 @@ export class ConsensusService implements Application {
     )
     const { key } = this.#options
     if (key === null || !hasNoPast(disk, this.tip())) return await this.#startEngine(this.#channel, -1)
-    const joining = new Joining(key.publicKey, { chain, directory, network, peerStatus, catchUp: () => sync().catchUp() })
+    const joining = new Joining(key.publicKey, {
+      chain,
+      directory,
+      network,
+      peerStatus,
+      proven: () => sync().proven(),
+      now: () => clock.now(),
+      catchUp: () => sync().catchUp(),
+    })
     // Alone, or with its own weight a quorum, a validator need not wait.
     const silentThrough = joining.decide()
     if (silentThrough !== undefined) return await this.#startEngine(this.#channel, silentThrough)

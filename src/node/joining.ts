@@ -7,6 +7,10 @@
  * validators with more than two thirds of the weight that answer, an honest one stands there still, and its blocks prove it: silence through two
  * heights above the highest that is claimed by more than a third or proven is enough. A chain at height 0 is taken for a true beginning: a
  * disk that is lost before the first block is not covered.
+ *
+ * An honest claim is older than the wait for its proof, and so are the blocks that prove it. So only blocks that were made before the
+ * wait began prolong it: what the others decide meanwhile would give a liar, whose claim nothing can prove, all the time in the world.
+ * A clock of this node that is ahead prolongs the wait by as much at most.
  */
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { isQuorum } from '../ledger/header.ts'
@@ -18,20 +22,58 @@ import { heightOfMoreThanThird } from './validator-claims.ts'
 
 /** Heights above the network's in which an earlier life may have signed: the one being decided, and one that it alone knew as decided. */
 const SIGNED_AHEAD = 2
-/** How long blocks up to the highest claim are waited for while none comes, in ms; then the claim counts as a lie. */
+/** How long blocks up to the highest claim are waited for while none comes that may prove it, in ms; then the claim counts as a lie. */
 const UNPROVEN_MS = 15_000
+/** By how much this node's clock may be behind those of the validators that made the blocks, in ms; far more than lets it vote. */
+const CLOCK_SLACK_MS = 10_000
 /** Pauses between questions to validators that have not answered, in ms: short at first, for the beginning of a network. */
 const ASK_MS = { first: 50, most: 1_000 }
 
 export interface JoiningFacts {
   /** Validators of the next height and what they claim as their height; null where they have not answered. This node is one with its own. */
   claims: readonly { power: number; height: number | null }[]
-  /** Height of this node. */
+  /** Height up to which this node has blocks, or headers with their certificates. */
   height: number
   /** Highest height claimed when a quorum had first answered; null before. */
   target: number | null
-  /** Time since then, or since the last block that came after it, in ms. */
+  /** Time since then, or since the last step that came after it and may lead to the claim ({@link ProofWait}), in ms. */
   stalledMs: number
+}
+
+/** How far a node without a past has come. */
+export interface Proven {
+  /** Height up to which it has blocks, or headers with their certificates, and the block time of that height in ms. */
+  height: number
+  timeMs: number
+  /** Chunks that a snapshot which it is joining by still lacks; null where there is none. */
+  missing: number | null
+}
+
+/** Since when nothing has come that may prove a claim. Pure: times are arguments. */
+export class ProofWait {
+  readonly #startedMs: number
+  #last: Proven
+  #movedMs: number
+
+  /** @param clockMs time by this node's clock. @param nowMs time by a clock that is never set */
+  constructor(proven: Proven, clockMs: number, nowMs: number) {
+    this.#startedMs = clockMs
+    this.#last = proven
+    this.#movedMs = nowMs
+  }
+
+  /** Takes notice of how far the node has come; blocks that were made since the wait began do not count. */
+  note(proven: Proven, nowMs: number): void {
+    const { height, missing } = this.#last
+    const isOlder = proven.height > height && proven.timeMs <= this.#startedMs + CLOCK_SLACK_MS
+    const hasMoreChunks = proven.missing !== null && missing !== null && proven.missing < missing
+    if (isOlder || hasMoreChunks) this.#movedMs = nowMs
+    this.#last = proven
+  }
+
+  stalledMs(nowMs: number): number {
+    return nowMs - this.#movedMs
+  }
 }
 
 /** Pure decision: `wait`, or start to vote above the height `silentThrough` (-1: at once). */
@@ -57,6 +99,9 @@ export interface JoiningDependencies {
   directory: Directory
   network: Network
   peerStatus: PeerStatusService
+  proven: () => Proven
+  /** Clock, in ms since the epoch. */
+  now: () => number
   /** Asks the others for blocks. */
   catchUp: () => void
 }
@@ -65,7 +110,7 @@ export class Joining {
   readonly #key: Uint8Array
   readonly #deps: JoiningDependencies
   #target: number | null = null
-  #movedMs = 0
+  #proof: ProofWait | undefined
 
   /** @param key this node's consensus key */
   constructor(key: Uint8Array, dependencies: JoiningDependencies) {
@@ -85,12 +130,15 @@ export class Joining {
   /** Height through which to keep silent (-1: not at all); undefined as long as that is not known. */
   decide(): number | undefined {
     const claims = this.#claims()
-    const { height } = this.#deps.chain.tip.header
+    const proven = this.#deps.proven()
+    const nowMs = performance.now()
     if (this.#target === null && hasQuorumAnswered(claims)) {
       this.#target = Math.max(...claims.map(claim => claim.height ?? 0))
-      this.#movedMs = performance.now()
+      this.#proof = new ProofWait(proven, this.#deps.now(), nowMs)
     }
-    const verdict = judgeJoining({ claims, height, target: this.#target, stalledMs: performance.now() - this.#movedMs })
+    this.#proof?.note(proven, nowMs)
+    const stalledMs = this.#proof?.stalledMs(nowMs) ?? 0
+    const verdict = judgeJoining({ claims, height: proven.height, target: this.#target, stalledMs })
     return verdict.wait ? undefined : verdict.silentThrough
   }
 
@@ -98,13 +146,7 @@ export class Joining {
   async wait({ signal }: { signal: AbortSignal }): Promise<number | undefined> {
     const { chain, peerStatus, catchUp } = this.#deps
     let wake: () => void = () => undefined
-    const stops = [
-      peerStatus.onStatus(() => wake()),
-      chain.onCommit(() => {
-        this.#movedMs = performance.now()
-        wake()
-      }),
-    ]
+    const stops = [peerStatus.onStatus(() => wake()), chain.onCommit(() => wake()), chain.onReplace(() => wake())]
     const onAbort = (): void => wake()
     signal.addEventListener('abort', onAbort)
     try {

@@ -54,8 +54,12 @@ interface Offer {
 }
 
 export interface JoinProgress {
+  /** Height of the snapshot. */
   height: number
+  /** Height up to which headers are verified, and the time of that block in ms. */
   heads: number
+  headsMs: number
+  /** Chunks of the snapshot, and those of them that are not here. */
   chunks: number
   missing: number
 }
@@ -161,6 +165,7 @@ export class SnapshotJoin {
       this.#progress = {
         height: offer.height,
         heads: installer.newest.header.height,
+        headsMs: installer.newest.header.time,
         chunks: installer.manifest?.chunks.length ?? 0,
         missing: installer.missing().length,
       }

@@ -8,6 +8,7 @@ import type { Network } from '../network/network.ts'
 import { MAX_SYNC_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { syncRequestCodec, syncResponseCodec } from '../network/validator-messages.ts'
 import type { Chain, ChainTip, CommittedBlock } from './chain.ts'
+import type { Proven } from './joining.ts'
 import type { Logger } from './logger.ts'
 import { servePeer } from './malformed.ts'
 import type { PeerStatusService } from './peer-status.ts'
@@ -94,6 +95,16 @@ export class SyncService {
   /** The snapshot that is being installed. */
   get joining(): JoinProgress | null {
     return this.#deps.join?.progress ?? null
+  }
+
+  /** How far this node has come, headers of a snapshot that it is joining by included. */
+  proven(): Proven {
+    const { height, time } = this.#deps.chain.tip.header
+    const { joining } = this
+    const missing = joining?.missing ?? null
+    return joining !== null && joining.heads > height
+      ? { height: joining.heads, timeMs: joining.headsMs, missing }
+      : { height, timeMs: time, missing }
   }
 
   /** What each peer claimed and delivered. */

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { equalBytes } from '../../src/encoding/bytes.ts'
-import { type JoiningFacts, judgeJoining } from '../../src/node/joining.ts'
+import { type JoiningFacts, judgeJoining, ProofWait, type Proven } from '../../src/node/joining.ts'
 import { Cluster, eventually, lives, openFolder } from './cluster.ts'
 
 const test = suite('joining')
@@ -47,6 +47,39 @@ for (const [name, given, expected] of CASES) {
     assert.is(verdict.wait ? WAIT : verdict.silentThrough, expected)
   })
 }
+
+/** Second at which a node without a past decides, of those in an hour; a step a second. */
+function decidesAt(proven: (second: number) => Proven, claims: (second: number) => number[], target: number, clockOffsetMs = 0): number {
+  const wait = new ProofWait(proven(0), clockOffsetMs, 0)
+  for (let second = 0; second < 3600; second++) {
+    wait.note(proven(second), 1000 * second)
+    const given = facts(claims(second), { height: proven(second).height, target, stalledMs: wait.stalledMs(1000 * second) })
+    if (!judgeJoining(given).wait) return second
+  }
+  return Number.POSITIVE_INFINITY
+}
+
+test("a liar's claim is waited for no longer because the others go on deciding", () => {
+  const height = (second: number): number => 100 + second
+  const live = (second: number): Proven => ({ height: height(second), timeMs: 1000 * second, missing: null })
+  const claims = (second: number): number[] => [height(second), height(second), height(second), 10 ** 9]
+  assert.ok(decidesAt(live, claims, 10 ** 9) <= 30)
+  assert.ok(decidesAt(live, claims, 10 ** 9, 60_000) <= 90, 'a clock that is ahead costs as much')
+  // Their claims lag behind their blocks, which is how it is.
+  assert.ok(decidesAt(live, second => [height(second), height(second) - 5, height(second) - 5, 10 ** 9], 10 ** 9) <= 30)
+})
+
+test('a claim that one alone makes is waited for as long as older blocks come, or chunks of a snapshot', () => {
+  const OLD_MS = -3_600_000
+  const claims = (second: number): number[] => [second, 50, 2000, 0]
+  const old = (second: number): Proven => ({ height: second, timeMs: OLD_MS + 1000 * second, missing: null })
+  assert.is(decidesAt(old, claims, 2000), 2000)
+  const chunks = (second: number): Proven => ({ height: second < 600 ? 100 : 2000, timeMs: OLD_MS, missing: Math.max(0, 60 - second / 10) })
+  assert.is(
+    decidesAt(chunks, second => [chunks(second).height, 50, 2000, 0], 2000),
+    600,
+  )
+})
 
 /** Whether one of the blocks from a height on carries a node's signature, as another node has them. */
 async function signedFrom(cluster: Cluster, height: number, index: number, witness: number): Promise<boolean> {
