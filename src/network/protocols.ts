@@ -31,6 +31,8 @@ export const MAX_LIGHT_RESPONSE = 4 * 1024 * 1024
 export const MAX_LIGHT_REQUEST = 128 * 1024
 /** Longest range of blocks in one answer, in bytes; one block is always given whole. */
 export const MAX_SYNC_RESPONSE = 12 * 1024 * 1024
+/** Bytes of blocks after which such an answer ends; only for the sake of this bound is it shorter than what was asked for. */
+export const SYNC_ANSWER_BYTES = MAX_SYNC_RESPONSE / 2
 /** Longest answer about snapshots, in bytes: one block with its receipts is always given whole. */
 export const MAX_SNAPSHOT_RESPONSE = 32 * 1024 * 1024
 export const MAX_BATCH_RESPONSE = MAX_BATCH_BYTES + 128 * 1024

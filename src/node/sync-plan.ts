@@ -4,6 +4,9 @@
  * Ranges go to several peers at once, in a bounded window above the tip. A peer that is slow, silent or wrong loses its range to
  * others, and one that claims what it does not deliver, or less than it claimed before, is left aside for a while. So a liar costs
  * a range and a moment, however high its claim.
+ *
+ * What the tip waits for counts most: it is asked from another peer as soon as the answer takes much longer than answers do, and whose
+ * range is overtaken so, or who gave less than an answer holds, is asked again later each time. A dripping peer costs some moments.
  */
 
 export interface SyncPlanOptions {
@@ -16,8 +19,10 @@ export interface SyncPlanOptions {
   /** Requests under way at once, and those to one peer. @default 6, 2 */
   maxRequests?: number
   requestsPerPeer?: number
-  /** A request older than this is given to another peer, too, in ms. @default 2000 */
+  /** A request older than this is given to another peer, too, in ms; the one that the tip waits for may be sooner. @default 2000 */
   slowMs?: number
+  /** Bytes of blocks above which an answer may end before its range does. @default 6 MiB */
+  answerBytes?: number
 }
 
 export interface PeerClaim {
@@ -38,8 +43,11 @@ export interface Delivered<T> {
   readonly bytes: number
 }
 
-/** `regressed`: claimed less than before. `empty`: had nothing of what it claims. `wrong`: what it gave does not verify. `failed`: no answer. */
-export type SyncFault = 'regressed' | 'empty' | 'wrong' | 'failed'
+/**
+ * `regressed`: claimed less than before. `empty`: had nothing of what it claims. `wrong`: what it gave does not verify. `failed`: no answer.
+ * `short`: ended an answer although the next block had room in it. `slow`: others gave what it was asked for first, and the tip waited for.
+ */
+export type SyncFault = 'regressed' | 'empty' | 'wrong' | 'failed' | 'short' | 'slow'
 
 export interface PeerProgress {
   peer: string
@@ -55,8 +63,13 @@ export interface PeerProgress {
 }
 
 interface Peer extends PeerProgress {
-  /** Times that it was left aside as a liar since it last delivered. */
+  /** Times that it was left aside as a liar. */
   lies: number
+  /** Times that it gave too little, or too late for the tip, and whole answers since: many of these make up for one of those. */
+  drips: number
+  whole: number
+  /** Where its last answer ended before its range did, and the bytes of it: whether it had to is known once the next block is. */
+  stopped: { height: number; bytes: number } | null
 }
 
 interface Range extends RangeRequest {
@@ -73,6 +86,12 @@ const FIRST_PAUSE_MS = 500
 const LONGEST_PAUSE_MS = 30_000
 const LIAR_MS = 60_000
 const LONGEST_LIAR_MS = 600_000
+/** Answers by whose times is told how long one takes, and the multiple and the least time that the tip waits for one, in ms. */
+const TIMED_ANSWERS = 16
+const PATIENCE = 4
+const LEAST_PATIENCE_MS = 200
+/** Whole answers that make up for one that was short or late. */
+const WHOLE_FOR_ONE = 64
 /** Peers that are remembered: members, whom the ledger bounds. */
 const MAX_PEERS = 1_024
 
@@ -83,6 +102,8 @@ export class SyncPlan<T> {
   #ranges: Range[] = []
   #bytes = 0
   #tip = 0
+  /** Times that the last good answers took, in ms. */
+  readonly #answerMs: number[] = []
 
   constructor(options: SyncPlanOptions = {}) {
     this.#options = {
@@ -92,6 +113,7 @@ export class SyncPlan<T> {
       maxRequests: options.maxRequests ?? 6,
       requestsPerPeer: options.requestsPerPeer ?? 2,
       slowMs: options.slowMs ?? 2_000,
+      answerBytes: options.answerBytes ?? 6 * 1024 * 1024,
     }
   }
 
@@ -110,6 +132,9 @@ export class SyncPlan<T> {
         lastFault: null,
         asideUntilMs: null,
         lies: 0,
+        drips: 0,
+        whole: 0,
+        stopped: null,
       })
       return
     }
@@ -128,14 +153,28 @@ export class SyncPlan<T> {
   }
 
   /** The height up to which blocks are stored. */
-  tip(height: number): void {
+  tip(height: number, nowMs: number): void {
+    for (const peer of this.#peers.values()) this.#judgeStop(peer, height, nowMs)
     this.#tip = height
     for (const [at, { bytes }] of this.#buffer) {
       if (at > height) continue
       this.#buffer.delete(at)
       this.#bytes -= bytes
     }
-    this.#ranges = this.#ranges.filter(({ from, limit }) => from + limit - 1 > height)
+    const overtaken = this.#ranges.filter(({ from, limit }) => from + limit - 1 <= height)
+    this.#ranges = this.#ranges.filter(range => !overtaken.includes(range))
+    for (const { peer, sinceMs } of overtaken) {
+      const known = this.#peers.get(peer)
+      if (known !== undefined && nowMs - sinceMs >= this.#patienceMs()) this.#drip(known, 'slow', nowMs)
+    }
+  }
+
+  /** Whether a peer had to end its last answer where it did, by the block that came next. */
+  #judgeStop(peer: Peer, tip: number, nowMs: number): void {
+    if (peer.stopped === null || peer.stopped.height > tip) return
+    const next = this.#buffer.get(peer.stopped.height)
+    if (next !== undefined && peer.stopped.bytes + next.bytes <= this.#options.answerBytes) this.#drip(peer, 'short', nowMs)
+    peer.stopped = null
   }
 
   /** Requests to make now. */
@@ -147,7 +186,7 @@ export class SyncPlan<T> {
     const isFull = this.#bytes >= this.#options.maxBufferedBytes
     for (let height = this.#tip + 1; height <= end; ) {
       if (isFull && height > this.#tip + 1) break
-      if (this.#ranges.length >= this.#options.maxRequests + this.#slow(nowMs)) break
+      if (this.#ranges.length >= this.#options.maxRequests + this.#late(nowMs)) break
       if (this.#buffer.has(height) || this.#isAsked(height, nowMs)) {
         height++
         continue
@@ -187,15 +226,26 @@ export class SyncPlan<T> {
     return best?.peer
   }
 
-  #slow(nowMs: number): number {
-    return this.#ranges.filter(({ sinceMs }) => nowMs - sinceMs >= this.#options.slowMs).length
+  #late(nowMs: number): number {
+    return this.#ranges.filter(range => this.#isLate(range, nowMs)).length
+  }
+
+  /** Whether a request has taken so long that another peer is asked, too. */
+  #isLate({ from, limit, sinceMs }: Range, nowMs: number): boolean {
+    const isAtTip = this.#tip + 1 >= from && this.#tip + 1 < from + limit
+    return nowMs - sinceMs >= (isAtTip ? this.#patienceMs() : this.#options.slowMs)
+  }
+
+  /** How long the tip waits for an answer: some times as long as half of the last ones took at most. */
+  #patienceMs(): number {
+    if (this.#answerMs.length === 0) return this.#options.slowMs
+    const median = [...this.#answerMs].sort((a, b) => a - b)[this.#answerMs.length >> 1] as number
+    return Math.min(this.#options.slowMs, Math.max(LEAST_PATIENCE_MS, PATIENCE * median))
   }
 
   /** Whether a request for a height is under way that may still be waited for. */
   #isAsked(height: number, nowMs: number): boolean {
-    return this.#ranges.some(
-      ({ from, limit, sinceMs }) => height >= from && height < from + limit && nowMs - sinceMs < this.#options.slowMs,
-    )
+    return this.#ranges.some(range => height >= range.from && height < range.from + range.limit && !this.#isLate(range, nowMs))
   }
 
   /** What a peer answered: blocks of consecutive heights from `from` on, no more than were asked for. */
@@ -208,8 +258,16 @@ export class SyncPlan<T> {
       this.#aside(known, 'empty', nowMs)
       return
     }
-    known.failures = 0
     known.delivered += blocks.length
+    const bytes = blocks.reduce((sum, block) => sum + block.bytes, 0)
+    const isShort = blocks.length < range.limit
+    if (isShort) known.stopped = { height: from + blocks.length, bytes }
+    else if (++known.whole % WHOLE_FOR_ONE === 0 && known.drips > 0) known.drips--
+    known.failures = known.drips
+    if (!isShort || bytes >= this.#options.answerBytes / 2) {
+      this.#answerMs.push(nowMs - range.sinceMs)
+      if (this.#answerMs.length > TIMED_ANSWERS) this.#answerMs.shift()
+    }
     known.lastProgressMs = nowMs
     for (const [i, { block, bytes }] of blocks.entries()) {
       const height = from + i
@@ -267,7 +325,7 @@ export class SyncPlan<T> {
   }
 
   progress(nowMs: number): PeerProgress[] {
-    return [...this.#peers.values()].map(({ lies: _, ...peer }) => ({
+    return [...this.#peers.values()].map(({ lies: _lies, drips: _drips, whole: _whole, stopped: _stopped, ...peer }) => ({
       ...peer,
       asideUntilMs: isUsable(peer, nowMs) ? null : peer.asideUntilMs,
     }))
@@ -276,6 +334,16 @@ export class SyncPlan<T> {
   #take(peer: string, from: number): Range | undefined {
     const at = this.#ranges.findIndex(range => range.peer === peer && range.from === from)
     return at < 0 ? undefined : this.#ranges.splice(at, 1)[0]
+  }
+
+  /** Asks a peer later that holds up the tip; later each time, whatever it gives in between. */
+  #drip(peer: Peer, fault: 'short' | 'slow', nowMs: number): void {
+    peer.drips++
+    peer.whole = 0
+    peer.failures = Math.max(peer.failures, peer.drips)
+    peer.lastFault = fault
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** Math.min(peer.drips, 16))
+    peer.asideUntilMs = Math.max(peer.asideUntilMs ?? 0, nowMs + pause)
   }
 
   #aside(peer: Peer, fault: SyncFault, nowMs: number): void {

@@ -5,7 +5,7 @@ import { type Block, blockCodec, transactionsRoot } from '../ledger/block.ts'
 import { verifyCertificate } from '../ledger/certificate.ts'
 import { announcementCodec } from '../network/light-messages.ts'
 import type { Network } from '../network/network.ts'
-import { MAX_SYNC_RESPONSE, PROTOCOL } from '../network/protocols.ts'
+import { MAX_SYNC_RESPONSE, PROTOCOL, SYNC_ANSWER_BYTES } from '../network/protocols.ts'
 import { syncRequestCodec, syncResponseCodec } from '../network/validator-messages.ts'
 import type { Chain, ChainTip, CommittedBlock } from './chain.ts'
 import type { Proven } from './joining.ts'
@@ -67,7 +67,7 @@ export class SyncService {
   constructor(options: SyncOptions, dependencies: SyncDependencies) {
     this.#options = options
     this.#deps = dependencies
-    this.#plan = new SyncPlan(options.plan)
+    this.#plan = new SyncPlan({ answerBytes: SYNC_ANSWER_BYTES, ...options.plan })
     this.#now = dependencies.monotonic ?? (() => performance.now())
   }
 
@@ -229,7 +229,7 @@ export class SyncService {
       const block = await chain.store.block(height)
       if (block === undefined) break
       const bytes = blockCodec.encode(block)
-      if (blocks.length > 0 && size + bytes.length > MAX_SYNC_RESPONSE / 2) break
+      if (blocks.length > 0 && size + bytes.length > SYNC_ANSWER_BYTES) break
       blocks.push(bytes)
       size += bytes.length
     }
@@ -256,7 +256,7 @@ export class SyncService {
     const members = network.peers().filter(({ member, connected }) => member && connected)
     const names = new Set(members.map(({ networkKey }) => toHex(networkKey)))
     for (const { peer } of this.progress()) if (!names.has(peer)) this.#plan.gone(peer)
-    this.#plan.tip(chain.tip.header.height)
+    this.#plan.tip(chain.tip.header.height, this.#now())
     const asked = members.map(({ networkKey }) =>
       this.#track(async () => {
         const { height, base } = await peerStatus.ask(networkKey)
@@ -290,7 +290,7 @@ export class SyncService {
     const { signal } = this.#stop
     const start = chain.tip.header.height
     while (!signal.aborted) {
-      this.#plan.tip(chain.tip.header.height)
+      this.#plan.tip(chain.tip.header.height, this.#now())
       if (this.#plan.first() !== undefined) await this.#storeFetched()
       for (const range of this.#plan.next(this.#now())) void this.#track(async () => await this.#fetch(range))
       if (this.#plan.first() !== undefined) continue
@@ -335,7 +335,7 @@ export class SyncService {
     const { chain, network, logger, onSynced } = this.#deps
     const before = chain.tip.header.height
     for (let stored = 0; stored < TOLD_AFTER && !this.#stop.signal.aborted; stored++) {
-      this.#plan.tip(chain.tip.header.height)
+      this.#plan.tip(chain.tip.header.height, this.#now())
       const next = this.#plan.first()
       if (next === undefined) break
       try {
@@ -372,7 +372,7 @@ export class SyncService {
     )
     const tip = await join.run({ minGain: 1, weightOf: peer => powers.get(toHex(peer)) ?? 0, signal: this.#stop.signal })
     if (tip === undefined) return false
-    this.#plan.tip(tip.header.height)
+    this.#plan.tip(tip.header.height, this.#now())
     await onSynced(tip)
     return true
   }

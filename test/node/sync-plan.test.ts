@@ -25,7 +25,7 @@ test('ranges go to several peers at once, within the window and the bounds of ea
   assert.is(plan.first(), undefined)
   plan.delivered('a', 1, blocks(1, 10), 1)
   assert.is(plan.first()?.block, 1)
-  plan.tip(20)
+  plan.tip(20, 1)
   assert.equal(asked(plan.next(1)), ['a 51-60', 'b 61-70'])
 })
 
@@ -34,7 +34,7 @@ test('nobody is asked for what it does not claim, or has pruned', () => {
   assert.equal(asked(plan.next(0)), ['old 1-10', 'old 11-15', 'new 16-25', 'new 26-35'])
   assert.is(plan.isPruned(0), false)
   const pruned = planOf({ a: { height: 40, base: 12 }, b: { height: 3, base: 1 } })
-  pruned.tip(3)
+  pruned.tip(3, 0)
   assert.is(pruned.isPruned(0), true)
   assert.equal(
     pruned.next(0).map(({ from }) => from),
@@ -58,7 +58,7 @@ test('a slow peer loses its range to another, and its late answer is still good'
   plan.delivered('slow', 1, blocks(1, 3), 1600)
   plan.delivered('good', 1, blocks(1, 10), 1700)
   assert.is(plan.first()?.peer, 'slow')
-  plan.tip(3)
+  plan.tip(3, 1700)
   assert.is(plan.first()?.peer, 'good')
 })
 
@@ -116,7 +116,7 @@ test('what waits is bounded in bytes: then only the next height is asked for', (
 test('a liar with any claim stops nobody: the others bring the chain to its end', () =>
   property(random => {
     const height = 300
-    const plan = planOf({ liar: { height: 2 ** 40 }, a: { height }, b: { height } }, { slowMs: 100 })
+    const plan = planOf({ liar: { height: 2 ** 40 }, a: { height }, b: { height } }, { slowMs: 100, answerBytes: 0 })
     let tip = 0
     let now = 0
     const waiting: RangeRequest[] = []
@@ -142,10 +142,75 @@ test('a liar with any claim stops nobody: the others bring the chain to its end'
           break
         }
         tip++
-        plan.tip(tip)
+        plan.tip(tip, now)
       }
     }
     assert.is(tip, height)
   })())
+
+interface Supplier {
+  /** Time of an answer in ms, and blocks in it at most. */
+  ms: number
+  most: number
+}
+const HONEST: Supplier = { ms: 50, most: 64 }
+
+/** Time in ms until 20,000 blocks are here from these peers, by a clock that goes in steps of 10 ms. */
+function timeToSync(suppliers: Record<string, (request: number) => Supplier>): number {
+  const height = 20_000
+  const plan = new SyncPlan<number>()
+  for (const peer of Object.keys(suppliers)) plan.claim(peer, { height, base: 1 }, 0)
+  const due: (RangeRequest & { at: number; most: number })[] = []
+  let requests = 0
+  let tip = 0
+  for (let now = 0; now < 3_600_000; now += 10) {
+    for (const range of due.filter(({ at }) => at <= now)) {
+      due.splice(due.indexOf(range), 1)
+      plan.delivered(range.peer, range.from, blocks(range.from, Math.min(range.limit, range.most), 1000), now)
+    }
+    for (; plan.first() !== undefined; plan.tip(tip, now)) tip++
+    if (tip === height) return now
+    for (const range of plan.next(now)) {
+      const { ms, most } = (suppliers[range.peer] ?? (() => HONEST))(requests++)
+      due.push({ ...range, at: now + ms, most })
+    }
+  }
+  return Number.POSITIVE_INFINITY
+}
+
+const honest = { a: () => HONEST, b: () => HONEST, c: () => HONEST }
+const DRIPPERS: Record<string, (request: number) => Supplier> = {
+  'one block just before its range goes to another': () => ({ ms: 1900, most: 1 }),
+  'one block at once': () => ({ ms: 10, most: 1 }),
+  'all blocks, late': () => ({ ms: 1900, most: 64 }),
+  'one block, only now and then': request => (request % 8 < 4 ? HONEST : { ms: 1900, most: 1 }),
+  'all blocks, late now and then': request => (request % 8 < 4 ? HONEST : { ms: 1900, most: 64 }),
+  'late by less than others are asked for': () => ({ ms: 190, most: 64 }),
+}
+for (const [name, dripper] of Object.entries(DRIPPERS)) {
+  test(`a dripping peer, first in the list, costs a moment: ${name}`, () => {
+    const without = timeToSync(honest)
+    const beside = timeToSync({ dripper, ...honest })
+    assert.ok(beside <= 3 * without, `${beside} ms against ${without} ms`)
+    const alone = timeToSync({ dripper, a: () => HONEST })
+    assert.ok(alone <= 3 * timeToSync({ a: () => HONEST }), `${alone} ms beside one honest peer`)
+  })
+}
+
+test('who ends an answer for the sake of its size is not left aside', () => {
+  const plan = planOf({ a: { height: 30 } }, { answerBytes: 1000 })
+  plan.next(0)
+  plan.delivered('a', 1, blocks(1, 4, 200), 1)
+  plan.next(1)
+  plan.delivered('a', 5, blocks(5, 1, 900), 2)
+  plan.tip(5, 2)
+  assert.is(plan.progress(2)[0]?.lastFault, null)
+  plan.next(2)
+  plan.delivered('a', 6, blocks(6, 1, 10), 3)
+  plan.next(3)
+  plan.delivered('a', 7, blocks(7, 4, 10), 4)
+  plan.tip(10, 4)
+  assert.is(plan.progress(4)[0]?.lastFault, 'short')
+})
 
 test.run()
