@@ -69,7 +69,12 @@ export class SnapshotInstaller {
       const { header } = headCodec.decode(openRecord(key, record))
       this.#newest = { header, hash: headerHash(header) }
     }
-    this.#whole = (await this.#store.get(chainKey.tip())) !== undefined
+    const mark = await this.#store.get(chainKey.tip())
+    if (mark !== undefined) {
+      // A finished attempt whose chain was not taken, and headers above it since: not the chain of the newest header.
+      const { height, hash } = tipCodec.decode(openRecord(chainKey.tip(), mark))
+      this.#whole = height === this.#newest.header.height && equalBytes(hash, this.#newest.hash)
+    }
     const key = chainKey.installing()
     const record = await this.#store.get(key)
     if (record === undefined) return
@@ -84,7 +89,7 @@ export class SnapshotInstaller {
     return this.#newest
   }
 
-  /** Whether an earlier attempt finished here: the store holds a whole chain. */
+  /** Whether an earlier attempt finished here: the store holds a whole chain, up to the newest header. */
   get whole(): boolean {
     return this.#whole
   }
@@ -115,7 +120,7 @@ export class SnapshotInstaller {
       }
     } finally {
       await this.#store.batch(operations)
-      this.#newest = newest
+      this.#advance(newest)
     }
   }
 
@@ -132,6 +137,11 @@ export class SnapshotInstaller {
       operations.push(putSealed(chainKey.head(header.height), headCodec.encode(head)))
     }
     await this.#store.batch(operations)
+    this.#advance(newest)
+  }
+
+  #advance(newest: TrustedHeader): void {
+    if (newest.header.height > this.#newest.header.height) this.#whole = false
     this.#newest = newest
   }
 
@@ -153,17 +163,9 @@ export class SnapshotInstaller {
     this.#manifest = undefined
     this.#whole = false
     this.#present.clear()
-    for (const kind of [
-      KIND.installed,
-      KIND.leaf,
-      KIND.logItem,
-      KIND.logId,
-      KIND.body,
-      KIND.outcome,
-      KIND.transaction,
-      KIND.tip,
-      KIND.base,
-    ]) {
+    // First: what is half gone must not pass for a whole chain.
+    await this.#store.batch([{ type: 'del', key: chainKey.tip() }], { sync: true })
+    for (const kind of [KIND.installed, KIND.leaf, KIND.logItem, KIND.logId, KIND.body, KIND.outcome, KIND.transaction, KIND.base]) {
       let operations: StoreOperation[] = []
       for await (const [key] of this.#store.iterator(rangeOf(kind))) {
         operations.push({ type: 'del', key })

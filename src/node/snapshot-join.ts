@@ -94,6 +94,11 @@ export class SnapshotJoin {
         } catch (error) {
           signal.throwIfAborted()
           logger.warn({ height: offer.height, code: errorCode(error) }, 'a snapshot could not be installed')
+          if (errorCode(error) === 'store-corrupt') {
+            // The next attempt begins anew.
+            await generations.clearCandidate()
+            return undefined
+          }
           if (errorCode(error) !== 'wrong-snapshot') continue
           for (const peer of offer.peers) this.#deps.network.report(peer, 'lie')
           await installer.discard()

@@ -187,6 +187,44 @@ snapshots('what was gathered stays over a restart; the installed chain is whole,
   assert.is((await openChainStore((await ChainGenerations.open(reopened)).current, genesis)).tip().header.height, 21)
 })
 
+snapshots(
+  'a finished chain that was never taken is none any more once headers above it came; crashes change nothing in that',
+  async context => {
+    const from = await source(context)
+    const place = join(context.dir, 'joiner')
+    let store = await openLevelStore(place)
+    const again = async (): Promise<SnapshotInstaller> => {
+      await store.close()
+      store = await openLevelStore(place)
+      return await SnapshotInstaller.open(store, genesis, rules)
+    }
+    const install = async (installer: SnapshotInstaller, { manifest, made, chain }: Source): Promise<void> => {
+      await installer.begin(manifest)
+      for (const index of installer.missing()) await installer.putChunk(index, (await made.chunk(manifest.height, index)) as Uint8Array)
+      await copyBlocks(installer, chain)
+      await installer.finish()
+    }
+    const first = await SnapshotInstaller.open(store, genesis, rules)
+    await copyHeads(first, from.chain)
+    await install(first, from)
+    // The first crash, before the chain is taken; and a newer snapshot, of which the second crash leaves the headers alone.
+    const second = await again()
+    assert.is(second.whole, true)
+    await grow(from.chain, 2, seededRandom(4))
+    await copyHeads(second, from.chain)
+    assert.is(second.whole, false)
+    const third = await again()
+    assert.is(third.newest.header.height, 22)
+    assert.is(third.whole, false)
+    const { header, hash, tree } = from.chain.tip()
+    const newer = await from.made.write({ height: header.height, block: hash, tree, logItems: from.chain.allLogItems() }, { signal })
+    await install(third, { ...from, manifest: newer })
+    assert.is((await again()).whole, true)
+    assert.equal((await openChainStore(store, genesis)).tip().hash, hash)
+    await store.close()
+  },
+)
+
 snapshots('a chunk of another snapshot, and blocks that are not those of their headers, are refused', async context => {
   const from = await source(context)
   const store = await openLevelStore(join(context.dir, 'joiner'))
