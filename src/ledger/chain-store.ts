@@ -82,6 +82,7 @@ export class ChainStore {
   /** The newest trees by height. In memory only: after a restart, state is provable at the tip alone until blocks follow. */
   readonly #trees = new Map<number, StateTree>()
   #commit: Promise<void> | undefined
+  #retired = false
 
   /** @internal Use {@link openChainStore}. */
   constructor(store: KeyValueStore, tip: ChainTip, base: number) {
@@ -93,6 +94,22 @@ export class ChainStore {
 
   tip(): ChainTip {
     return this.#tip
+  }
+
+  /** Another chain took this one's place, and its records are about to go: reads fail from now on, those under way included. */
+  retire(): void {
+    this.#retired = true
+  }
+
+  /** Runs a read. @throws EpioneError `chain-replaced` where records may have gone meanwhile */
+  async #reading<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      const found = await read()
+      if (!this.#retired) return found
+    } catch (error) {
+      if (!this.#retired) throw error
+    }
+    throw replaced()
   }
 
   /** Lowest height above genesis whose transactions and receipts are kept; headers and certificates are kept of all. */
@@ -143,17 +160,19 @@ export class ChainStore {
     if (!equalBytes(tree.root, header.stateRoot)) refuse('its state has another root')
   }
 
-  /** The block at a height; undefined above the tip. @throws EpioneError `pruned` below the base */
+  /** The block at a height; undefined above the tip. @throws EpioneError `pruned` below the base; as all reads `chain-replaced` */
   async block(height: number): Promise<Block | undefined> {
-    const [head, body] = await Promise.all([this.header(height), this.#body(height)])
-    if (head === undefined || body === undefined) return undefined
-    return { header: head.header, transactions: body.transactions, certificate: head.certificate }
+    return await this.#reading(async () => {
+      const [head, body] = await Promise.all([this.header(height), this.#body(height)])
+      if (head === undefined || body === undefined) return undefined
+      return { header: head.header, transactions: body.transactions, certificate: head.certificate }
+    })
   }
 
   /** Header and certificate at a height (null at genesis); undefined above the tip. */
   async header(height: number): Promise<{ header: Header; certificate: Certificate | null } | undefined> {
     if (!this.#holds(height)) return undefined
-    return headCodec.decode(await this.#record(height, chainKey.head(height)))
+    return await this.#reading(async () => headCodec.decode(await this.#record(height, chainKey.head(height))))
   }
 
   /**
@@ -161,6 +180,10 @@ export class ChainStore {
    * kept holds it.
    */
   async receipt(transactionId: Uint8Array): Promise<{ height: number; index: number; receipt: Uint8Array } | undefined> {
+    return await this.#reading(async () => await this.#receipt(transactionId))
+  }
+
+  async #receipt(transactionId: Uint8Array): Promise<{ height: number; index: number; receipt: Uint8Array } | undefined> {
     const record = await this.#store.get(chainKey.transaction(transactionId))
     if (record === undefined) return undefined
     const { height, index } = decodePlace(record) ?? { height: 0, index: 0 }
@@ -176,7 +199,7 @@ export class ChainStore {
 
   /** Encoded receipts of a height, in order; none above the tip. @throws EpioneError `pruned` below the base */
   async receipts(height: number): Promise<Uint8Array[]> {
-    return (await this.#outcome(height))?.receipts ?? []
+    return await this.#reading(async () => (await this.#outcome(height))?.receipts ?? [])
   }
 
   /** State after a height, for the last PROVABLE_ROOTS heights since the store was opened. */
@@ -196,29 +219,36 @@ export class ChainStore {
       if (head === undefined || head.header.time < sinceTimeMs) break
       first = height
     }
-    for (let height = first; height <= tip; height++) yield* (await this.#outcome(height))?.transactionIds ?? []
+    for (let height = first; height <= tip; height++) {
+      yield* await this.#reading(async () => (await this.#outcome(height))?.transactionIds ?? [])
+    }
   }
 
   /** Bodies of a log's items from an index on, in order: at most `limit`, and never more than 10,000. */
   async logItems(stream: Uint8Array, from: number, limit: number): Promise<Uint8Array[]> {
     if (stream.length < 1 || stream.length > MAX_STREAM_BYTES || limit < 1) return []
     const end = chainKey.logStreamEnd(stream)
-    const items: Uint8Array[] = []
     const range = { gte: chainKey.logItem(stream, from), lt: end, limit: Math.min(limit, MAX_LOG_PAGE) }
-    for await (const [key, record] of this.#store.iterator(range)) items.push(this.#open(this.#tip.header.height, key, record))
-    return items
+    return await this.#reading(async () => {
+      const items: Uint8Array[] = []
+      for await (const [key, record] of this.#store.iterator(range)) items.push(this.#open(this.#tip.header.height, key, record))
+      return items
+    })
   }
 
   /** Body of the log item with this id. */
   async logItemById(id: Uint8Array): Promise<Uint8Array | undefined> {
     const key = chainKey.logId(id)
-    if ((await this.#store.get(key)) === undefined) return undefined
-    const { height } = this.#tip.header
-    return await this.#record(height, await this.#record(height, key))
+    return await this.#reading(async () => {
+      if ((await this.#store.get(key)) === undefined) return undefined
+      const { height } = this.#tip.header
+      return await this.#record(height, await this.#record(height, key))
+    })
   }
 
   /** Items of all logs, by stream and position, as they were when the first was asked for. */
   async *allLogItems(): AsyncGenerator<{ stream: Uint8Array; index: number; body: Uint8Array }> {
+    if (this.#retired) throw replaced()
     for await (const [key, record] of this.#store.iterator(rangeOf(KIND.logItem))) {
       const stream = key.slice(2, 2 + (key[1] as number))
       const index = Number(new DataView(key.buffer, key.byteOffset + key.length - 8).getBigUint64(0))
@@ -292,6 +322,10 @@ export class ChainStore {
       throw storeCorrupt(height, 'a record is damaged', cause)
     }
   }
+}
+
+function replaced(): EpioneError {
+  return new EpioneError('chain-replaced', 'This node has just gone over to a newer chain, by a snapshot. Ask again.')
 }
 
 /** What is said of a block whose transactions and receipts are not kept any more. */

@@ -167,17 +167,20 @@ export class Chain {
   }
 
   /**
-   * Goes on with another chain of the same network: one that was made from a snapshot. `install` gives it, while no block is stored.
-   * @throws EpioneError `gap` where it does not stand above the tip
+   * Goes on with another chain of the same network: one that was made from a snapshot. No block is stored meanwhile. `open` gives it; once
+   * it is known to stand above the tip, `settle` makes it the one that the next start opens. Readers of the former one are told so.
+   * @throws EpioneError `gap` where it does not stand above the tip: nothing is settled then
    */
-  async replace(install: () => Promise<ChainStore>): Promise<ChainTip> {
+  async replace(open: () => Promise<ChainStore>, settle: () => Promise<void>): Promise<ChainTip> {
     return await this.#exclusive(async () => {
-      const store = await install()
+      const store = await open()
       const { header, hash, tree, certificate } = store.tip()
       if (header.height <= this.#tip.header.height) throw new EpioneError('gap', 'The snapshot does not stand above the tip.')
       const seen = await readSeen(store)
       const validators = validatorsAt(tree)
       await this.keepSet(validators.current)
+      await settle()
+      this.#store.retire()
       this.#store = store
       this.#seen = seen
       this.#tip = { header, hash, tree, certificate, validators }

@@ -199,11 +199,10 @@ export class SnapshotJoin {
   /** Opens the new chain, which checks all of it once more, and makes it the one that counts. */
   async #install(): Promise<ChainTip> {
     const { chain, generations, genesis, logger } = this.#deps
-    const tip = await chain.replace(async () => {
-      const store = await openChainStore(generations.candidate, genesis)
-      await generations.switchToCandidate()
-      return store
-    })
+    const tip = await chain.replace(
+      async () => await openChainStore(generations.candidate, genesis),
+      async () => await generations.switchToCandidate(),
+    )
     generations.clearFormer().catch((error: unknown) => logger.warn({ code: errorCode(error) }, 'the former chain was not cleared away'))
     return tip
   }

@@ -204,6 +204,8 @@ export class StorageService {
       try {
         if (!this.#stopped.signal.aborted) await task()
       } catch (error) {
+        // The chain was replaced by a snapshot meanwhile: there is nothing to keep up of the former one.
+        if (errorCode(error) === 'chain-replaced') return
         if (!this.#stopped.signal.aborted) this.#deps.logger.error({ code: errorCode(error) }, "the ledger's upkeep failed")
       }
     })

@@ -12,9 +12,16 @@ import { signingKeyFromSeed } from '../../src/crypto/signature.ts'
 import { ownerKeyHash } from '../../src/crypto/wallet.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import { chunkCodec } from '../../src/ledger/snapshot.ts'
-import { countersign, createTransaction, type Transaction, type TransactionContent } from '../../src/ledger/transaction.ts'
+import {
+  countersign,
+  createTransaction,
+  decodeTransaction,
+  type Transaction,
+  type TransactionContent,
+} from '../../src/ledger/transaction.ts'
 import { headsCodec, snapshotChunkCodec, snapshotListCodec } from '../../src/network/validator-messages.ts'
 import type { Chain } from '../../src/node/chain.ts'
+import { rejectsCode } from '../encoding/throws.ts'
 import { nodeKeys, seedOf } from './cluster.ts'
 import { certify, consensusKeys, createFolder, nextBlock, temporary } from './ledger-fixture.ts'
 import { but, forger, HEIGHT, joiner, type Source, source } from './snapshot-world.ts'
@@ -143,6 +150,61 @@ test('a stop before the last mark leaves the old chain, and the next attempt nee
   await using third = await joiner(`${place.dir}/joiner`)
   assert.is(third.chain.tip.header.height, HEIGHT)
   assert.is(third.chain.seen.has(from.last.id, from.chain.tip.header.time + 1), true)
+})
+
+test('a chain that meanwhile goes over the snapshot stays the one that counts, over a restart, too', async () => {
+  using place = temporary()
+  {
+    await using to = await joiner(`${place.dir}/joiner`)
+    const overtaking = but(from.honest, request => {
+      if (request.type !== 'blocks') return undefined
+      return (async () => {
+        for (let height = to.chain.tip.header.height + 1; height <= HEIGHT; height++) {
+          const block = await from.chain.store.block(height)
+          if (block !== undefined) await to.chain.accept(block)
+        }
+        await to.chain.accept(nextBlock(to.chain))
+        return await from.honest(request)
+      })()
+    })
+    assert.is(await to.run({ overtaking }), false)
+    assert.is(to.chain.tip.header.height, HEIGHT + 1)
+    assert.is((await to.chain.store.block(1))?.header.height, 1)
+  }
+  await using again = await joiner(`${place.dir}/joiner`)
+  assert.is(again.chain.tip.header.height, HEIGHT + 1)
+})
+
+test('who reads the former chain while it goes is told so, and neither that it is damaged nor that there is nothing', async () => {
+  using place = temporary()
+  await using to = await joiner(`${place.dir}/joiner`)
+  for (let height = 1; height <= 3; height++) {
+    const block = await from.chain.store.block(height)
+    if (block !== undefined) await to.chain.accept(block)
+  }
+  const { store } = to.chain
+  const id = (await store.block(1))?.transactions.map(bytes => decodeTransaction(bytes).id)[0] as Uint8Array
+  // A read that is under way when the chain is replaced.
+  const switchToCandidate = to.generations.switchToCandidate.bind(to.generations)
+  let early: Promise<unknown> | undefined
+  to.generations.switchToCandidate = async () => {
+    await switchToCandidate()
+    early = store.receipt(id)
+    early.catch(() => undefined)
+  }
+  assert.is(await to.run({ honest: from.honest }), true)
+  await rejectsCode(early as Promise<unknown>, 'chain-replaced')
+  const reads = [
+    () => store.header(2),
+    () => store.block(2),
+    () => store.receipt(id),
+    () => store.receipts(2),
+    () => store.logItems(stateKey.evidence(), 0, 1),
+    () => store.logItemById(id),
+    () => store.allLogItems().next(),
+  ]
+  for (const read of reads) await rejectsCode(read(), 'chain-replaced')
+  assert.is((await to.chain.store.header(2))?.header.height, 2)
 })
 
 test('a node with a chain of its own keeps its headers and takes the rest from others', async () => {
