@@ -112,6 +112,7 @@ export async function start(context: Context, options: StartOptions): Promise<vo
       bootstrap: config.bootstrap as readonly string[],
       voteDespiteLostLog: options.voteDespiteLostLog,
       quotaBytes: config.fragmentQuota as number,
+      maxStateLeaves: config.maxStateLeaves as number,
       limits: limitsOf(config),
       storage: {
         retainBlocks: config.retainBlocks as number,

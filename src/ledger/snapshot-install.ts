@@ -3,7 +3,7 @@
  * and the blocks of the hour before it, by which replays are told. All of it comes from peers and is checked here. What was
  * checked stays over a restart.
  */
-import { compareBytes, equalBytes } from '../encoding/bytes.ts'
+import { compareBytes, equalBytes, u32 } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { receiptsRoot, transactionsRoot } from './block.ts'
 import type { Certificate } from './certificate.ts'
@@ -47,6 +47,7 @@ export class SnapshotInstaller {
   #newest: TrustedHeader
   #manifest: SnapshotManifest | undefined
   #whole = false
+  #leaves = 0
   readonly #present = new Set<number>()
 
   private constructor(store: KeyValueStore, genesis: OpenChainStoreOptions, rules: LogRules, newest: TrustedHeader) {
@@ -80,7 +81,10 @@ export class SnapshotInstaller {
     if (record === undefined) return
     this.#manifest = manifestCodec.decode(openRecord(key, record))
     for (let index = 0; index < this.#manifest.chunks.length; index++) {
-      if ((await this.#store.get(chainKey.installedChunk(index))) !== undefined) this.#present.add(index)
+      const mark = await this.#store.get(chainKey.installedChunk(index))
+      if (mark === undefined) continue
+      this.#present.add(index)
+      this.#leaves += mark.length === 4 ? new DataView(mark.buffer, mark.byteOffset).getUint32(0) : 0
     }
   }
 
@@ -97,6 +101,11 @@ export class SnapshotInstaller {
   /** The snapshot whose chunks are being gathered. */
   get manifest(): SnapshotManifest | undefined {
     return this.#manifest
+  }
+
+  /** Leaves in the chunks that are here. */
+  get leaves(): number {
+    return this.#leaves
   }
 
   /** Chunks that are not here yet. */
@@ -162,6 +171,7 @@ export class SnapshotInstaller {
   async discard(): Promise<void> {
     this.#manifest = undefined
     this.#whole = false
+    this.#leaves = 0
     this.#present.clear()
     // First: what is half gone must not pass for a whole chain.
     await this.#store.batch([{ type: 'del', key: chainKey.tip() }], { sync: true })
@@ -187,16 +197,22 @@ export class SnapshotInstaller {
     if (wanted === undefined) throw new EpioneError('wrong-chunk', 'The snapshot has no such chunk.')
     if (!equalBytes(chunkHash(bytes), wanted)) throw new EpioneError('wrong-chunk', 'The chunk is not the one that the snapshot names.')
     if (this.#present.has(index)) return
-    const operations: StoreOperation[] = [{ type: 'put', key: chainKey.installedChunk(index), value: new Uint8Array(0) }]
+    const operations: StoreOperation[] = []
+    let count: number
     try {
       const { leaves, items } = chunkCodec.decode(bytes)
+      count = leaves.length
+      operations.push({ type: 'put', key: chainKey.installedChunk(index), value: u32(count) })
       for (const { key, value } of leaves) operations.push({ type: 'put', key: chainKey.leaf(key), value })
       for (const item of items) operations.push(...logOperations({ ...item, id: this.#rules.itemId(item.stream, item.body) }))
     } catch (cause) {
       throw wrongSnapshot('a chunk is malformed', cause)
     }
     await this.#store.batch(operations)
+    // Two peers may have given the same one at once.
+    if (this.#present.has(index)) return
     this.#present.add(index)
+    this.#leaves += count
   }
 
   /** Heights whose blocks are needed with their receipts: those within an hour of the snapshot's block, by which replays are told. */

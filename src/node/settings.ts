@@ -105,6 +105,13 @@ export const SETTINGS = {
     'EPIONE_SNAPSHOT_INTERVAL',
     'heights between two snapshots of the state, by which new nodes join without executing every block; 0 makes none',
   ),
+  maxStateLeaves: setting(
+    'count',
+    8_000_000,
+    '--max-state-leaves',
+    'EPIONE_MAX_STATE_LEAVES',
+    'leaves that the state of a snapshot may have to be joined by: the state is in memory, at about 400 bytes a leaf',
+  ),
   lightConnections: setting(
     'count',
     256,

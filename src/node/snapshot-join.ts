@@ -2,19 +2,21 @@
  * Joins the ledger by a snapshot: all headers, each verified by the certificates and validators along the way from genesis; the state
  * at one height in chunks from several peers; and the blocks of the hour before it, by which replays are told. What was verified stays
  * over a restart. Peers are believed nothing: who gives a wrong piece is reported, and so is everybody who offers a snapshot that
- * turns out to be wrong.
+ * turns out to be wrong. Until all of it is here that cannot be told, so what is fetched before is bounded: in bytes, in leaves, and, as
+ * long as there are other offers, in time.
  */
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../encoding/errors.ts'
 import type { ChainGenerations } from '../ledger/chain-generations.ts'
 import { type OpenChainStoreOptions, openChainStore } from '../ledger/chain-store.ts'
 import { type ValidatorSet, validatorSetHash } from '../ledger/header.ts'
-import { manifestCodec, manifestId, type SnapshotManifest } from '../ledger/snapshot.ts'
+import { MAX_CHUNK_BYTES, manifestCodec, manifestId, type SnapshotManifest } from '../ledger/snapshot.ts'
 import { type LogRules, SnapshotInstaller } from '../ledger/snapshot-install.ts'
 import type { Network } from '../network/network.ts'
 import { MAX_SNAPSHOT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import {
   headsCodec,
+  MAX_HEAD_SETS,
   MAX_HEADS,
   MAX_SYNC_BLOCKS,
   receiptBlocksCodec,
@@ -26,14 +28,33 @@ import {
 } from '../network/validator-messages.ts'
 import type { Chain, ChainTip } from './chain.ts'
 import type { Logger } from './logger.ts'
+import { gatherChunks, tooLarge } from './snapshot-chunks.ts'
+import { BLOCKS_BYTES, HEADS_BYTES, headBytes } from './snapshot-service.ts'
+import { SnapshotTurns } from './snapshot-turns.ts'
 
 const REQUEST_TIMEOUT_MS = 20_000
-/** A chunk that one peer does not give within this time is asked from another, too, in ms. */
-const SLOW_CHUNK_MS = 3_000
-/** Chunks asked from one peer at once. */
-const CHUNKS_PER_PEER = 2
-/** Failures in a row after which a peer is not asked any more in this attempt. */
-const MAX_FAILURES = 3
+/** How long a list of snapshots is waited for, in ms. */
+const LIST_TIMEOUT_MS = 5_000
+
+/** Heads or bytes below which an answer is short, as a part of what it might have had. */
+const SHORT_PART = 0.5
+/** How long one chunk may take on the average, in ms, after a time in which nothing is asked of the pace. */
+const CHUNK_MS = 5_000
+const GRACE_MS = 60_000
+const LONGEST_CHUNK_MS = 300_000
+
+export interface SnapshotJoinOptions {
+  /** Bytes that a snapshot may have on the disk. A longer one is refused before anything of it is fetched. */
+  maxBytes: number
+  /** Leaves that a state may have: it is in memory, at about 400 bytes a leaf. A snapshot is given up where it turns out to have more. */
+  maxLeaves: number
+  /** How long headers and blocks are waited for before another member is asked, in ms; longer where nobody gives them. @default 3000 */
+  patienceMs?: number
+  /** Pace of chunks below which another offer is tried, in ms a chunk; each time that none keeps it, half of it is enough. @default 5000 */
+  chunkMs?: number
+  /** Time before that is looked at, in ms. @default 60000 */
+  graceMs?: number
+}
 
 export interface SnapshotJoinDependencies {
   chain: Chain
@@ -65,11 +86,21 @@ export interface JoinProgress {
 }
 
 export class SnapshotJoin {
+  readonly #options: Required<SnapshotJoinOptions>
   readonly #deps: SnapshotJoinDependencies
   #progress: JoinProgress | null = null
+  #turns: SnapshotTurns
+  #chunkMs: number
 
-  constructor(dependencies: SnapshotJoinDependencies) {
+  constructor(options: SnapshotJoinOptions, dependencies: SnapshotJoinDependencies) {
+    this.#options = { patienceMs: 3_000, chunkMs: CHUNK_MS, graceMs: GRACE_MS, ...options }
     this.#deps = dependencies
+    this.#turns = this.#newTurns()
+    this.#chunkMs = this.#options.chunkMs
+  }
+
+  #newTurns(): SnapshotTurns {
+    return new SnapshotTurns({ patienceMs: this.#options.patienceMs, mostPatienceMs: REQUEST_TIMEOUT_MS })
   }
 
   /** How far the attempt is that is under way. */
@@ -86,14 +117,16 @@ export class SnapshotJoin {
     const { signal } = options
     const offers = await this.#offers(chain.tip.header.height + options.minGain, options.weightOf, signal)
     if (offers.length === 0) return undefined
+    this.#turns = this.#newTurns()
     const installer = await this.#open(generations, genesis, logRules)
     try {
-      for (const offer of offers) {
+      for (const [index, offer] of offers.entries()) {
         try {
-          return await this.#take(installer, offer, signal)
+          return await this.#take(installer, offer, { signal, isLast: index === offers.length - 1 })
         } catch (error) {
           signal.throwIfAborted()
-          logger.warn({ height: offer.height, code: errorCode(error) }, 'a snapshot could not be installed')
+          const reason = error instanceof EpioneError ? error.message : 'unknown'
+          logger.warn({ height: offer.height, code: errorCode(error), reason }, 'a snapshot could not be installed')
           if (errorCode(error) === 'store-corrupt') {
             // The next attempt begins anew.
             await generations.clearCandidate()
@@ -125,10 +158,10 @@ export class SnapshotJoin {
     return this.#deps.network.peers().flatMap(({ networkKey, member, connected }) => (member && connected ? [networkKey] : []))
   }
 
-  async #ask(peer: Uint8Array, request: SnapshotRequest, signal: AbortSignal): Promise<Uint8Array> {
+  async #ask(peer: Uint8Array, request: SnapshotRequest, signal: AbortSignal, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Uint8Array> {
     return await this.#deps.network.request(peer, PROTOCOL.snapshot, snapshotRequestCodec.encode(request), {
       signal,
-      timeoutMs: REQUEST_TIMEOUT_MS,
+      timeoutMs,
       maxResponse: MAX_SNAPSHOT_RESPONSE,
     })
   }
@@ -137,7 +170,7 @@ export class SnapshotJoin {
     const offers = new Map<string, Offer>()
     const lists = this.#members().map(async peer => {
       try {
-        const { snapshots } = snapshotListCodec.decode(await this.#ask(peer, { type: 'list', value: {} }, signal))
+        const { snapshots } = snapshotListCodec.decode(await this.#ask(peer, { type: 'list', value: {} }, signal, LIST_TIMEOUT_MS))
         for (const { height, id } of snapshots) {
           if (height < minHeight) continue
           const name = `${height} ${toHex(id)}`
@@ -163,7 +196,8 @@ export class SnapshotJoin {
     this.#deps.logger.debug({ peer: toHex(peer).slice(0, 8), code }, 'a peer did not help to join')
   }
 
-  async #take(installer: SnapshotInstaller, offer: Offer, signal: AbortSignal): Promise<ChainTip> {
+  async #take(installer: SnapshotInstaller, offer: Offer, options: { signal: AbortSignal; isLast: boolean }): Promise<ChainTip> {
+    const { signal } = options
     const { chain, logger } = this.#deps
     const startMs = performance.now()
     const report = (): void => {
@@ -179,12 +213,11 @@ export class SnapshotJoin {
     if (!isReady) {
       await this.#copyOwnHeads(installer, offer.height)
       while (installer.newest.header.height < offer.height) {
-        await this.#anybody(async peer => await this.#heads(installer, peer, offer.height, signal), signal)
+        await this.#anybody(async (peer, timeoutMs) => await this.#heads(installer, peer, offer.height, { signal, timeoutMs }), signal)
         report()
       }
-      const manifest = await this.#manifest(offer, signal)
-      await installer.begin(manifest)
-      await this.#chunks(installer, offer, report, signal)
+      await installer.begin(await this.#manifest(offer, signal))
+      await this.#chunks(installer, offer, { ...options, report })
       await this.#blocks(installer, signal)
       await installer.finish()
     }
@@ -207,17 +240,33 @@ export class SnapshotJoin {
     return tip
   }
 
-  /** Runs a step with one member after another until it succeeds. @throws EpioneError `unreachable` where it does with none */
-  async #anybody(step: (peer: Uint8Array) => Promise<void>, signal: AbortSignal, peers = this.#members()): Promise<void> {
-    for (const peer of peers) {
-      signal.throwIfAborted()
-      try {
-        return await step(peer)
-      } catch (error) {
+  /**
+   * Runs a step with one member after another until it succeeds; it says whether the member gave less than it could have.
+   * @throws EpioneError `unreachable` where it does with none
+   */
+  async #anybody(
+    step: (peer: Uint8Array, timeoutMs: number) => Promise<{ isShort: boolean }>,
+    signal: AbortSignal,
+    peers = this.#members(),
+  ): Promise<void> {
+    let isLate: boolean
+    do {
+      isLate = false
+      for (const peer of this.#turns.order(peers)) {
         signal.throwIfAborted()
-        this.#blame(peer, error)
+        const startMs = performance.now()
+        try {
+          const { isShort } = await step(peer, this.#turns.patienceMs)
+          this.#turns.gave(peer, { isShort, ms: performance.now() - startMs })
+          return
+        } catch (error) {
+          signal.throwIfAborted()
+          this.#turns.failed(peer)
+          this.#blame(peer, error)
+          isLate ||= errorCode(error) === 'timeout'
+        }
       }
-    }
+    } while (isLate && this.#turns.waitLonger())
     throw new EpioneError('unreachable', 'No member gives what is needed to join by a snapshot.')
   }
 
@@ -235,11 +284,16 @@ export class SnapshotJoin {
     }
   }
 
-  async #heads(installer: SnapshotInstaller, peer: Uint8Array, to: number, signal: AbortSignal): Promise<void> {
+  async #heads(
+    installer: SnapshotInstaller,
+    peer: Uint8Array,
+    to: number,
+    { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
+  ): Promise<{ isShort: boolean }> {
     const { chain } = this.#deps
     const from = installer.newest.header.height + 1
     const limit = Math.min(MAX_HEADS, to - from + 1)
-    const { heads, sets } = headsCodec.decode(await this.#ask(peer, { type: 'heads', value: { from, limit } }, signal))
+    const { heads, sets } = headsCodec.decode(await this.#ask(peer, { type: 'heads', value: { from, limit } }, signal, timeoutMs))
     if (heads.length === 0) throw new EpioneError('not-found', 'The peer does not have the headers of what it offers.')
     if (heads.length > limit) throw new MalformedError('the peer gives more headers than it was asked for')
     const shown = new Map<string, ValidatorSet>(sets.map(set => [toHex(validatorSetHash(set)), set]))
@@ -257,92 +311,89 @@ export class SnapshotJoin {
       for (const set of used) await chain.keepSet(set)
       used.clear()
     }
+    // What an honest member's answer may end for: the asked, its bytes, or the sets of validators beside the headers.
+    const bytes = heads.reduce((sum, { certificate }) => sum + headBytes(certificate), 0)
+    const setsUsed = new Set(heads.map(({ header }) => toHex(header.validatorsHash))).size
+    return { isShort: heads.length < limit && bytes < SHORT_PART * HEADS_BYTES && setsUsed < SHORT_PART * MAX_HEAD_SETS }
   }
 
   async #manifest(offer: Offer, signal: AbortSignal): Promise<SnapshotManifest> {
     let found: SnapshotManifest | undefined
     await this.#anybody(
-      async peer => {
-        const answer = await this.#ask(peer, { type: 'manifest', value: { height: offer.height } }, signal)
+      async (peer, timeoutMs) => {
+        const answer = await this.#ask(peer, { type: 'manifest', value: { height: offer.height } }, signal, timeoutMs)
         const manifest = manifestCodec.decode(snapshotManifestCodec.decode(answer).manifest)
         if (!equalBytes(manifestId(manifest), offer.id)) {
           throw new EpioneError('wrong-manifest', 'The peer gives another manifest than the one that it offered.')
         }
         found = manifest
+        return { isShort: false }
       },
       signal,
       offer.peers,
     )
-    return found as SnapshotManifest
+    const { chunks } = found as unknown as SnapshotManifest
+    // All but the last are full.
+    const bytes = (chunks.length - 1) * MAX_CHUNK_BYTES
+    if (bytes > this.#options.maxBytes) {
+      throw tooLarge(`it takes about ${bytes} bytes of disk, and ${this.#options.maxBytes} may be used (--storage-quota)`)
+    }
+    return found as unknown as SnapshotManifest
   }
 
-  /** Gathers the chunks from all who offer the snapshot, a few from each at a time. */
-  async #chunks(installer: SnapshotInstaller, offer: Offer, report: () => void, signal: AbortSignal): Promise<void> {
-    const asked = new Map<number, number>()
-    const done = new AbortController()
-    const either = AbortSignal.any([signal, done.signal])
-    let broken: unknown
-    /** A chunk that nobody is asked for, or one that somebody is slow with. */
-    const pick = (): number | undefined => {
-      const now = performance.now()
-      const missing = installer.missing()
-      return missing.find(index => !asked.has(index)) ?? missing.find(index => now - (asked.get(index) ?? now) > SLOW_CHUNK_MS)
+  async #chunks(
+    installer: SnapshotInstaller,
+    { height, peers }: Offer,
+    { signal, isLast, report }: { signal: AbortSignal; isLast: boolean; report: () => void },
+  ): Promise<void> {
+    const { maxLeaves, graceMs } = this.#options
+    try {
+      await gatherChunks(
+        { peers, maxLeaves, pace: isLast ? null : { graceMs, chunkMs: this.#chunkMs }, signal },
+        {
+          installer,
+          ask: async (peer, index, either) => {
+            const answer = await this.#ask(peer, { type: 'chunk', value: { height, index } }, either)
+            return snapshotChunkCodec.decode(answer).chunk
+          },
+          blame: (peer, error) => this.#blame(peer, error),
+          report,
+        },
+      )
+    } catch (error) {
+      if (errorCode(error) === 'snapshot-too-large') await installer.discard()
+      if (errorCode(error) === 'too-slow') this.#chunkMs = Math.min(LONGEST_CHUNK_MS, 2 * this.#chunkMs)
+      throw error
     }
-    const work = async (peer: Uint8Array): Promise<void> => {
-      let failures = 0
-      while (failures < MAX_FAILURES && !either.aborted) {
-        const index = pick()
-        if (index === undefined) {
-          if (installer.missing().length === 0) return
-          await new Promise(resolve => setTimeout(resolve, 50))
-          continue
-        }
-        asked.set(index, performance.now())
-        try {
-          const answer = await this.#ask(peer, { type: 'chunk', value: { height: offer.height, index } }, either)
-          await installer.putChunk(index, snapshotChunkCodec.decode(answer).chunk)
-          failures = 0
-          report()
-          if (installer.missing().length === 0) done.abort()
-        } catch (error) {
-          asked.delete(index)
-          if (either.aborted) return
-          if (errorCode(error) === 'wrong-snapshot') {
-            broken = error
-            done.abort()
-            return
-          }
-          this.#blame(peer, error)
-          failures = errorCode(error) === 'wrong-chunk' ? MAX_FAILURES : failures + 1
-        }
-      }
-    }
-    report()
-    await Promise.all(offer.peers.flatMap(peer => Array.from({ length: CHUNKS_PER_PEER }, async () => await work(peer))))
-    signal.throwIfAborted()
-    if (broken !== undefined) throw broken
-    if (installer.missing().length > 0) throw new EpioneError('unreachable', 'Nobody gives the rest of the snapshot.')
   }
 
   /** Blocks with receipts of the hour before the snapshot, in order. */
   async #blocks(installer: SnapshotInstaller, signal: AbortSignal): Promise<void> {
     const { from, to } = await installer.neededBlocks()
     let next = from
+    /** Where an answer ended before all that was asked for, its bytes, and whose it was. */
+    let stopped: { height: number; bytes: number; peer: Uint8Array } | undefined
     while (next <= to) {
       if (await installer.hasBlock(next)) {
         next++
         continue
       }
-      await this.#anybody(async peer => {
+      await this.#anybody(async (peer, timeoutMs) => {
         const limit = Math.min(MAX_SYNC_BLOCKS, to - next + 1)
-        const answer = await this.#ask(peer, { type: 'blocks', value: { from: next, limit } }, signal)
+        const answer = await this.#ask(peer, { type: 'blocks', value: { from: next, limit } }, signal, timeoutMs)
         const { blocks } = receiptBlocksCodec.decode(answer)
         if (blocks.length === 0) throw new EpioneError('not-found', 'The peer does not have these blocks.')
         if (blocks.length > limit) throw new MalformedError('the peer gives more blocks than it was asked for')
+        let bytes = 0
         for (const { transactions, receipts } of blocks) {
           await installer.putBlock(next, transactions, receipts)
+          const size = [...transactions, ...receipts].reduce((sum, each) => sum + each.length, 0)
+          if (stopped?.height === next && stopped.bytes + size <= BLOCKS_BYTES) this.#turns.wasShort(stopped.peer)
+          bytes += size
           next++
         }
+        stopped = blocks.length < limit ? { height: next, bytes, peer } : undefined
+        return { isShort: false }
       }, signal)
     }
   }

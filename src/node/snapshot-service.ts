@@ -1,6 +1,7 @@
 /** Hands snapshots, headers, and blocks with their receipts to members that join or that are far behind. */
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
+import type { Certificate } from '../ledger/certificate.ts'
 import type { ValidatorSet } from '../ledger/header.ts'
 import { manifestCodec, manifestId } from '../ledger/snapshot.ts'
 import type { SnapshotStore } from '../ledger/snapshot-store.ts'
@@ -22,8 +23,13 @@ import { servePeer } from './malformed.ts'
 
 const REQUEST_TIMEOUT_MS = 20_000
 /** Longest answers of headers and of blocks, in bytes; one block is always given whole. */
-const HEADS_BYTES = 4 * 1024 * 1024
-const BLOCKS_BYTES = 4 * 1024 * 1024
+export const HEADS_BYTES = 4 * 1024 * 1024
+export const BLOCKS_BYTES = 4 * 1024 * 1024
+
+/** Bytes that a header with its certificate counts for. */
+export function headBytes(certificate: Certificate): number {
+  return 512 + 112 * certificate.signatures.length
+}
 
 export interface SnapshotServiceDependencies {
   chain: Chain
@@ -93,7 +99,7 @@ export class SnapshotService {
         sets.set(name, set)
         size += 48 * set.validators.length
       }
-      size += 512 + 112 * certificate.signatures.length
+      size += headBytes(certificate)
       if (heads.length > 0 && size > HEADS_BYTES) break
       heads.push({ header, certificate })
     }

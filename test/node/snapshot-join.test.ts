@@ -11,7 +11,7 @@ import { SEALING_PUBLIC_KEY_LENGTH } from '../../src/crypto/sealing.ts'
 import { signingKeyFromSeed } from '../../src/crypto/signature.ts'
 import { ownerKeyHash } from '../../src/crypto/wallet.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
-import { chunkCodec } from '../../src/ledger/snapshot.ts'
+import { chunkCodec, MAX_CHUNKS, manifestCodec, manifestId } from '../../src/ledger/snapshot.ts'
 import {
   countersign,
   createTransaction,
@@ -19,12 +19,12 @@ import {
   type Transaction,
   type TransactionContent,
 } from '../../src/ledger/transaction.ts'
-import { headsCodec, snapshotChunkCodec, snapshotListCodec } from '../../src/network/validator-messages.ts'
+import { headsCodec, snapshotChunkCodec, snapshotListCodec, snapshotManifestCodec } from '../../src/network/validator-messages.ts'
 import type { Chain } from '../../src/node/chain.ts'
 import { rejectsCode } from '../encoding/throws.ts'
 import { nodeKeys, seedOf } from './cluster.ts'
 import { certify, consensusKeys, createFolder, nextBlock, temporary } from './ledger-fixture.ts'
-import { but, forger, HEIGHT, joiner, type Source, source } from './snapshot-world.ts'
+import { type Answer, but, forger, HEIGHT, type Joiner, joiner, type Source, source } from './snapshot-world.ts'
 
 const test = suite('snapshot join')
 const shared = temporary()
@@ -108,7 +108,11 @@ test('headers without a quorum and blocks that are not those of their headers ar
     return request.type === 'blocks' ? from.honest({ type: 'blocks', value: { from: 1, limit: 3 } }) : undefined
   })
   assert.is(await to.run({ liar, honest: from.honest }), true)
-  assert.ok(to.reports.length === 2 && to.reports.every(report => report === 'liar: lie'), to.reports.join())
+  assert.equal(to.reports, ['liar: lie'], 'it comes behind the others then')
+  await using second = await joiner(`${place.dir}/second`)
+  const withBlocks = but(from.honest, request => (request.type === 'heads' ? undefined : liar(request)))
+  assert.is(await second.run({ withBlocks }), false)
+  assert.equal([...new Set(second.reports)], ['withBlocks: lie'])
 })
 
 test('what was gathered stays: the next attempt asks for the rest alone', async () => {
@@ -274,6 +278,90 @@ test('a chain with a line in an access log and evidence against a validator is j
     assert.is(items.length, 1)
     assert.equal(items, await logs.chain.store.logItems(stream, 0, 10))
   }
+})
+
+/** A peer that gives one header and one block an answer. */
+const dripping = (): Answer =>
+  but(from.honest, request =>
+    request.type === 'heads' || request.type === 'blocks'
+      ? from.honest({ type: request.type, value: { from: request.value.from, limit: 1 } })
+      : undefined,
+  )
+const asks = (to: Joiner, line: string): number => to.asked.filter(each => each === line).length
+
+test('a peer that drips headers and blocks is asked for a few, wherever it stands in the list', async () => {
+  for (const isFirst of [true, false]) {
+    using place = temporary()
+    await using to = await joiner(`${place.dir}/joiner`)
+    const peers = isFirst ? { drip: dripping(), honest: from.honest } : { honest: from.honest, drip: dripping() }
+    assert.is(await to.run(peers), true)
+    assert.ok(asks(to, 'drip heads') <= 1 && asks(to, 'drip blocks') <= 1, to.asked.join(', '))
+    assert.equal(to.reports, [])
+  }
+})
+
+test('where all drip, an attempt ends soon; the next goes on where it stood', async () => {
+  using place = temporary()
+  await using to = await joiner(`${place.dir}/joiner`)
+  assert.is(await to.run({ a: dripping(), b: dripping() }), false)
+  assert.is(asks(to, 'a heads') + asks(to, 'b heads'), 6)
+  assert.equal(to.warnings, ['unreachable'])
+  assert.is(await to.run({ honest: from.honest }), true)
+})
+
+test('a peer that does not answer is waited for as long as others need, and where all are slow, longer', async () => {
+  using place = temporary()
+  await using to = await joiner(`${place.dir}/joiner`)
+  const silent = but(from.honest, request =>
+    request.type === 'heads' || request.type === 'blocks' ? new Promise(() => undefined) : undefined,
+  )
+  assert.is(await to.run({ silent, honest: from.honest }, {}, { patienceMs: 50 }), true)
+  assert.is(asks(to, 'silent heads') + asks(to, 'silent blocks'), 1)
+  await using second = await joiner(`${place.dir}/second`)
+  const slow = but(from.honest, (request, answer) =>
+    request.type === 'heads' ? new Promise(resolve => setTimeout(() => resolve(answer()), 150)) : undefined,
+  )
+  assert.is(await second.run({ slow }, {}, { patienceMs: 50 }), true)
+})
+
+test('a heavier offer whose chunks drip gives way to another, and holds up nobody for ever', async () => {
+  using place = temporary()
+  await using lying = await forger(from, `${place.dir}/forged`)
+  await using to = await joiner(`${place.dir}/joiner`)
+  const drip = but(lying.answer, request => (request.type === 'chunk' ? new Promise(() => undefined) : undefined))
+  const keepsAsking = { graceMs: 100, chunkMs: 10 }
+  // The first attempt finds it out; its requests are given up with it.
+  assert.is(await to.run({ drip, honest: from.honest }, { drip: 10 }, keepsAsking), true)
+  assert.equal(to.warnings, ['too-slow'])
+  assert.equal(to.chain.tip.hash, from.chain.tip.hash)
+})
+
+test('a snapshot that takes more disk or memory than this node may use is refused in so many words, and nobody is blamed', async () => {
+  using place = temporary()
+  await using to = await joiner(`${place.dir}/joiner`)
+  assert.is(await to.run({ honest: from.honest }, {}, { maxBytes: 2 ** 20 - 1 }), false)
+  assert.is(asks(to, 'honest chunk'), 0)
+  const leaves = from.chain.tip.tree.size
+  assert.is(await to.run({ honest: from.honest }, {}, { maxLeaves: leaves - 1 }), false)
+  assert.equal(to.warnings, ['snapshot-too-large', 'snapshot-too-large'])
+  assert.equal(to.reports, [])
+  assert.is(await to.run({ honest: from.honest }, {}, { maxLeaves: leaves }), true)
+})
+
+test('an offer that is too large costs nothing where a smaller one is', async () => {
+  using place = temporary()
+  await using to = await joiner(`${place.dir}/joiner`)
+  const manifest = { height: HEIGHT, block: from.chain.tip.hash, chunks: Array.from({ length: MAX_CHUNKS }, () => seedOf('chunk')) }
+  const liar = but(from.honest, request => {
+    if (request.type === 'list')
+      return Promise.resolve(snapshotListCodec.encode({ snapshots: [{ height: HEIGHT, id: manifestId(manifest) }] }))
+    return request.type === 'manifest'
+      ? Promise.resolve(snapshotManifestCodec.encode({ manifest: manifestCodec.encode(manifest) }))
+      : undefined
+  })
+  assert.is(await to.run({ liar, honest: from.honest }, { liar: 10 }), true)
+  assert.equal(to.warnings, ['snapshot-too-large'])
+  assert.is(asks(to, 'liar chunk'), 0)
 })
 
 test.run()

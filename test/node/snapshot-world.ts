@@ -3,6 +3,7 @@ import { nextLogHead } from '../../src/contracts/access-formats.ts'
 import { logHeads, logItemId } from '../../src/contracts/log-rules.ts'
 import { genesisChanges, genesisHeader } from '../../src/contracts/members.ts'
 import { equalBytes } from '../../src/encoding/bytes.ts'
+import { EpioneError } from '../../src/encoding/errors.ts'
 import { ChainGenerations } from '../../src/ledger/chain-generations.ts'
 import { openChainStore } from '../../src/ledger/chain-store.ts'
 import { openLevelStore } from '../../src/ledger/level-store.ts'
@@ -12,7 +13,8 @@ import type { Transaction } from '../../src/ledger/transaction.ts'
 import type { Network } from '../../src/network/network.ts'
 import { type SnapshotRequest, snapshotRequestCodec } from '../../src/network/validator-messages.ts'
 import { Chain } from '../../src/node/chain.ts'
-import { SnapshotJoin } from '../../src/node/snapshot-join.ts'
+import type { Logger } from '../../src/node/logger.ts'
+import { SnapshotJoin, type SnapshotJoinOptions } from '../../src/node/snapshot-join.ts'
 import { SnapshotService } from '../../src/node/snapshot-service.ts'
 import { genesisOf, nodeKeys } from './cluster.ts'
 import { createFolder, nextBlock, openTestChain, type TestChain } from './ledger-fixture.ts'
@@ -78,13 +80,30 @@ async function growFolders(chain: Chain): Promise<Transaction> {
   return last
 }
 
+/** An answer, unless its time or the signal is first. */
+async function withinTime(answer: Promise<Uint8Array>, signal: AbortSignal, timeoutMs: number): Promise<Uint8Array> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new EpioneError('timeout', 'The peer did not answer in time.')), timeoutMs)
+    signal.addEventListener('abort', () => reject(new EpioneError('aborted', 'It was given up.')))
+  })
+  late.catch(() => undefined)
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
 export interface Joiner extends AsyncDisposable {
   chain: Chain
   generations: ChainGenerations
   reports: string[]
   /** Requests by kind and peer. */
   asked: string[]
-  run(peers: Record<string, Answer>, weights?: Record<string, number>): Promise<boolean>
+  /** Codes of the warnings in the log. */
+  warnings: string[]
+  run(peers: Record<string, Answer>, weights?: Record<string, number>, options?: Partial<SnapshotJoinOptions>): Promise<boolean>
 }
 
 export async function joiner(dir: string): Promise<Joiner> {
@@ -93,27 +112,36 @@ export async function joiner(dir: string): Promise<Joiner> {
   const chain = await Chain.open(genesis, await openChainStore(generations.current, founding), root.sublevel('validator-sets'))
   const reports: string[] = []
   const asked: string[] = []
+  const warnings: string[] = []
   const silent = () => undefined
   return {
+    warnings,
     chain,
     generations,
     reports,
     asked,
-    run: async (peers, weights = {}) => {
+    run: async (peers, weights = {}, options = {}) => {
       const named = Object.entries(peers).map(([name, answer], index) => ({ name, answer, key: nodeKeys(index).network.publicKey }))
       const nameOf = (key: Uint8Array) => named.find(peer => equalBytes(peer.key, key)) as (typeof named)[number]
       const network = {
         peers: () => named.map(({ key }) => ({ networkKey: key, member: true, connected: true })),
         report: (peer: Uint8Array, offence: string) => reports.push(`${nameOf(peer).name}: ${offence}`),
-        request: async (key: Uint8Array, _protocol: string, bytes: Uint8Array) => {
+        request: async (
+          key: Uint8Array,
+          _protocol: string,
+          bytes: Uint8Array,
+          { signal, timeoutMs }: { signal: AbortSignal; timeoutMs: number },
+        ) => {
           const request = snapshotRequestCodec.decode(bytes)
           asked.push(`${nameOf(key).name} ${request.type}`)
           await new Promise(resolve => setImmediate(resolve))
-          return await nameOf(key).answer(request)
+          return await withinTime(nameOf(key).answer(request), signal, timeoutMs)
         },
       } as unknown as Network
-      const logger = { debug: silent, info: silent, warn: silent, error: silent }
-      const join = new SnapshotJoin({ chain, network, generations, genesis: founding, logRules, logger })
+      const warn = ({ code }: { code?: string }) => warnings.push(code ?? 'none')
+      const logger = { debug: silent, info: silent, warn, error: silent } as unknown as Logger
+      const bounds = { maxBytes: 2 ** 30, maxLeaves: 1_000_000, ...options }
+      const join = new SnapshotJoin(bounds, { chain, network, generations, genesis: founding, logRules, logger })
       const tip = await join.run({ minGain: 1, weightOf: key => weights[nameOf(key).name] ?? 1, signal })
       return tip !== undefined
     },
