@@ -33,7 +33,7 @@ export class SilentValidators {
     const { chain, directory, peerStatus, now } = this.#deps
     const { height } = chain.tip.header
     const validators = chain.tip.validators.next.validators
-    if (this.#counted.size > validators.length) this.#counted.clear()
+    if (this.#counted.size > validators.length) this.#forgetOthers(validators)
     return validators.some(({ publicKey }) => {
       const member = directory.byConsensusKey(publicKey)
       const through = (member && peerStatus.get(member.organisation.networkKey)?.silentThrough) ?? -1
@@ -44,5 +44,11 @@ export class SilentValidators {
       if (counted?.through !== through) this.#counted.set(name, { through, atMs: now() })
       return true
     })
+  }
+
+  /** Forgets keys without a seat; the others' times stay, or each change of validators would make them worth a lie again. */
+  #forgetOthers(validators: readonly { readonly publicKey: Uint8Array }[]): void {
+    const seated = new Set(validators.map(({ publicKey }) => toHex(publicKey)))
+    for (const name of this.#counted.keys()) if (!seated.has(name)) this.#counted.delete(name)
   }
 }
