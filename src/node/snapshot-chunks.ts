@@ -14,8 +14,8 @@ export interface GatherOptions {
   peers: readonly Uint8Array[]
   /** Leaves that all chunks may have together. */
   maxLeaves: number
-  /** Time that each chunk may take on the average, in ms, after some in which that is not looked at; null asks nothing. */
-  pace: { graceMs: number; chunkMs: number } | null
+  /** Time that each chunk may take on the average and all may take at most, in ms, after some in which that is not looked at. */
+  pace: { graceMs: number; chunkMs: number; mostMs: number }
   signal: AbortSignal
 }
 
@@ -85,8 +85,8 @@ export async function gatherChunks(options: GatherOptions, { installer, ask, bla
   report()
   checkLeaves()
   const timer = setInterval(() => {
-    if (pace !== null && performance.now() - startMs > pace.graceMs + gathered * pace.chunkMs) {
-      end(new EpioneError('too-slow', 'The snapshot comes more slowly than others may.'))
+    if (performance.now() - startMs > pace.graceMs + Math.min(pace.mostMs, gathered * pace.chunkMs)) {
+      end(new EpioneError('too-slow', 'The snapshot comes too slowly; what was fetched of it stays, unless another is taken.'))
     }
   }, LOOK_MS)
   try {

@@ -2,8 +2,8 @@
  * Joins the ledger by a snapshot: all headers, each verified by the certificates and validators along the way from genesis; the state
  * at one height in chunks from several peers; and the blocks of the hour before it, by which replays are told. What was verified stays
  * over a restart. Peers are believed nothing: who gives a wrong piece is reported, and so is everybody who offers a snapshot that
- * turns out to be wrong. Until all of it is here that cannot be told, so what is fetched before is bounded: in bytes, in leaves, and, as
- * long as there are other offers, in time.
+ * turns out to be wrong. Until all of it is here that cannot be told, so what is fetched before is bounded: in bytes, in leaves and in
+ * time, after which another offer is tried, or blocks are.
  */
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../encoding/errors.ts'
@@ -38,10 +38,13 @@ const LIST_TIMEOUT_MS = 5_000
 
 /** Heads or bytes below which an answer is short, as a part of what it might have had. */
 const SHORT_PART = 0.5
-/** How long one chunk may take on the average, in ms, after a time in which nothing is asked of the pace. */
+/** How long one chunk may take on the average and all may take, in ms, after a time in which nothing is asked of the pace. */
 const CHUNK_MS = 5_000
+const OFFER_MS = 600_000
 const GRACE_MS = 60_000
-const LONGEST_CHUNK_MS = 300_000
+/** The last offer has as many times of both; so has, up to the second figure, each that comes after one that was too slow. */
+const LAST_SLACK = 4
+const MAX_SLACK = 64
 
 export interface SnapshotJoinOptions {
   /** Bytes that a snapshot may have on the disk. A longer one is refused before anything of it is fetched. */
@@ -50,7 +53,7 @@ export interface SnapshotJoinOptions {
   maxLeaves: number
   /** How long headers and blocks are waited for before another member is asked, in ms; longer where nobody gives them. @default 3000 */
   patienceMs?: number
-  /** Pace of chunks below which another offer is tried, in ms a chunk; each time that none keeps it, half of it is enough. @default 5000 */
+  /** Pace of chunks below which an offer is given up, in ms a chunk; after each that was, half the pace is enough. @default 5000 */
   chunkMs?: number
   /** Time before that is looked at, in ms. @default 60000 */
   graceMs?: number
@@ -90,13 +93,12 @@ export class SnapshotJoin {
   readonly #deps: SnapshotJoinDependencies
   #progress: JoinProgress | null = null
   #turns: SnapshotTurns
-  #chunkMs: number
+  #slack = 1
 
   constructor(options: SnapshotJoinOptions, dependencies: SnapshotJoinDependencies) {
     this.#options = { patienceMs: 3_000, chunkMs: CHUNK_MS, graceMs: GRACE_MS, ...options }
     this.#deps = dependencies
     this.#turns = this.#newTurns()
-    this.#chunkMs = this.#options.chunkMs
   }
 
   #newTurns(): SnapshotTurns {
@@ -346,10 +348,11 @@ export class SnapshotJoin {
     { height, peers }: Offer,
     { signal, isLast, report }: { signal: AbortSignal; isLast: boolean; report: () => void },
   ): Promise<void> {
-    const { maxLeaves, graceMs } = this.#options
+    const { maxLeaves, graceMs, chunkMs } = this.#options
+    const slack = isLast ? LAST_SLACK * this.#slack : this.#slack
     try {
       await gatherChunks(
-        { peers, maxLeaves, pace: isLast ? null : { graceMs, chunkMs: this.#chunkMs }, signal },
+        { peers, maxLeaves, pace: { graceMs, chunkMs: slack * chunkMs, mostMs: slack * OFFER_MS }, signal },
         {
           installer,
           ask: async (peer, index, either) => {
@@ -362,7 +365,7 @@ export class SnapshotJoin {
       )
     } catch (error) {
       if (errorCode(error) === 'snapshot-too-large') await installer.discard()
-      if (errorCode(error) === 'too-slow') this.#chunkMs = Math.min(LONGEST_CHUNK_MS, 2 * this.#chunkMs)
+      if (errorCode(error) === 'too-slow') this.#slack = Math.min(MAX_SLACK, 2 * this.#slack)
       throw error
     }
   }
