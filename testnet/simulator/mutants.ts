@@ -21,7 +21,7 @@ export interface Mutant {
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the lock is ignored for a fresh proposal (line 23)',
-    seed: 2,
+    seed: 27,
     file: 'machine.ts',
     edits: [
       {
@@ -31,19 +31,8 @@ export const MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: 'the lock is ignored for a proposal with a polka (line 29)',
-    seed: 707,
-    file: 'machine.ts',
-    edits: [
-      {
-        find: 'input.valid && (state.lockedRound <= input.validRound || state.lockedValue === input.value)',
-        replace: 'input.valid',
-      },
-    ],
-  },
-  {
     name: 'a nil polka unlocks (line 44)',
-    seed: 538,
+    seed: 1594,
     file: 'machine.ts',
     edits: [
       {
@@ -55,7 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'nothing is locked at a polka (lines 37 to 39)',
-    seed: 2,
+    seed: 27,
     file: 'machine.ts',
     edits: [
       {
@@ -166,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a certificate counts one signer as often as it is named',
-    seed: 328,
+    seed: 343,
     file: 'votes.ts',
     edits: [
       {
@@ -188,7 +177,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the bodies of what is voted for are not kept',
-    seed: 53,
+    seed: 20,
     file: 'values.ts',
     edits: [
       {
@@ -221,7 +210,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the time of a fresh proposal is not judged',
-    seed: 4,
+    seed: 18,
     file: 'height.ts',
     edits: [
       {
@@ -243,7 +232,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'time may stand still from block to block',
-    seed: 21,
+    seed: 124,
     file: 'candidates.ts',
     edits: [
       {
@@ -277,7 +266,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'signatures are not checked',
-    seed: 322,
+    seed: 109,
     file: 'intake.ts',
     edits: [
       {
