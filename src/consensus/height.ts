@@ -346,6 +346,8 @@ export class HeightState {
         if (output.kind === 'precommit') this.#relayPolka(output.round)
         break
       case 'get-value':
+        // Locked by the guard on a value that this life does not know: what it would propose it would not vote for.
+        if (this.#machine.lockedValue !== null) break
         this.#emit({ type: 'get-value', height: this.height, round: output.round })
         break
       case 'propose': {

@@ -4,13 +4,16 @@
  * An entry is `length | synced | CRC-32C | payload`, three big-endian 32-bit numbers and the bytes; the checksum covers length,
  * synced and payload. `synced` is how many bytes of the file were known to be on disk when the entry was written. It tells the two kinds of
  * damage apart: bytes that were never synced may be lost at a crash, and that loses nothing that anybody was told; damage below
- * the `synced` of an entry that can still be read is corruption.
+ * the `synced` of an entry that can still be read is corruption. After each sync a mark is written, an entry that says no more than that: so
+ * that what was synced last is covered, too, wherever the process ended later than that, however it ended.
  */
 import { EpioneError } from '../encoding/errors.ts'
 import { crc32c } from './crc32c.ts'
 import type { DurableFile } from './disk.ts'
 
 const HEAD = 12
+/** Payload of a mark. */
+const MARK = Uint8Array.of(0)
 /** Longest payload of an entry, in bytes: the body of a batch. */
 export const MAX_WAL_ENTRY_BYTES = 2 * 1024 * 1024 + 4096
 /** Longest log, in bytes. Rounds grow longer linearly, so that honest traffic of one height does not come near it in months. */
@@ -21,6 +24,11 @@ export class WriteAheadLog {
   readonly #maxBytes: number
   #size: number
   #synced = 0
+  #unsynced = false
+  /** The sync begun last. Once one has failed nobody knows what is on disk, so that its failure stays. */
+  #syncing: Promise<void> = Promise.resolve()
+  /** Times that the log was emptied, or closed. */
+  #life = 0
 
   /** The log in a file, which is not read yet: {@link replay} comes first where it may hold something. */
   constructor(file: DurableFile, options: { maxBytes?: number } = {}) {
@@ -43,7 +51,7 @@ export class WriteAheadLog {
     while (offset < bytes.length) {
       const entry = entryAt(bytes, offset)
       if (entry === undefined) break
-      payloads.push(entry.payload)
+      if (!isMark(entry.payload)) payloads.push(entry.payload)
       offset += HEAD + entry.payload.length
     }
     if (offset < bytes.length) {
@@ -57,6 +65,8 @@ export class WriteAheadLog {
     }
     this.#size = offset
     this.#synced = 0
+    // What an earlier life wrote may not be on disk yet.
+    this.#unsynced = offset > 0
     return payloads
   }
 
@@ -67,6 +77,11 @@ export class WriteAheadLog {
 
   /** Writes an entry; it is on disk after the next {@link sync}. @throws EpioneError `wal-full` beyond the log's bound */
   append(payload: Uint8Array): void {
+    this.#append(payload)
+    this.#unsynced = true
+  }
+
+  #append(payload: Uint8Array): void {
     if (payload.length === 0 || payload.length > MAX_WAL_ENTRY_BYTES) {
       throw new EpioneError('wal-entry-size', `A log entry has 1 to ${MAX_WAL_ENTRY_BYTES} bytes.`, {
         metadata: { length: payload.length },
@@ -86,17 +101,30 @@ export class WriteAheadLog {
   }
 
   /** Settles once everything appended before the call is on disk. */
-  async sync(): Promise<void> {
+  sync(): Promise<void> {
+    if (this.#unsynced) {
+      this.#unsynced = false
+      this.#syncing = this.#flush()
+    }
+    return this.#syncing
+  }
+
+  async #flush(): Promise<void> {
     const size = this.#size
-    if (size === this.#synced) return
+    const life = this.#life
     await this.#file.sync()
-    this.#synced = size
+    // The log of another height has begun meanwhile, or the log was closed.
+    if (life !== this.#life) return
+    this.#synced = Math.max(this.#synced, size)
+    if (this.room > HEAD) this.#append(MARK)
   }
 
   /** As {@link sync}, at once: where a log begins, and nowhere else. */
   syncNow(): void {
     this.#file.syncNow()
+    this.#unsynced = false
     this.#synced = this.#size
+    this.#append(MARK)
   }
 
   /** Whether the file was not there before: its name outlives a crash, so that only a loss explains this later on. */
@@ -109,11 +137,18 @@ export class WriteAheadLog {
     this.#file.truncate(0)
     this.#size = 0
     this.#synced = 0
+    this.#unsynced = true
+    this.#life++
   }
 
   close(): void {
+    this.#life++
     this.#file.close()
   }
+}
+
+function isMark(payload: Uint8Array): boolean {
+  return payload.length === 1 && payload[0] === MARK[0]
 }
 
 /** What an entry at `offset` would say was synced when it was written. */

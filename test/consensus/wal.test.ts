@@ -57,6 +57,47 @@ test('what was appended is replayed in order, and more can follow', async ({ pat
   assert.equal(replay(path).payloads, [...entries(5), utf8('six')])
 })
 
+test('what was synced last is covered as well: no bit of it flips unseen, though nothing was appended after', async ({ path }) => {
+  await written(path, entries(3), [2])
+  const bytes = readFileSync(path)
+  const random = seeded(7)
+  const end = entries(3).reduce((sum, payload) => sum + 12 + payload.length, 0)
+  for (let i = 0; i < 60; i++) {
+    const flipped = Uint8Array.from(bytes)
+    const at = Math.floor(random() * end)
+    flipped[at]! ^= 1 << Math.floor(random() * 8)
+    writeFileSync(path, flipped)
+    assert.is(replay(path).code, 'wal-corrupt', `byte ${at}`)
+  }
+})
+
+test('whoever asks for a sync waits for the disk, also where another sync of the same entries is under way', async ({ path }) => {
+  const file = openNodeFile(path)
+  const flushed: Array<() => void> = []
+  const wal = new WriteAheadLog({
+    get created() {
+      return file.created
+    },
+    size: file.size,
+    read: length => file.read(length),
+    write: (at, bytes) => file.write(at, bytes),
+    truncate: length => file.truncate(length),
+    sync: () => new Promise<void>(resolve => flushed.push(resolve)),
+    syncNow: () => file.syncNow(),
+    close: () => file.close(),
+  })
+  wal.append(utf8('one'))
+  const done: string[] = []
+  const both = [wal.sync().then(() => done.push('first')), wal.sync().then(() => done.push('second'))]
+  for (let i = 0; i < 20; i++) await Promise.resolve()
+  assert.equal(done, [])
+  assert.is(flushed.length, 1)
+  flushed[0]?.()
+  await Promise.all(both)
+  assert.equal(done, ['first', 'second'])
+  wal.close()
+})
+
 test('an empty log replays to nothing', ({ path }) => {
   assert.equal(replay(path), { payloads: [], code: 'ok' })
 })

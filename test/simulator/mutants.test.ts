@@ -8,7 +8,7 @@ import { hunt, MUTANTS, mutated, pathOf } from '../../testnet/simulator/mutants.
 
 const ROOT = join(import.meta.dirname, '..', '..')
 /** Schedules in which a mutant must be found; those of the same seeds pass on the true sources. */
-const SCHEDULES = 300
+const SCHEDULES = 2_000
 
 const test = suite('planted defects')
 

@@ -141,7 +141,12 @@ export class Validator {
         directory: new Directory(chain),
         network: this.#network(life) as Network,
         peerStatus: this.#peerStatus() as PeerStatusService,
-        sync: () => ({ catchUp: () => this.catchUp(), announce: async () => undefined }) as unknown as SyncService,
+        sync: () =>
+          ({
+            catchUp: () => this.catchUp(),
+            announce: async () => undefined,
+            proven: () => ({ height: chain.tip.header.height, timeMs: chain.tip.header.time, missing: null }),
+          }) as unknown as SyncService,
         transactions: () => this.#transactions(life) as TransactionService,
         onEvidence: () => this.#world.failed(this, new Error('somebody signed twice')),
         logger: {

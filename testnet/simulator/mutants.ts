@@ -21,7 +21,7 @@ export interface Mutant {
 export const MUTANTS: readonly Mutant[] = [
   {
     name: 'the lock is ignored for a fresh proposal (line 23)',
-    seed: 27,
+    seed: 166,
     file: 'machine.ts',
     edits: [
       {
@@ -32,7 +32,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a nil polka unlocks (line 44)',
-    seed: 1594,
+    seed: 2801,
     file: 'machine.ts',
     edits: [
       {
@@ -44,7 +44,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'nothing is locked at a polka (lines 37 to 39)',
-    seed: 27,
+    seed: 166,
     file: 'machine.ts',
     edits: [
       {
@@ -55,7 +55,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the valid value is forgotten (lines 42 and 43)',
-    seed: 2,
+    seed: 34,
     file: 'machine.ts',
     edits: [
       {
@@ -143,7 +143,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a second vote of one sender counts, too',
-    seed: 97,
+    seed: 63,
     file: 'votes.ts',
     edits: [
       {
@@ -155,7 +155,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a certificate counts one signer as often as it is named',
-    seed: 343,
+    seed: 166,
     file: 'votes.ts',
     edits: [
       {
@@ -188,7 +188,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'the last votes of the guard are not given again after a crash',
-    seed: 870,
+    seed: 508,
     file: 'engine.ts',
     edits: [
       {
@@ -243,7 +243,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a polka of the past is taken on trust (line 28)',
-    seed: 410,
+    seed: 486,
     file: 'height.ts',
     edits: [
       {
@@ -266,7 +266,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'signatures are not checked',
-    seed: 109,
+    seed: 108,
     file: 'intake.ts',
     edits: [
       {
@@ -288,7 +288,7 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'timers do not grow with the round',
-    seed: 27,
+    seed: 249,
     file: 'height.ts',
     edits: [
       {

@@ -175,7 +175,9 @@ function faultsOf(random: SeededRandom, powers: readonly number[], goodAtMs: num
         faults.push({ type: 'crash', atMs, forMs, node, steps: random.int(0, 40), rot: mayFail && node === frail && random.chance(0.7) })
     }
   }
-  return faults
+  // After a power cut a node that never signed anything may have to keep silent for a height. One that lost its log beside it would be one too many.
+  const isDark = faults.some(({ type }) => type === 'blackout')
+  return faults.map(fault => (fault.type === 'crash' && isDark ? { ...fault, rot: false } : fault))
 }
 
 /** Two halves that do not hear each other: with liars in both, each may believe that it is the network. */

@@ -204,7 +204,8 @@ export const locks: readonly Scenario[] = [
     steps: [
       { in: { type: 'lock', round: 2, value: 'v@2' }, out: [], view: { lockedValue: 'v@2', lockedRound: 2 } },
       { in: { type: 'lock', round: 1, value: 'w@1' }, out: [dropped('known')] },
-      { in: precommits(3, null, 'ab'), out: [timer('propose', 0), { type: 'get-value', round: 3 }, timer('propose', 3)] },
+      // Its turn, and nothing to propose that it would vote for.
+      { in: precommits(3, null, 'ab'), out: [timer('propose', 0), timer('propose', 3)] },
       { in: precommits(4, null, 'ab'), out: [timer('propose', 4)] },
       { in: proposal('x@4', 4), out: [saysPrevote(4, null)] },
     ],
