@@ -19,11 +19,17 @@ import { folderAt } from './folder-facts.ts'
 import type { Logger } from './logger.ts'
 import { servePeer } from './malformed.ts'
 import { Mempool, type PooledBatch } from './mempool.ts'
+import { staggered } from './staggered.ts'
 
 /** How far a transaction's end may lie ahead of this node's clock: the ledger's hour, and some for clocks that differ. */
 const VALIDITY_SLACK_MS = 10_000
 /** How long a fetch of a missing batch may take from one peer, in ms. */
 const FETCH_TIMEOUT_MS = 2_000
+/**
+ * After which the next peer is asked as well, in ms. One that died without a word stays connected for some 15 s; were it waited
+ * for with each batch of a proposal, a validator that comes back and lacks many would miss round after round.
+ */
+const FETCH_PATIENCE_MS = 150
 /**
  * Missing batches of one block that are fetched at once. A peer serves 32; asked for more it refuses, and after an outage, when a
  * proposal names a hundred batches, the refusals would take longer than the round.
@@ -55,6 +61,8 @@ export class TransactionService {
   readonly #options: TransactionServiceOptions
   readonly #deps: TransactionServiceDependencies
   #channel: MemberChannel | undefined
+  /** Validators that were late with a batch, and have given none since: they are asked last. */
+  readonly #late = new Set<string>()
   #cutting = false
   #stopped = false
   #stopCommits: (() => void) | undefined
@@ -296,26 +304,43 @@ export class TransactionService {
   async #fetch(digest: Uint8Array, signal: AbortSignal): Promise<PooledBatch> {
     const { network } = this.#deps
     for (;;) {
-      for (const peer of network.peers().filter(({ validator, connected }) => validator && connected)) {
+      const peers = network.peers().filter(({ validator, connected }) => validator && connected)
+      const isLate = ({ networkKey }: { networkKey: Uint8Array }): number => Number(this.#late.has(toHex(networkKey)))
+      const attempts = peers
+        .sort((a, b) => isLate(a) - isLate(b))
+        .map(({ networkKey }) => ({
+          ask: async (over: AbortSignal) => await this.#fetchFrom(networkKey, digest, over),
+          late: () => void this.#late.add(toHex(networkKey)),
+        }))
+      try {
+        if (attempts.length > 0) return await staggered(attempts, { afterMs: FETCH_PATIENCE_MS, signal })
+      } catch {
         signal.throwIfAborted()
-        const held = this.pool.batch(digest)
-        if (held !== undefined) return held
-        try {
-          const request = batchRequestCodec.encode({ digest })
-          const answer = await network.request(peer.networkKey, PROTOCOL.batch, request, {
-            signal,
-            timeoutMs: FETCH_TIMEOUT_MS,
-            maxResponse: MAX_BATCH_RESPONSE,
-          })
-          const { batch } = batchResponseCodec.decode(answer)
-          if (!equalBytes(batchDigest(batch), digest)) throw new MalformedError('batch does not have the digest that was asked for')
-          return await this.#admit(batch)
-        } catch (error) {
-          if (error instanceof MalformedError) network.report(peer.networkKey, 'lie')
-        }
       }
       await new Promise<void>(resolve => setTimeout(resolve, 50))
       signal.throwIfAborted()
+      const held = this.pool.batch(digest)
+      if (held !== undefined) return held
+    }
+  }
+
+  async #fetchFrom(peer: Uint8Array, digest: Uint8Array, signal: AbortSignal): Promise<PooledBatch> {
+    const { network } = this.#deps
+    const held = this.pool.batch(digest)
+    if (held !== undefined) return held
+    try {
+      const answer = await network.request(peer, PROTOCOL.batch, batchRequestCodec.encode({ digest }), {
+        signal,
+        timeoutMs: FETCH_TIMEOUT_MS,
+        maxResponse: MAX_BATCH_RESPONSE,
+      })
+      const { batch } = batchResponseCodec.decode(answer)
+      if (!equalBytes(batchDigest(batch), digest)) throw new MalformedError('batch does not have the digest that was asked for')
+      this.#late.delete(toHex(peer))
+      return await this.#admit(batch)
+    } catch (error) {
+      if (error instanceof MalformedError) network.report(peer, 'lie')
+      throw error
     }
   }
 }

@@ -11,6 +11,8 @@ const test = suite('gathering batches')
 const COUNT = 128
 /** Requests of one peer that a node serves at once; more are refused. */
 const SERVED_AT_ONCE = 32
+/** Batches of one block that a node fetches at once. */
+const FETCHES_AT_ONCE = 16
 const author = nodeKeys(1)
 const chainId = new Uint8Array(32)
 
@@ -31,10 +33,14 @@ const batches = Array.from({ length: COUNT }, (_, i) => {
 })
 
 /** A service whose one peer holds all batches and refuses what it would refuse. */
-function service() {
+function service(options: { silent?: Uint8Array } = {}) {
   const held = new Map(batches.map(({ digest, bytes }) => [toHex(digest), bytes]))
-  const seen = { requests: 0, open: 0, refused: 0 }
-  const request = async (_peer: Uint8Array, _protocol: string, bytes: Uint8Array): Promise<Uint8Array> => {
+  const seen = { requests: 0, open: 0, refused: 0, unanswered: 0 }
+  const request = async (peer: Uint8Array, _protocol: string, bytes: Uint8Array): Promise<Uint8Array> => {
+    if (peer === options.silent) {
+      seen.unanswered++
+      return await new Promise(() => undefined)
+    }
     seen.requests++
     if (seen.open >= SERVED_AT_ONCE) {
       seen.refused++
@@ -50,7 +56,12 @@ function service() {
     chain: { chainId, tip: { header: { time: 0 }, validators: { current: set, next: set, decided: set } }, seen: { has: () => false } },
     directory: { byConsensusKey: () => ({ organisation: { networkKey: author.network.publicKey } }) },
     network: {
-      peers: () => [{ networkKey: author.network.publicKey, validator: true, connected: true }],
+      peers: () =>
+        [...(options.silent === undefined ? [] : [options.silent]), author.network.publicKey].map(networkKey => ({
+          networkKey,
+          validator: true,
+          connected: true,
+        })),
       request,
       report: () => undefined,
     },
@@ -70,6 +81,15 @@ test('a hundred missing batches come in order, and nobody is asked for more at o
     digests.map(digest => toHex(digest)),
   )
   assert.equal([seen.requests, seen.refused], [COUNT, 0])
+})
+
+test('a peer that never answers is passed over, and asked last from then on', async () => {
+  const { made, seen } = service({ silent: nodeKeys(2).network.publicKey })
+  const digests = batches.map(({ digest }) => digest)
+  const gathered = await made.gather(digests, { signal: AbortSignal.timeout(30_000) })
+  assert.is(gathered.length, COUNT)
+  // Each of the first fetches learns it for itself; none after them asks it again.
+  assert.ok(seen.unanswered <= FETCHES_AT_ONCE, `${seen.unanswered} fetches asked the silent peer`)
 })
 
 test('a gathering that is given up ends', async () => {
