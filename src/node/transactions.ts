@@ -35,6 +35,8 @@ const FETCH_PATIENCE_MS = 150
  * proposal names a hundred batches, the refusals would take longer than the round.
  */
 const FETCHES_AT_ONCE = 16
+/** After which a transaction is handed to the next validator as well, in ms: to have it twice does no harm. */
+const FORWARD_PATIENCE_MS = 500
 /** Pause before a node that does not validate hands its transactions on again, in ms. */
 const FORWARD_RETRY_MS = 500
 
@@ -61,10 +63,10 @@ export class TransactionService {
   readonly #options: TransactionServiceOptions
   readonly #deps: TransactionServiceDependencies
   #channel: MemberChannel | undefined
-  /** Validators that were late with a batch, and have given none since: they are asked last. */
+  /** Validators that were late with an answer, and have given none since: they are asked last. */
   readonly #late = new Set<string>()
   #cutting = false
-  #stopped = false
+  readonly #ended = new AbortController()
   #stopCommits: (() => void) | undefined
   #retry: NodeJS.Timeout | undefined
 
@@ -98,7 +100,7 @@ export class TransactionService {
   }
 
   stop(): void {
-    this.#stopped = true
+    this.#ended.abort(new EpioneError('stopped', 'The node stops.'))
     this.#stopCommits?.()
     if (this.#retry !== undefined) clearTimeout(this.#retry)
   }
@@ -155,6 +157,10 @@ export class TransactionService {
   async #signed(transaction: Transaction): Promise<boolean> {
     const checks = signatureChecks(transaction).map(check => verifySignatureAsync(check.publicKey, check.message, check.signature))
     return (await Promise.all(checks)).every(Boolean)
+  }
+
+  get #stopped(): boolean {
+    return this.#ended.signal.aborted
   }
 
   /** Cuts a batch at the end of this turn of the loop, so that what arrives together travels together. */
@@ -219,7 +225,6 @@ export class TransactionService {
   async #forward(): Promise<void> {
     const { network, logger } = this.#deps
     const waiting = this.pool.takeWaiting()
-    const validators = network.peers().filter(peer => peer.validator && peer.connected)
     for (const transaction of waiting) {
       // The ledger may have moved on since the transaction was taken.
       const code = admission(this.#deps.chain.tip.tree, transaction, this.#admissionInput(transaction))
@@ -227,17 +232,18 @@ export class TransactionService {
         logger.debug({ code }, 'a transaction that waited is no longer let in')
         continue
       }
-      let handed = false
-      for (const validator of validators) {
-        try {
-          const request = lightRequestCodec.encode({ type: 'submit', value: { transaction: transaction.bytes } })
-          await network.request(validator.networkKey, PROTOCOL.light, request, { timeoutMs: FETCH_TIMEOUT_MS, maxResponse: 1024 })
-          handed = true
-          break
-        } catch (error) {
-          logger.debug({ code: errorCode(error) }, 'a validator did not take a transaction')
-        }
-      }
+      const request = lightRequestCodec.encode({ type: 'submit', value: { transaction: transaction.bytes } })
+      const handed = await this.#askValidators(
+        async (peer, signal) =>
+          await network.request(peer, PROTOCOL.light, request, { signal, timeoutMs: FETCH_TIMEOUT_MS, maxResponse: 1024 }),
+        { afterMs: FORWARD_PATIENCE_MS, signal: this.#ended.signal },
+      ).then(
+        () => true,
+        (error: unknown) => {
+          logger.debug({ code: errorCode(error) }, 'no validator took a transaction')
+          return false
+        },
+      )
       if (!handed) this.#handBack(transaction)
     }
     if (this.pool.waiting > 0 && !this.#stopped) this.#retry = setTimeout(() => this.#schedule(), FORWARD_RETRY_MS)
@@ -302,18 +308,10 @@ export class TransactionService {
   }
 
   async #fetch(digest: Uint8Array, signal: AbortSignal): Promise<PooledBatch> {
-    const { network } = this.#deps
     for (;;) {
-      const peers = network.peers().filter(({ validator, connected }) => validator && connected)
-      const isLate = ({ networkKey }: { networkKey: Uint8Array }): number => Number(this.#late.has(toHex(networkKey)))
-      const attempts = peers
-        .sort((a, b) => isLate(a) - isLate(b))
-        .map(({ networkKey }) => ({
-          ask: async (over: AbortSignal) => await this.#fetchFrom(networkKey, digest, over),
-          late: () => void this.#late.add(toHex(networkKey)),
-        }))
       try {
-        if (attempts.length > 0) return await staggered(attempts, { afterMs: FETCH_PATIENCE_MS, signal })
+        const ask = async (peer: Uint8Array, over: AbortSignal): Promise<PooledBatch> => await this.#fetchFrom(peer, digest, over)
+        return await this.#askValidators(ask, { afterMs: FETCH_PATIENCE_MS, signal })
       } catch {
         signal.throwIfAborted()
       }
@@ -322,6 +320,28 @@ export class TransactionService {
       const held = this.pool.batch(digest)
       if (held !== undefined) return held
     }
+  }
+
+  /** Asks one connected validator after another, those last that were late before and have not answered since. */
+  async #askValidators<T>(
+    ask: (peer: Uint8Array, over: AbortSignal) => Promise<T>,
+    options: { afterMs: number; signal: AbortSignal },
+  ): Promise<T> {
+    const peers = this.#deps.network.peers().filter(({ validator, connected }) => validator && connected)
+    const rank = ({ networkKey }: { networkKey: Uint8Array }): number => Number(this.#late.has(toHex(networkKey)))
+    return await staggered(
+      peers
+        .sort((a, b) => rank(a) - rank(b))
+        .map(({ networkKey }) => ({
+          ask: async over => {
+            const answer = await ask(networkKey, over)
+            this.#late.delete(toHex(networkKey))
+            return answer
+          },
+          late: () => void this.#late.add(toHex(networkKey)),
+        })),
+      options,
+    )
   }
 
   async #fetchFrom(peer: Uint8Array, digest: Uint8Array, signal: AbortSignal): Promise<PooledBatch> {
@@ -336,7 +356,6 @@ export class TransactionService {
       })
       const { batch } = batchResponseCodec.decode(answer)
       if (!equalBytes(batchDigest(batch), digest)) throw new MalformedError('batch does not have the digest that was asked for')
-      this.#late.delete(toHex(peer))
       return await this.#admit(batch)
     } catch (error) {
       if (error instanceof MalformedError) network.report(peer, 'lie')
