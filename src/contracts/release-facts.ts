@@ -38,6 +38,15 @@ export function readSessionFacts(
   }
 }
 
+/** Whether a state holds the erasure mark of a version: nobody may release, take, rebuild or keep it then. */
+export function isErasedAt(
+  state: StateReader,
+  folderId: Uint8Array,
+  { salt, recordId, version }: { salt: Uint8Array; recordId: Uint8Array; version: number },
+): boolean {
+  return state.get(stateKey.erasure(folderId, erasureMark(salt, recordId, version))) !== undefined
+}
+
 /** Facts about a version at a state. `salt`, class and time are from what the author left with the custodian. */
 export function readVersionFacts(
   state: StateReader,
@@ -51,13 +60,13 @@ export function readVersionFacts(
     dataTime: number | null
   },
 ): VersionFacts {
-  const { folderId, submissionRoot, recordId, version, salt } = asked
+  const { folderId, submissionRoot, recordId, version } = asked
   return {
     anchor: read(state, anchorCodec, stateKey.submission(folderId, submissionRoot)),
     recordId,
     version,
     class: asked.class,
     dataTime: asked.dataTime,
-    isErased: state.get(stateKey.erasure(folderId, erasureMark(salt, recordId, version))) !== undefined,
+    isErased: isErasedAt(state, folderId, asked),
   }
 }

@@ -70,6 +70,8 @@ export const stateKey = {
   submissions: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.submission, folderId),
   /** Bound to the folder whose owner ordered it: who merely knows a version cannot erase it from another folder. */
   erasure: (folderId: Uint8Array, mark: Uint8Array): Uint8Array => key(NAMESPACE.erasure, folderId, mark),
+  /** All marks of a folder. */
+  erasures: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.erasure, folderId),
   consent: (folderId: Uint8Array, consentId: Uint8Array): Uint8Array => key(NAMESPACE.consent, folderId, consentId),
   /** All consents of a folder. */
   consents: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.consent, folderId),

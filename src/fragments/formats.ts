@@ -235,6 +235,30 @@ export function releaseReceiptBytes(receipt: ReleaseReceipt): Uint8Array {
   return concat(domain('release-receipt'), releaseReceiptCodec.encode(receipt))
 }
 
+/**
+ * A custodian's word that it holds nothing that a mark names, as of a height of the ledger: no fragment, no sealed key, no salt, nor a
+ * key at rest that opens an older copy of them.
+ */
+export const erasureReceiptCodec = codec(
+  struct({
+    chainId: hash32,
+    custodian: hash32,
+    folder: hash32,
+    mark: hash32,
+    /** Whether there was something to destroy. */
+    destroyed: bool,
+    /** Height of the ledger at which it holds. */
+    height: integer(),
+    /** Clock of the custodian, in ms. */
+    time: integer(),
+  }),
+  256,
+)
+export type ErasureReceipt = Infer<typeof erasureReceiptCodec>
+export function erasureReceiptBytes(receipt: ErasureReceipt): Uint8Array {
+  return concat(domain('erasure-receipt'), erasureReceiptCodec.encode(receipt))
+}
+
 /** Key in the DHT under which custodians announce a submission. */
 export function submissionLocator(root: Uint8Array): Uint8Array {
   return taggedHash('locate', root)

@@ -82,6 +82,12 @@ export class FragmentIndex {
     return this.#store.get(concat(DATA, root))
   }
 
+  /** Has the store write the files anew in which bytes of a fragment lie. */
+  async compactData(root: Uint8Array): Promise<void> {
+    const gte = concat(DATA, root)
+    await this.#store.compact({ gte, lt: concat(gte, Uint8Array.of(0)) })
+  }
+
   /** Packed leaf hashes of a fragment of several chunks. */
   leaves(root: Uint8Array): Promise<Uint8Array | undefined> {
     return this.#store.get(concat(LEAVES, root))

@@ -276,6 +276,36 @@ export class FragmentStore {
     })
   }
 
+  /**
+   * Takes a fragment from a submission, and deletes it where no other submission here brought it: whoever has a fragment of somebody
+   * else's in a submission of their own must not be able to destroy it. Gone from disk when it returns; returns whether it was deleted.
+   */
+  dropFragment(submissionRoot: Uint8Array, dispersalRoot: Uint8Array): Promise<boolean> {
+    return this.#exclusive(async () => {
+      const users = await this.#index.usedBy(dispersalRoot)
+      if (!users.some(user => equalBytes(user, submissionRoot))) return false
+      const isLast = users.length === 1
+      await this.#forget(isLast ? [dispersalRoot] : [], this.#index.unlink(submissionRoot, dispersalRoot))
+      return isLast
+    })
+  }
+
+  /**
+   * Has the key-value store give up what it still has of a deleted fragment that was kept in it: LevelDB keeps deleted bytes in its
+   * files until it compacts them. It costs the rewriting of the files around it.
+   */
+  async scour(dispersalRoot: Uint8Array): Promise<void> {
+    await this.#index.compactData(dispersalRoot)
+    const isGone = await this.#exclusive(async () => {
+      if (this.#index.fragment(dispersalRoot) !== undefined) return false
+      // What was written and deleted in one memory table can come to lie in one file, low down, which that compaction left as it is.
+      // Another deletion on top of it makes the next one write it anew.
+      await this.#index.write(this.#index.deleteFragment(dispersalRoot))
+      return true
+    })
+    if (isGone) await this.#index.compactData(dispersalRoot)
+  }
+
   /** Bytes and number of the fragments that are here; what is still arriving is not counted. */
   usage(): { bytes: number; fragments: number } {
     return { bytes: this.#bytes, fragments: this.#fragments }

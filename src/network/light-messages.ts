@@ -137,6 +137,9 @@ export const deskResponseCodec = codec(
 )
 export type DeskResponse = Infer<typeof deskResponseCodec>
 
+/** Most marks of one question about erasures. */
+export const MAX_ERASURE_MARKS = 256
+
 /** Messages about what custodians keep for a folder beside fragments. */
 export const folderRequestCodec = codec(
   tagged({
@@ -153,6 +156,13 @@ export const folderRequestCodec = codec(
     'get-wrap': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64) }),
     /** Asks for release receipts; signed by the owner. */
     releases: struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), from: integer(), limit: integer(256, 1) }),
+    /** Asks for erasure receipts of these marks; signed by the owner. */
+    erasures: struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      marks: list(hash32, MAX_ERASURE_MARKS, 1),
+    }),
   }),
   64 * 1024,
 )
@@ -172,4 +182,9 @@ export const wrapResponseCodec = codec(
 export const releasesResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(128 * 1024), signature: byteString(64, 64) }), 256), more: bool }),
   MAX_LIGHT_RESPONSE,
+)
+/** Receipts of those marks that are through here; whoever asks knows what is missing. */
+export const erasuresResponseCodec = codec(
+  struct({ receipts: list(struct({ receipt: byteString(256), signature: byteString(64, 64) }), MAX_ERASURE_MARKS) }),
+  128 * 1024,
 )

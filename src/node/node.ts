@@ -21,6 +21,8 @@ import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
 import { ConsensusService } from './consensus-service.ts'
+import { ErasureService } from './custodian/erasure.ts'
+import { ErasureReceipts } from './custodian/erasure-receipts.ts'
 import { ReleaseService } from './custodian/release.ts'
 import { CustodianService } from './custodian/service.ts'
 import { Submissions } from './custodian/submissions.ts'
@@ -267,13 +269,15 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   const snapshotService = new SnapshotService({ chain, network, snapshots })
 
   const identity = { custodian: keys.account, accountKey: keys.signing }
-  const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), now })
+  const receipts = new ErasureReceipts(identity, { chain, store: custodyDb.sublevel('erasures'), now })
+  const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), erasures: receipts, now })
+  const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
   const uploads = new UploadService(
     { ...identity, stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE) },
-    { chain, directory, fragments, submissions, logger, now },
+    { chain, directory, fragments, submissions, erasures, logger, now },
   )
   const releases = new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now })
-  const custodian = new CustodianService({ chain, network, fragments, submissions, uploads, releases, desk, logger, now })
+  const custodian = new CustodianService({ chain, network, fragments, submissions, uploads, releases, desk, erasures, logger, now })
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },

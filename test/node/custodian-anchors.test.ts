@@ -71,14 +71,16 @@ async function start(world: CustodianWorld, changes: Changes = {}): Promise<Cust
   const { fragments = world.fragments, submissions = world.submissions, announcements = new Announcements() } = changes
   const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 2 ** 30 }
   const now = (): number => clock.now
+  const erasures = world.erasures()
   const service = new CustodianService({
     chain,
     network: announcements.network,
     fragments,
     submissions,
-    uploads: new UploadService(identity, { chain, directory, fragments, submissions, logger, now }),
+    uploads: new UploadService(identity, { chain, directory, fragments, submissions, erasures, logger, now }),
     releases: new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now }),
     desk,
+    erasures,
     logger,
     now,
   })

@@ -68,10 +68,10 @@ test('a folder has so many grants that wait; those that the ledger shows make ro
   await rejectsCode(put(world, third), 'busy')
 
   // The count is the same after a restart, and after what ran out is gone.
-  const { chain, directory, keyring, custody, clock } = world
+  const { chain, directory, keyring, custody, receipts, clock } = world
   const restarted = new FolderDesk(
     { custodian: CUSTODIAN.account },
-    { chain, directory, keyring, store: custody.sublevel('folders'), now: () => clock.now },
+    { chain, directory, keyring, store: custody.sublevel('folders'), erasures: receipts, now: () => clock.now },
   )
   await restarted.start()
   await rejectsCode(put(world, third, restarted), 'busy')
@@ -88,7 +88,7 @@ test('a folder has so many grants that wait; those that the ledger shows make ro
 
 test('a write that fails gives its room back', async () => {
   await using world = await CustodianWorld.open()
-  const { chain, directory, keyring, custody, clock } = world
+  const { chain, directory, keyring, custody, receipts, clock } = world
   const level = custody.sublevel('folders')
   let fails = true
   const store = {
@@ -99,7 +99,10 @@ test('a write that fails gives its room back', async () => {
       await level.batch(...args)
     },
   } as typeof level
-  const desk = new FolderDesk({ custodian: CUSTODIAN.account }, { chain, directory, keyring, store, now: () => clock.now })
+  const desk = new FolderDesk(
+    { custodian: CUSTODIAN.account },
+    { chain, directory, keyring, store, erasures: receipts, now: () => clock.now },
+  )
   const grants = Array.from({ length: MOST + 1 }, (_, index) => grantOf(world, index))
   for (const grant of grants) {
     try {

@@ -271,7 +271,15 @@ test('whoever opens a stream and says nothing loses it after five seconds', asyn
   await using world = await CustodianWorld.open()
   const { chain, directory, fragments, submissions, logger, clock } = world
   const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 2 ** 20 }
-  const uploads = new UploadService(identity, { chain, directory, fragments, submissions, logger, now: () => clock.now })
+  const uploads = new UploadService(identity, {
+    chain,
+    directory,
+    fragments,
+    submissions,
+    erasures: world.erasures(),
+    logger,
+    now: () => clock.now,
+  })
   for (const server of [service(world), uploads]) {
     mock.timers.enable({ apis: ['setTimeout'] })
     try {
@@ -292,7 +300,15 @@ test('uploads at the same time do not share the room that is left', async () => 
   await using world = await CustodianWorld.open()
   const { chain, directory, fragments, submissions, logger, clock } = world
   const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 1000 }
-  const uploads = new UploadService(identity, { chain, directory, fragments, submissions, logger, now: () => clock.now })
+  const uploads = new UploadService(identity, {
+    chain,
+    directory,
+    fragments,
+    submissions,
+    erasures: world.erasures(),
+    logger,
+    now: () => clock.now,
+  })
   /** Begins an upload of which 600 bytes belong here; it waits for the versions until it is let go. */
   const start = (name: string) => {
     const { ticket, signature, index } = world.ticket(seedOf(name), 1200)

@@ -10,7 +10,7 @@ import type { SigningKey } from '../../src/crypto/signature.ts'
 import { folderSealingKey, ownerKey, ownerKeyHash } from '../../src/crypto/wallet.ts'
 import { equalBytes, utf8 } from '../../src/encoding/bytes.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
-import { disperseBytes, fragmentRootProof } from '../../src/fragments/dispersal.ts'
+import { type DispersedBytes, disperseBytes, fragmentRootProof } from '../../src/fragments/dispersal.ts'
 import {
   classCommitment,
   sealedKeyHash,
@@ -27,6 +27,8 @@ import type { KeyValueStore } from '../../src/ledger/store.ts'
 import { countersign, createTransaction, type TransactionContent } from '../../src/ledger/transaction.ts'
 import type { FrameChannel } from '../../src/network/frames.ts'
 import type { Chain } from '../../src/node/chain.ts'
+import { ErasureService } from '../../src/node/custodian/erasure.ts'
+import { ErasureReceipts } from '../../src/node/custodian/erasure-receipts.ts'
 import { type HeldVersion, Submissions } from '../../src/node/custodian/submissions.ts'
 import { FolderDesk } from '../../src/node/custodian/wraps.ts'
 import { custodiansAt, Directory } from '../../src/node/directory.ts'
@@ -39,7 +41,7 @@ export const HOUR = 3_600_000
 export const CUSTODIAN = nodeKeys(2)
 const CODE = { n: 4, k: 2 }
 /** Index of the fragments held here. */
-const INDEX = 1
+export const INDEX = 1
 const LABEL_SALT = seedOf('label salt')
 const wallet = walletOf('patient')
 export const owner = ownerKey(wallet.seed, 0)
@@ -58,6 +60,7 @@ export type ErrorCodes = unknown[]
 export interface Held {
   root: Uint8Array
   metas: VersionMeta[]
+  dispersed: DispersedBytes[]
 }
 
 export interface ReadSession {
@@ -68,6 +71,8 @@ export interface ReadSession {
 }
 
 export class CustodianWorld implements AsyncDisposable {
+  /** Where its files are: `custody`, `fragments`, `keyring.json`, and the ledger's. */
+  readonly dir: string
   readonly folder: Uint8Array
   readonly clock: { now: number }
   readonly errors: ErrorCodes = []
@@ -78,11 +83,20 @@ export class CustodianWorld implements AsyncDisposable {
   readonly custody: KeyValueStore
   readonly fragments: FragmentStore
   readonly submissions: Submissions
+  readonly receipts: ErasureReceipts
   readonly desk: FolderDesk
   readonly #close: () => Promise<void>
   #acts = 0
 
-  private constructor(chain: Chain, keyring: Keyring, custody: KeyValueStore, fragments: FragmentStore, close: () => Promise<void>) {
+  private constructor(
+    dir: string,
+    chain: Chain,
+    keyring: Keyring,
+    custody: KeyValueStore,
+    fragments: FragmentStore,
+    close: () => Promise<void>,
+  ) {
+    this.dir = dir
     this.chain = chain
     this.directory = new Directory(chain)
     this.keyring = keyring
@@ -93,10 +107,17 @@ export class CustodianWorld implements AsyncDisposable {
     const quiet = (): void => undefined
     this.logger = { debug: quiet, info: quiet, warn: quiet, error: fields => void this.errors.push((fields as { code?: unknown }).code) }
     this.submissions = new Submissions(custody.sublevel('submissions'), keyring)
-    this.desk = new FolderDesk(
-      { custodian: CUSTODIAN.account },
-      { chain, directory: this.directory, keyring, store: custody.sublevel('folders'), now: () => this.clock.now },
-    )
+    const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing }
+    const now = (): number => this.clock.now
+    this.receipts = new ErasureReceipts(identity, { chain, store: custody.sublevel('erasures'), now })
+    this.desk = new FolderDesk(identity, {
+      chain,
+      directory: this.directory,
+      keyring,
+      store: custody.sublevel('folders'),
+      erasures: this.receipts,
+      now,
+    })
     this.#close = close
   }
 
@@ -110,7 +131,7 @@ export class CustodianWorld implements AsyncDisposable {
       store: custody.sublevel('fragments'),
       quotaBytes: 2 ** 30,
     })
-    const world = new CustodianWorld(chain, keyring, custody, fragments, async () => {
+    const world = new CustodianWorld(place.dir, chain, keyring, custody, fragments, async () => {
       world.directory.stop()
       await fragments.close()
       await custody.close()
@@ -130,6 +151,12 @@ export class CustodianWorld implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#close()
+  }
+
+  /** What carries out erasures here, once it is started. */
+  erasures(): ErasureService {
+    const { chain, fragments, submissions, keyring, receipts, desk, logger } = this
+    return new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
   }
 
   /** A block with one act; the clock goes with the chain. */
@@ -208,7 +235,7 @@ export class CustodianWorld implements AsyncDisposable {
       stagedUntil,
     }
     await this.submissions.put(root, submission, versions)
-    return { root, metas }
+    return { root, metas, dispersed }
   }
 
   async anchor({ root }: Held): Promise<void> {

@@ -21,6 +21,7 @@ import {
   wrapResponseCodec,
 } from '../../src/network/light-messages.ts'
 import type { Chain } from '../../src/node/chain.ts'
+import { ErasureReceipts } from '../../src/node/custodian/erasure-receipts.ts'
 import { FolderDesk } from '../../src/node/custodian/wraps.ts'
 import { Directory } from '../../src/node/directory.ts'
 import { Keyring } from '../../src/node/keyring.ts'
@@ -57,7 +58,9 @@ async function world(dir: string): Promise<World> {
   const keyring = await Keyring.open(join(dir, 'keyring.json'), seedOf('master'))
   const clock = { now: chain.tip.header.time + 2000 }
   const start = async (): Promise<FolderDesk> => {
-    const deps = { chain, directory, keyring, store: store.sublevel('folders'), now: () => clock.now }
+    const now = (): number => clock.now
+    const erasures = new ErasureReceipts({ custodian, accountKey: nodeKeys(2).signing }, { chain, store: store.sublevel('erasures'), now })
+    const deps = { chain, directory, keyring, store: store.sublevel('folders'), erasures, now }
     const desk = new FolderDesk({ custodian }, deps)
     await desk.start()
     return desk

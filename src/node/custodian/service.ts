@@ -9,6 +9,7 @@ import { MAX_FRAGMENT_FRAME, MAX_LIGHT_RESPONSE, PROTOCOL } from '../../network/
 import type { Chain, CommittedBlock } from '../chain.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
+import type { ErasureService } from './erasure.ts'
 import type { ReleaseService } from './release.ts'
 import type { Submission, Submissions } from './submissions.ts'
 import type { UploadService } from './upload.ts'
@@ -31,6 +32,7 @@ export interface CustodianDependencies {
   uploads: UploadService
   releases: ReleaseService
   desk: FolderDesk
+  erasures: ErasureService
   logger: Logger
   now: () => number
 }
@@ -52,9 +54,11 @@ export class CustodianService {
   }
 
   async start(): Promise<void> {
-    const { chain, network, submissions, uploads, releases, desk } = this.#deps
+    const { chain, network, submissions, uploads, releases, desk, erasures } = this.#deps
     await submissions.start()
     await desk.start()
+    // Before anything is served: what lies here may be older than the ledger.
+    await erasures.start()
     const served = async <T>(peer: Uint8Array, serve: () => Promise<T>): Promise<T> => await servePeer(network, peer, serve)
     const limits = { maxFrame: MAX_FRAGMENT_FRAME, timeoutMs: IDLE_MS, maxStreams: MAX_STREAMS }
     await network.handleStream(PROTOCOL.upload, 'anyone', async channel => await served(channel.peer, () => uploads.serve(channel)), limits)
@@ -91,6 +95,7 @@ export class CustodianService {
     if (this.#timer !== undefined) clearInterval(this.#timer)
     await this.#work
     await this.#announcing
+    await this.#deps.erasures.stop()
   }
 
   /** Runs background work one piece after another. */

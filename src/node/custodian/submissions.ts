@@ -1,9 +1,9 @@
 /** What a custodian keeps of each submission beside fragments: who staged it, until when, and the versions' sealed keys and salts. */
 
 import { labelSchema } from '../../contracts/folders-formats.ts'
-import { concat, toHex, u32 } from '../../encoding/bytes.ts'
-import { bool, byteString, codec, hash32, type Infer, integer, list, struct } from '../../encoding/schema.ts'
-import { MAX_SUBMISSION_VERSIONS, versionMetaCodec, versionMetaSchema } from '../../fragments/formats.ts'
+import { concat, equalBytes, toHex, u32 } from '../../encoding/bytes.ts'
+import { bool, byteString, codec, hash32, type Infer, integer, list, struct, tagged } from '../../encoding/schema.ts'
+import { MAX_SUBMISSION_VERSIONS, versionLeafHash, versionMetaCodec, versionMetaSchema } from '../../fragments/formats.ts'
 import type { KeyValueStore, StoreOperation } from '../../ledger/store.ts'
 import type { Keyring } from '../keyring.ts'
 
@@ -36,10 +36,24 @@ const heldVersionCodec = codec(
 )
 export type HeldVersion = Infer<typeof heldVersionCodec>
 
-const sealedCodec = codec(byteString(heldVersionCodec.maxBytes + 64), heldVersionCodec.maxBytes + 128)
+/** A version on disk: sealed, or, once it is erased, the one hash that proofs of the others need. */
+const storedVersionCodec = codec(
+  tagged({ held: byteString(heldVersionCodec.maxBytes + 64), erased: struct({ leafHash: hash32 }) }),
+  heldVersionCodec.maxBytes + 128,
+)
 
 const SUBMISSION = Uint8Array.of(1)
 const VERSION = Uint8Array.of(2)
+/** Submissions by folder. */
+const BY_FOLDER = Uint8Array.of(3)
+const PRESENT = Uint8Array.of(1)
+
+/** A version to erase, and the bytes of its fragment that go with it. */
+export interface ErasedVersion {
+  readonly leaf: number
+  readonly leafHash: Uint8Array
+  readonly bytes: number
+}
 
 export class Submissions {
   readonly #store: KeyValueStore
@@ -92,38 +106,145 @@ export class Submissions {
 
   /** Writes a submission and all its versions at once, on disk when the promise settles. It takes the place of the same one before. */
   async put(root: Uint8Array, submission: Submission, versions: readonly HeldVersion[]): Promise<void> {
-    const before = await this.get(root)
-    const operations: StoreOperation[] = [{ type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(submission) }]
-    versions.forEach((version, leaf) => {
-      const key = this.#versionKey(root, leaf)
-      operations.push({ type: 'put', key, value: sealedCodec.encode(this.#keyring.seal(heldVersionCodec.encode(version), key)) })
+    const { folder } = submission
+    await this.#keyring.within(folder, async () => {
+      const before = await this.get(root)
+      const operations: StoreOperation[] = [
+        { type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(submission) },
+        { type: 'put', key: concat(BY_FOLDER, folder, root), value: PRESENT },
+      ]
+      versions.forEach((version, leaf) => {
+        const key = this.#versionKey(root, leaf)
+        const held = this.#keyring.seal(folder, heldVersionCodec.encode(version), key)
+        operations.push({ type: 'put', key, value: storedVersionCodec.encode({ type: 'held', value: held }) })
+      })
+      await this.#store.batch(operations, { sync: true })
+      if (before !== undefined && !before.anchored) this.#count(before, -1)
+      if (!submission.anchored) this.#count(submission, 1)
     })
-    await this.#store.batch(operations, { sync: true })
-    if (before !== undefined && !before.anchored) this.#count(before, -1)
-    if (!submission.anchored) this.#count(submission, 1)
   }
 
   async markAnchored(root: Uint8Array): Promise<Submission | undefined> {
-    const submission = await this.get(root)
-    if (submission === undefined || submission.anchored) return submission
-    const anchored = { ...submission, anchored: true }
-    await this.#store.batch([{ type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(anchored) }], { sync: true })
-    this.#count(submission, -1)
-    return anchored
+    return await this.#change(root, async submission => {
+      if (submission.anchored) return submission
+      const anchored = { ...submission, anchored: true }
+      await this.#store.batch([{ type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(anchored) }], { sync: true })
+      this.#count(submission, -1)
+      return anchored
+    })
   }
 
-  /** One version; undefined where it is not held. @throws EpioneError `forgotten` */
+  /** Runs a change of a submission that is held, after those before it. */
+  async #change<T>(root: Uint8Array, change: (submission: Submission) => Promise<T>): Promise<T | undefined> {
+    const known = await this.get(root)
+    if (known === undefined) return undefined
+    return await this.#keyring.within(known.folder, async () => {
+      const submission = await this.get(root)
+      return submission === undefined ? undefined : await change(submission)
+    })
+  }
+
+  /** One version; undefined where it is not held, or erased. @throws EpioneError `forgotten` */
   async version(root: Uint8Array, leaf: number): Promise<HeldVersion | undefined> {
     const key = this.#versionKey(root, leaf)
     const bytes = await this.#store.get(key)
-    return bytes === undefined ? undefined : heldVersionCodec.decode(this.#keyring.open(sealedCodec.decode(bytes), key))
+    const stored = bytes === undefined ? undefined : storedVersionCodec.decode(bytes)
+    return stored?.type === 'held' ? heldVersionCodec.decode(this.#keyring.open(stored.value, key)) : undefined
   }
 
-  async delete(root: Uint8Array, submission: Submission): Promise<void> {
-    const operations: StoreOperation[] = [{ type: 'del', key: concat(SUBMISSION, root) }]
-    for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
-    await this.#store.batch(operations, { sync: true })
-    if (!submission.anchored) this.#count(submission, -1)
+  /** Whether a version was held here and is erased: not to be audited, nor rebuilt. */
+  async isErased(root: Uint8Array, leaf: number): Promise<boolean> {
+    const bytes = await this.#store.get(this.#versionKey(root, leaf))
+    return bytes !== undefined && storedVersionCodec.decode(bytes).type === 'erased'
+  }
+
+  /** Hash of a version's leaf, of one that is erased too; undefined where there is nothing of it. @throws EpioneError `forgotten` */
+  async leafHash(root: Uint8Array, leaf: number): Promise<Uint8Array | undefined> {
+    const bytes = await this.#store.get(this.#versionKey(root, leaf))
+    const stored = bytes === undefined ? undefined : storedVersionCodec.decode(bytes)
+    if (stored?.type === 'erased') return stored.value.leafHash
+    const version = await this.version(root, leaf)
+    return version === undefined ? undefined : versionLeafHash(version.meta.leaf)
+  }
+
+  /**
+   * Forgets what was held of these versions but the hash of each leaf, on disk when the promise settles. Older copies of the store
+   * have it all the same, until the key of its bucket is destroyed.
+   */
+  async erase(root: Uint8Array, versions: readonly ErasedVersion[]): Promise<void> {
+    await this.#change(root, async submission => {
+      const freed = versions.reduce((sum, { bytes }) => sum + bytes, 0)
+      const left = { ...submission, bytes: Math.max(0, submission.bytes - freed) }
+      const operations: StoreOperation[] = [{ type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(left) }]
+      for (const { leaf, leafHash } of versions) {
+        operations.push({
+          type: 'put',
+          key: this.#versionKey(root, leaf),
+          value: storedVersionCodec.encode({ type: 'erased', value: { leafHash } }),
+        })
+      }
+      await this.#store.batch(operations, { sync: true })
+      if (submission.anchored) return
+      this.#count(submission, -1)
+      this.#count(left, 1)
+    })
+  }
+
+  async delete(root: Uint8Array, { folder }: Submission): Promise<void> {
+    await this.#change(root, async submission => {
+      const operations: StoreOperation[] = [
+        { type: 'del', key: concat(SUBMISSION, root) },
+        { type: 'del', key: concat(BY_FOLDER, folder, root) },
+      ]
+      for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
+      await this.#store.batch(operations, { sync: true })
+      if (!submission.anchored) this.#count(submission, -1)
+    })
+  }
+
+  /** Submissions of a folder that are held here. */
+  async *ofFolder(folder: Uint8Array): AsyncGenerator<{ root: Uint8Array; submission: Submission }> {
+    for await (const root of this.#rootsUnder(folder)) {
+      const submission = await this.get(root)
+      if (submission !== undefined) yield { root, submission }
+    }
+  }
+
+  /** Every folder of which a submission is held here. */
+  async *folders(): AsyncGenerator<Uint8Array> {
+    let last: Uint8Array | undefined
+    for await (const [key] of this.#store.iterator({ gte: BY_FOLDER, lt: Uint8Array.of(4) })) {
+      const folder = key.slice(1, 33)
+      if (last !== undefined && equalBytes(last, folder)) continue
+      last = folder
+      yield folder
+    }
+  }
+
+  /** Writes all that is held for a bucket's folders under its newest key. */
+  async reseal(bucket: number): Promise<void> {
+    await this.#keyring.reseal(bucket, this.#store, this.#versionKeys(bucket), {
+      read: value => {
+        const stored = storedVersionCodec.decode(value)
+        return stored.type === 'held' ? stored.value : undefined
+      },
+      write: sealed => storedVersionCodec.encode({ type: 'held', value: sealed }),
+    })
+  }
+
+  async *#versionKeys(bucket: number): AsyncGenerator<Uint8Array> {
+    for await (const root of this.#rootsUnder(Uint8Array.of(bucket))) {
+      const submission = await this.get(root)
+      for (let leaf = 0; leaf < (submission?.versions ?? 0); leaf++) yield this.#versionKey(root, leaf)
+    }
+  }
+
+  /** Roots of the submissions of all folders whose ids begin with `prefix`. */
+  async *#rootsUnder(prefix: Uint8Array): AsyncGenerator<Uint8Array> {
+    const gte = concat(BY_FOLDER, prefix)
+    // Longer than any key, and above all of them with this prefix.
+    const lt = concat(gte, new Uint8Array(65).fill(0xff))
+    for await (const [key] of this.#store.iterator({ gte, lt })) yield key.slice(33)
   }
 
   /** Every submission held here. */

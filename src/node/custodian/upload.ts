@@ -1,6 +1,7 @@
 /** Takes a submission's fragments: checks that they belong here and are what the author committed to, and signs a receipt. */
 
 import { labelCommitment } from '../../contracts/folders-formats.ts'
+import { isErasedAt } from '../../contracts/release-facts.ts'
 import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
@@ -25,6 +26,7 @@ import type { Chain } from '../chain.ts'
 import { custodiansAt, type Directory } from '../directory.ts'
 import { folderAt, notFound, policyOf } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
+import type { ErasureService } from './erasure.ts'
 import { firstFrame } from './first-frame.ts'
 import type { HeldVersion, Submission, Submissions } from './submissions.ts'
 
@@ -46,6 +48,7 @@ export interface UploadDependencies {
   directory: Directory
   fragments: FragmentStore
   submissions: Submissions
+  erasures: Pick<ErasureService, 'recheck'>
   logger: Logger
   now: () => number
 }
@@ -99,6 +102,7 @@ export class UploadService {
     const metas: VersionMeta[] = []
     while (metas.length < ticket.versions) metas.push(...(await next('versions')))
     checkVersions(ticket, metas)
+    this.#requireNoneErased(ticket, metas)
     await channel.send(uploadReplyCodec.encode({ type: 'ready', value: {} }))
 
     const { fragments } = this.#deps
@@ -145,6 +149,7 @@ export class UploadService {
       await fragments.markAnchored(ticket.submissionRoot)
     }
     reservation.release()
+    await this.#dropErased(ticket, metas)
     const receipt = {
       chainId: this.#deps.chain.chainId,
       submissionRoot: ticket.submissionRoot,
@@ -154,6 +159,27 @@ export class UploadService {
       time: this.#deps.now(),
     }
     return { receipt: storageReceiptCodec.encode(receipt), signature: this.#options.accountKey.sign(storageReceiptBytes(receipt)) }
+  }
+
+  /** What the folder's owner had erased does not come back. Who uploads has the salts and could ask the ledger by themselves. */
+  #requireNoneErased({ folder }: UploadTicket, metas: readonly VersionMeta[]): void {
+    if (this.#erased(folder, metas).length > 0)
+      throw new EpioneError('erased', 'A version of this submission was erased by order of its owner; it is not taken again.')
+  }
+
+  #erased(folder: Uint8Array, metas: readonly VersionMeta[]): VersionMeta[] {
+    const { tree } = this.#deps.chain.tip
+    return metas.filter(({ salt, leaf: { recordId, version } }) => isErasedAt(tree, folder, { salt, recordId, version }))
+  }
+
+  /** Gives up again what was ordered to be erased while it came in: that was perhaps looked for before it lay here. */
+  async #dropErased(ticket: UploadTicket, metas: readonly VersionMeta[]): Promise<void> {
+    const { fragments, erasures } = this.#deps
+    const erased = this.#erased(ticket.folder, metas)
+    if (erased.length === 0) return
+    for (const { leaf } of erased) await fragments.dropFragment(ticket.submissionRoot, leaf.dispersalRoot)
+    erasures.recheck(ticket.folder)
+    this.#requireNoneErased(ticket, metas)
   }
 
   /** An upload needs a member who answers for it, a folder that is there in this epoch, and this custodian in its place. */

@@ -8,13 +8,20 @@ import { concat, equalBytes, toHex, u64 } from '../../encoding/bytes.ts'
 import { EpioneError } from '../../encoding/errors.ts'
 import { byteString, codec, integer, struct } from '../../encoding/schema.ts'
 import { wrapHash } from '../../fragments/formats.ts'
-import type { KeyValueStore } from '../../ledger/store.ts'
-import { type FolderRequest, folderRequestCodec, releasesResponseCodec, wrapResponseCodec } from '../../network/light-messages.ts'
+import type { KeyValueStore, StoreOperation } from '../../ledger/store.ts'
+import {
+  erasuresResponseCodec,
+  type FolderRequest,
+  folderRequestCodec,
+  releasesResponseCodec,
+  wrapResponseCodec,
+} from '../../network/light-messages.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
 import { folderAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import { openAsk } from './clock-check.ts'
+import type { ErasureReceipts } from './erasure-receipts.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
 
 const WRAP = Uint8Array.of(1)
@@ -40,6 +47,7 @@ export interface FolderDeskDependencies {
   directory: Directory
   keyring: Keyring
   store: KeyValueStore
+  erasures: ErasureReceipts
   now: () => number
 }
 
@@ -84,6 +92,11 @@ export class FolderDesk {
         this.#requireOwner(folder, request.value.key)
         return releasesResponseCodec.encode(await this.#receipts.page(folder, request.value.from, request.value.limit))
       }
+      case 'erasures': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return erasuresResponseCodec.encode({ receipts: await this.#deps.erasures.find(folder, request.value.marks) })
+      }
     }
   }
 
@@ -99,22 +112,20 @@ export class FolderDesk {
     if (!equalBytes(opening.folder, folder) || consent === null || !equalBytes(named, consent)) throw notFound()
     const key = this.#wrapKey(folder, named, wrapHash(grant.wrap))
     if ((await store.get(key)) !== undefined) return
-    const value = keyring.seal(storedWrapCodec.encode({ opening: grant.opening, wrap: grant.wrap, note: grant.note }), key)
+    const keep = async (...others: StoreOperation[]): Promise<void> =>
+      await keyring.within(folder, async () => {
+        const value = keyring.seal(folder, storedWrapCodec.encode({ opening: grant.opening, wrap: grant.wrap, note: grant.note }), key)
+        await store.batch([{ type: 'put', key, value }, ...others], { sync: true })
+      })
     if (this.#isAnchored(key)) {
-      await store.batch([{ type: 'put', key, value }], { sync: true })
+      await keep()
       return
     }
     this.#requireRoom(folder)
     this.#wait(key)
     const until = now() + PENDING_MS
     try {
-      await store.batch(
-        [
-          { type: 'put', key, value },
-          { type: 'put', key: concat(PENDING, u64(until), u64(this.#sequence++)), value: pendingCodec.encode({ key, until }) },
-        ],
-        { sync: true },
-      )
+      await keep({ type: 'put', key: concat(PENDING, u64(until), u64(this.#sequence++)), value: pendingCodec.encode({ key, until }) })
     } catch (error) {
       this.#waitNoMore(key)
       throw error
@@ -197,7 +208,7 @@ export class FolderDesk {
 
   /** Drops grants that never got their line in the ledger. Those that got it wait no more. */
   async dropExpired(): Promise<void> {
-    const { store, now } = this.#deps
+    const { keyring, store, now } = this.#deps
     for await (const [pendingKey, value] of store.iterator({ gte: PENDING, lt: AFTER_PENDING })) {
       const { key, until } = pendingCodec.decode(value)
       const anchored = this.#isAnchored(key)
@@ -205,9 +216,20 @@ export class FolderDesk {
         this.#wait(key)
         continue
       }
-      await store.batch([{ type: 'del', key: pendingKey }, ...(anchored ? [] : [{ type: 'del' as const, key }])])
+      const operations: StoreOperation[] = [{ type: 'del', key: pendingKey }, ...(anchored ? [] : [{ type: 'del' as const, key }])]
+      await keyring.within(folderOf(key), async () => await store.batch(operations))
       this.#waitNoMore(key)
     }
+  }
+
+  /** Writes the grants of a bucket's folders under its newest key. */
+  async reseal(bucket: number): Promise<void> {
+    await this.#deps.keyring.reseal(bucket, this.#deps.store, this.#wrapKeys(bucket), { read: value => value, write: sealed => sealed })
+  }
+
+  async *#wrapKeys(bucket: number): AsyncGenerator<Uint8Array> {
+    const gte = concat(WRAP, Uint8Array.of(bucket))
+    for await (const [key] of this.#deps.store.iterator({ gte, lt: concat(gte, new Uint8Array(96).fill(0xff)) })) yield key
   }
 
   #wrapKey(folder: Uint8Array, consent: Uint8Array, hash: Uint8Array): Uint8Array {
