@@ -2,9 +2,10 @@
 import { resolve } from 'node:path'
 import { bundleFromVersions, collectionOf, FHIR_MEDIA_TYPE, type FhirVersion, MAX_FHIR_BYTES } from '../../src/client/fhir-records.ts'
 import { type ListedVersion, type ReadVersion, readVersions } from '../../src/client/get.ts'
-import { concat, toHex } from '../../src/encoding/bytes.ts'
+import { concat, equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'
+import { refuseErased } from '../erasure-book.ts'
 import { parseKeepingDigits } from '../fhir-json.ts'
 import { type AsOfResult, asOfResult, count, formatBytes } from '../format.ts'
 import { assertWritable, writePrivateFile } from '../private-file.ts'
@@ -66,6 +67,11 @@ export async function recordGet(context: Context, options: RecordGetOptions, rec
   await withReading(context, submission === undefined ? rest : { ...rest, submission: idBytes(submission) }, async reading => {
     const progress = createProgress(context)
     try {
+      await refuseErased(context, reading, one =>
+        record === undefined
+          ? submission !== undefined && equalBytes(one.submission, idBytes(submission))
+          : equalBytes(one.recordId, idBytes(record)) && (options.recordVersion ?? one.version) === one.version,
+      )
       if (record !== undefined) await getVersion(context, options, reading, chooseVersion(reading, idBytes(record), options), progress)
       else await getDocument(context, options, reading, progress)
     } finally {

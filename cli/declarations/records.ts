@@ -98,6 +98,38 @@ export function declareRecordCommands(program: Command, host: Host): void {
     ['epione record history 77ab... --folder 3f0c...', 'who anchored which version when'],
   ])
 
+  const wait = (): Option =>
+    new Option('--wait <duration>', 'how long to wait for custodians to sign').argParser(parseDuration).default(20_000, '20s')
+  const erase = record
+    .command('erase')
+    .summary('destroy records at every custodian, for good')
+    .description(
+      "Orders, as the folder's owner, that versions are destroyed at every custodian, shows what that means, and asks. Custodians destroy fragments and keys and sign for it. Ends with exit code 5 while some have not signed: the order stands, and they do so when they are back.",
+    )
+    .argument('[record]', 'id of the record', parseId)
+    .addOption(folder())
+    .addOption(new Option('--submission <root>', 'everything of a submission').argParser(parseId).conflicts(['all', 'recordVersion']))
+    .addOption(new Option('--all', 'everything in the folder').conflicts('recordVersion'))
+    .option('--record-version <n>', 'this version alone instead of all of the record', parseInteger(1, 0xffff_ffff))
+    .option('--yes', 'without a question')
+    .addOption(wait())
+    .action(action(host, async () => (await import('../commands/record-erase.ts')).recordErase))
+  examples(erase, [
+    ['epione record erase 77ab... --folder 3f0c...', 'all versions of a record'],
+    ['epione record erase --submission 5e5e... --folder 3f0c... --yes', 'all that was stored together, without a question'],
+  ])
+  const erasure = record
+    .command('erasure')
+    .summary('how far erasures are: who has signed, who is late')
+    .description('Ends with exit code 5 while a custodian has not signed for everything.')
+    .addOption(folder())
+    .addOption(wait().default(0, 'not at all'))
+    .action(action(host, async () => (await import('../commands/record-erasure.ts')).recordErasure))
+  examples(erasure, [
+    ['epione record erasure --folder 3f0c...', 'orders, receipts, and who is late'],
+    ['epione record erasure --folder 3f0c... --json', 'with the signed receipts'],
+  ])
+
   const consents = program
     .command('consent')
     .summary('grant, revoke and list consents')

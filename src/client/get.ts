@@ -10,6 +10,7 @@ import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { type ObjectHeader, provenanceBytes, recordCommitment, sealingContext } from '../fragments/formats.ts'
 import { assemble, type FragmentSource } from '../fragments/gather.ts'
 import { place } from '../fragments/placement.ts'
+import { erasedInstead } from './erased.ts'
 import { readFolder } from './folders.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -50,7 +51,8 @@ export interface Listing {
   incomplete: AnchoredSubmission[]
 }
 
-async function submissionsOf(peer: LightPeer, folder: Uint8Array, options: CallOptions): Promise<AnchoredSubmission[]> {
+/** A folder's submissions, proven to be all, in the order of their anchors. */
+export async function submissionsOf(peer: LightPeer, folder: Uint8Array, options: CallOptions): Promise<AnchoredSubmission[]> {
   const { entries } = await peer.list(stateKey.submissions(folder), options)
   return entries
     .map(([key, value]) => ({ root: key.slice(33), anchor: anchorCodec.decode(value) }))
@@ -58,9 +60,9 @@ async function submissionsOf(peer: LightPeer, folder: Uint8Array, options: CallO
 }
 
 /** The custodians of a submission by placement at the height that its anchor names, index by index. */
-async function custodiansOf(
+export async function custodiansOf(
   peer: LightPeer,
-  session: Session,
+  session: Pick<Session, 'folder'>,
   submission: AnchoredSubmission,
   options: CallOptions,
 ): Promise<MemberInfo[]> {
@@ -163,7 +165,7 @@ export interface ReadOptions extends CallOptions {
 /**
  * Reads versions, in the order in which they are given; each one's content must be read (or returned from) before the next is
  * taken. Memory stays flat.
- * @throws EpioneError `not-found` where nothing may be read, `too-few-fragments`, `malformed-object`, `malformed-dispersal`
+ * @throws EpioneError `not-found` where nothing may be read, `erased` where the ledger proves that, `too-few-fragments`, `malformed-object`, `malformed-dispersal`
  */
 export async function* readVersions(
   peer: LightPeer,
@@ -177,6 +179,8 @@ export async function* readVersions(
     try {
       yield* reader.read()
       done = true
+    } catch (error) {
+      throw await erasedInstead(peer, session.folder, group, error, options)
     } finally {
       reader.end(done)
     }
