@@ -54,6 +54,8 @@ test('all commands are there', () => {
       'members vote remove',
       'members vote reweigh',
       'peers',
+      'record erase',
+      'record erasure',
       'record get',
       'record history',
       'record list',

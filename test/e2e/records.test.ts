@@ -54,6 +54,27 @@ test('each kind of record comes out of another node as it went in', async () => 
   }
 })
 
+test('what its owner erases is gone: custodians sign, and a read says that it was erased', async () => {
+  writeFileSync(setting.at('secret.txt'), 'to be forgotten')
+  const put = await setting.put(setting.at('secret.txt'), '--type', 'text/plain')
+  assert.is(put.code, 0, put.stderr)
+  const record = (json(put) as { versions: { record: string }[] }).versions[0]?.record as string
+  const before = await stored()
+  const erased = await succeed('record', 'erase', record, '--folder', setting.folder, '--yes', '--wait', '1m', ...setting.patient)
+  assert.equal([erased.status, erased.custodians, erased.laggards, erased.manifests], ['erased', 4, [], 0])
+  const read = await runCli(['record', 'get', record, '--folder', setting.folder, ...setting.patient, '--json'])
+  assert.is(read.code, 1, read.stderr)
+  assert.is(failure(read).code, 'erased')
+  assert.is(await stored(), before - 1)
+  const status = await succeed('record', 'erasure', '--folder', setting.folder, '--wait', '1m', ...setting.patient)
+  const { orders, receipts } = status as { orders: { record: string; receipts: number }[]; receipts: { destroyed: boolean }[] }
+  assert.equal(
+    orders.map(order => [order.record, order.receipts]),
+    [[record, 4]],
+  )
+  assert.ok(receipts.every(({ destroyed }) => destroyed))
+})
+
 test('bad input is refused with a reason, and nothing is stored', async () => {
   const before = await stored()
   writeFileSync(setting.at('text.json'), 'no json at all')
