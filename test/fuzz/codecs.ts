@@ -46,6 +46,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'versionMetaCodec',
     'uploadTicketCodec',
     'storageReceiptCodec',
+    'erasureReceiptCodec',
     'readRequestCodec',
     'releaseOpeningsCodec',
     'releaseReceiptCodec',
@@ -79,6 +80,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'folderAskCodec',
     'wrapResponseCodec',
     'releasesResponseCodec',
+    'erasuresResponseCodec',
   ],
   'network/peer-status-messages.ts': ['peerStatusCodec'],
   'network/validator-messages.ts': [
@@ -107,6 +109,7 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'fragments/fragment-index.ts': ['of the own store: the targets "fragment index"', 'the same'],
   'ledger/certificate.ts': ['vote content: read back from the own guard alone, after its checksum'],
   'ledger/transaction.ts': ['content: the target "transaction"', 'envelope: the same'],
+  'node/custodian/erasure-receipts.ts': ['of the own store', 'the same'],
   'node/custodian/receipts.ts': ['of the own store, sealed by the keyring', 'the same'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
   'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],

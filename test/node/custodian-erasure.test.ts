@@ -200,6 +200,35 @@ function breaking<T extends object>(target: T, method: keyof T, by: () => Promis
   })
 }
 
+test('after a snapshot took the place of the ledger all that the new one orders is carried out, and before that nothing is signed', async () => {
+  await using world = await CustodianWorld.open()
+  const held = await world.hold('a', [3000])
+  await world.anchor(held)
+  const { fragments, submissions, keyring, receipts, desk, logger } = world
+  let replaced = (): void => undefined
+  const chain = {
+    ...{ chainId: world.chain.chainId, onCommit: () => () => undefined },
+    onReplace: (listener: () => void) => {
+      replaced = listener
+      return () => undefined
+    },
+    get tip() {
+      return world.chain.tip
+    },
+  } as unknown as typeof world.chain
+  const service = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
+  await service.start()
+  await world.erase(metaOf(held))
+  await service.settled()
+  assert.ok(await submissions.version(held.root, 0), 'no block told of the order')
+  replaced()
+  assert.equal(await receiptsOf(world, metaOf(held)), [])
+  await signed(world, metaOf(held))
+  assert.is(await submissions.version(held.root, 0), undefined)
+  assert.equal((await receiptsOf(world, metaOf(held)))[0]?.destroyed, true)
+  await service.stop()
+})
+
 test('under a mark that names nothing held here, it is said that nothing is held; under one that is not in the ledger, nothing', async () => {
   await using world = await CustodianWorld.open()
   const [never, elsewhere] = [await world.hold('a', [300]), await world.hold('b', [300])]

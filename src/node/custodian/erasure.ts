@@ -56,6 +56,8 @@ export class ErasureService {
   readonly #stopped = new AbortController()
   readonly #stops: (() => void)[] = []
   #timer: NodeJS.Timeout | undefined
+  /** Whether the ledger has to be looked through as a whole. */
+  #unseen = true
   #work: Promise<void> = Promise.resolve()
   #working = false
 
@@ -74,14 +76,16 @@ export class ErasureService {
       // Another chain took this one's place: what it orders is looked through as at a start, and nothing is said of it until then.
       chain.onReplace(() => {
         receipts.setReady(false)
-        this.#later(async () => await this.#addAll())
+        this.#unseen = true
         this.#wake()
       }),
     )
     for (const bucket of keyring.unfinished()) this.#buckets.set(bucket, new Map())
     for await (const folder of receipts.unfinished()) this.#add(folder)
-    this.#later(async () => await this.#addAll())
-    this.#later(async () => await this.#eraseWaiting())
+    this.#later(async () => {
+      await this.#lookThrough()
+      await this.#eraseWaiting()
+    })
     await this.#work
     this.#timer = setInterval(() => this.#wake(), RETRY_MS)
     this.#wake()
@@ -110,15 +114,26 @@ export class ErasureService {
     this.#waiting.set(toHex(folder), folder)
   }
 
-  /** All folders of which something is held and of which the ledger has marks that were not through here before. */
+  /** Finds all folders of which something is held and of which the ledger has marks that were not through here before. */
+  async #lookThrough(): Promise<void> {
+    this.#unseen = false
+    try {
+      await this.#addAll()
+      // Unless the ledger was replaced once more meanwhile.
+      if (!this.#unseen) this.#deps.receipts.setReady(true)
+    } catch (error) {
+      this.#unseen = true
+      throw error
+    }
+  }
+
   async #addAll(): Promise<void> {
     const { submissions, receipts } = this.#deps
     for await (const folder of submissions.folders()) {
-      if (this.#stopped.signal.aborted) return
+      this.#stopped.signal.throwIfAborted()
       const marks = this.#marksOf(folder)
       if (marks > 0 && !(await receipts.isThrough(folder, marks))) this.#add(folder)
     }
-    receipts.setReady(true)
   }
 
   #marksOf(folder: Uint8Array): number {
@@ -145,6 +160,7 @@ export class ErasureService {
     this.#later(async () => {
       try {
         while (!this.#stopped.signal.aborted && this.#left > 0) {
+          if (this.#unseen) await this.#lookThrough()
           await this.#eraseWaiting()
           if (this.#buckets.size > 0) await this.#atEase(async () => await this.#destroyOne())
           else await this.#atEase(async () => await this.#scourOne())
@@ -156,7 +172,7 @@ export class ErasureService {
   }
 
   get #left(): number {
-    return this.#waiting.size + this.#buckets.size + this.#deleted.length
+    return (this.#unseen ? 1 : 0) + this.#waiting.size + this.#buckets.size + this.#deleted.length
   }
 
   async #eraseWaiting(): Promise<void> {
