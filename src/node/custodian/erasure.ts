@@ -47,6 +47,8 @@ export class ErasureService {
   readonly #deps: ErasureDependencies
   /** Folders whose versions are to be looked through, by hex. At most those of which something is held or ordered here. */
   readonly #waiting = new Map<string, Uint8Array>()
+  /** Folders with which that failed: they go again with the next block, or after a while, and hold up no others. */
+  readonly #failed = new Map<string, Uint8Array>()
   /** By bucket: folders whose things are gone and whose receipts wait for the bucket's key to be destroyed. */
   readonly #buckets = new Map<number, Map<string, Uint8Array>>()
   /** Folders with versions that cannot be opened, by hex: nobody can say whether the ledger orders these to be erased. */
@@ -149,14 +151,20 @@ export class ErasureService {
       try {
         await task()
       } catch (error) {
-        if (!this.#stopped.signal.aborted) this.#deps.logger.error({ code: errorCode(error) }, 'an erasure failed and will be tried again')
+        this.#report(error)
       }
     })
   }
 
+  #report(error: unknown): void {
+    if (!this.#stopped.signal.aborted) this.#deps.logger.error({ code: errorCode(error) }, 'an erasure failed and will be tried again')
+  }
+
   #wake(): void {
-    if (this.#working || this.#left === 0) return
+    if (this.#working || this.#left + this.#failed.size === 0) return
     this.#working = true
+    for (const [name, folder] of this.#failed) this.#waiting.set(name, folder)
+    this.#failed.clear()
     this.#later(async () => {
       try {
         while (!this.#stopped.signal.aborted && this.#left > 0) {
@@ -183,8 +191,8 @@ export class ErasureService {
       try {
         await this.#erase(folder)
       } catch (error) {
-        this.#waiting.set(name, folder)
-        throw error
+        this.#failed.set(name, folder)
+        this.#report(error)
       }
     }
   }
@@ -264,7 +272,9 @@ export class ErasureService {
       await keyring.destroy(bucket, async () => {
         for (const place of sealed) await place.reseal(bucket)
       })
-      for (const folder of folders.values()) {
+      for (const [name, folder] of folders) {
+        // Not all of it may be destroyed; it comes here again once it is.
+        if (this.#waiting.has(name) || this.#failed.has(name)) continue
         await receipts.settle(folder, chain.tip.header.height)
         await this.#close(folder)
       }
@@ -291,7 +301,8 @@ export class ErasureService {
   /** Says that a folder's erasures are through, unless more were ordered meanwhile, or it cannot be known. */
   async #close(folder: Uint8Array): Promise<void> {
     const name = toHex(folder)
-    if (!this.#waiting.has(name) && !this.#unreadable.has(name)) await this.#deps.receipts.close(folder, this.#marksOf(folder))
+    if (!this.#waiting.has(name) && !this.#failed.has(name) && !this.#unreadable.has(name))
+      await this.#deps.receipts.close(folder, this.#marksOf(folder))
   }
 
   async #rest(ms: number): Promise<void> {
