@@ -66,9 +66,12 @@ const PUBLIC: ReadonlySet<number> = new Set([
   NAMESPACE.conviction,
 ])
 
+/** What is listed for one folder at a time, to whoever knows its id. */
+const OF_FOLDER: ReadonlySet<number> = new Set([NAMESPACE.submission, NAMESPACE.erasure, NAMESPACE.consent])
+
 /** No list of folders, owners or logs is given to anybody. @throws EpioneError `not-found` */
 function requireNarrow(prefix: Uint8Array): void {
-  const isUnderFolder = prefix.length >= 33 && (prefix[0] === NAMESPACE.submission || prefix[0] === NAMESPACE.consent)
+  const isUnderFolder = prefix.length >= 33 && OF_FOLDER.has(prefix[0] as number)
   if (!PUBLIC.has(prefix[0] as number) && !isUnderFolder) throw new EpioneError('not-found', 'There is nothing here under this name.')
 }
 
