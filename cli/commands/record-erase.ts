@@ -4,7 +4,7 @@ import { markOf } from '../../src/client/erased.ts'
 import { type ListedVersion, listVersions } from '../../src/client/get.ts'
 import { openOwnSession } from '../../src/client/session.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
-import { EpioneError } from '../../src/encoding/errors.ts'
+import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { assertConfirmable, confirmed } from '../confirm.ts'
 import type { Context } from '../context.ts'
 import { noteErasures } from '../erasure-book.ts'
@@ -14,8 +14,8 @@ import { count, formatBytes, formatDay } from '../format.ts'
 import { homeOf } from '../home.ts'
 import { table } from '../output.ts'
 import { createProgress } from '../progress.ts'
-import { byRecord } from '../reading.ts'
-import { readTitles } from '../titles.ts'
+import { byRecord, type Reading } from '../reading.ts'
+import { readTitles, type Title } from '../titles.ts'
 import { idBytes, withOwnedFolder } from '../wallet-session.ts'
 
 export interface RecordEraseOptions {
@@ -52,8 +52,7 @@ export async function recordErase(context: Context, options: RecordEraseOptions,
     const one = 'submissions' in selection ? { submission: selection.submissions[0] as Uint8Array } : {}
     const listing = await listVersions(peer, session, { signal, ...one })
     const { versions, manifests } = await versionsToErase(peer, session, listing, selection, { signal })
-    const titles =
-      options.yes === true ? new Map() : await readTitles(context, { peer, session, listing, own: true }, versions.slice(0, NAMED))
+    const titles = options.yes === true ? new Map() : await titlesOf(context, { peer, session, listing, own: true }, versions)
     for (const line of preview(versions, manifests.length, version => titles.get(version)?.title ?? '')) output.note(line)
     await confirmed(context, options.yes === true, 'Erase this for good?')
 
@@ -93,6 +92,17 @@ export async function recordErase(context: Context, options: RecordEraseOptions,
     output.warn('the order stands and nobody honest gives it out any more; see later who is still missing: epione record erasure')
     return EXIT.unhealthy
   })
+}
+
+/** What the first versions are about. What cannot be read can be erased all the same. */
+async function titlesOf(context: Context, reading: Reading, versions: readonly ListedVersion[]): Promise<Map<ListedVersion, Title>> {
+  try {
+    return await readTitles(context, reading, versions.slice(0, NAMED))
+  } catch (error) {
+    context.signal.throwIfAborted()
+    context.output.warn(`what these records say could not be read (${errorCode(error)})`)
+    return new Map()
+  }
 }
 
 function selectionOf({ submission, all, recordVersion }: RecordEraseOptions, record: string | undefined): ErasureSelection {

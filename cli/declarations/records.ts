@@ -109,7 +109,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .argument('[record]', 'id of the record', parseId)
     .addOption(folder())
     .addOption(new Option('--submission <root>', 'everything of a submission').argParser(parseId).conflicts(['all', 'recordVersion']))
-    .addOption(new Option('--all', 'everything in the folder').conflicts('recordVersion'))
+    .addOption(new Option('--all', 'everything that is in the folder now').conflicts('recordVersion'))
     .option('--record-version <n>', 'this version alone instead of all of the record', parseInteger(1, 0xffff_ffff))
     .option('--yes', 'without a question')
     .addOption(wait())
