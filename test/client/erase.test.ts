@@ -7,14 +7,16 @@ import type { OwnedFolder } from '../../src/client/folders.ts'
 import type { ListedVersion, Listing } from '../../src/client/get.ts'
 import type { LightPeer, MemberInfo } from '../../src/client/light-peer.ts'
 import type { Session } from '../../src/client/session.ts'
-import { eraseBodyCodec, erasureCodec } from '../../src/contracts/records-formats.ts'
+import { folderCodec } from '../../src/contracts/folders-formats.ts'
+import { anchorCodec, eraseBodyCodec, erasureCodec } from '../../src/contracts/records-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
+import { folderSealingKey } from '../../src/crypto/wallet.ts'
 import { equalBytes } from '../../src/encoding/bytes.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { type ErasureReceipt, erasureReceiptBytes, erasureReceiptCodec } from '../../src/fragments/formats.ts'
 import { erasuresResponseCodec, folderRequestCodec, MAX_ERASURE_MARKS } from '../../src/network/light-messages.ts'
 import { rejectsCode } from '../encoding/throws.ts'
-import { nodeKeys, organisationOf, seedOf, walletOf } from '../node/cluster.ts'
+import { genesisOf, nodeKeys, organisationOf, seedOf, walletOf } from '../node/cluster.ts'
 
 const test = suite('erasure by a light peer')
 const CHAIN = seedOf('chain')
@@ -112,6 +114,30 @@ test('with the receipts of all it is erased; who gives none is late, and is aske
   })
   assert.is(some.asked.filter(index => index === 0).length, 1, 'who has signed is not asked again')
   assert.ok(some.asked.filter(index => index === 1).length > 1)
+})
+
+test('a former member is asked where it had a place in the folder, and stays late until it signs', async () => {
+  const { peer, members, asked } = world([honest, 'unreachable', honest, honest, honest, honest])
+  for (const index of [1, 5]) Object.assign(members[index] as MemberInfo, { status: 'removed' })
+  const { list } = peer
+  const anchor = { author: seedOf('author'), epoch: 0, sizeBucket: 10, n: 4, k: 2, memberHeight: 3, height: 4 }
+  const folder = {
+    ...{ author: seedOf('author'), ownerKeyHash: seedOf('owner'), recoveryKeyHash: seedOf('recovery'), epoch: 0, previousKeyHash: null },
+    ...{ sealingKey: folderSealingKey(wallet.seed, 0, 0).publicKey, labelCommitment: seedOf('label'), policy: 0, status: 'open' as const },
+  }
+  Object.assign(peer, {
+    parameters: genesisOf().parameters,
+    list: async (prefix: Uint8Array) =>
+      equalBytes(prefix, stateKey.submissions(FOLDER))
+        ? { entries: [[stateKey.submission(FOLDER, seedOf('root')), anchorCodec.encode(anchor)]] }
+        : await list.call(peer, prefix),
+    readOne: async () => folderCodec.encode(folder),
+    custodiansAt: async () => members.slice(0, 4).map(({ id }) => ({ id, jurisdiction: 'KE', capacity: 1 })),
+  })
+  const status = await erasureStatus(peer, wallet, owned, { waitMs: 0 })
+  assert.equal(outcome(status), { status: 'pending', laggards: [[2, 'unreachable']], receipts: 8 })
+  assert.equal(status.laggards[0]?.custodian.status, 'removed')
+  assert.not.ok(asked.includes(5))
 })
 
 test('a receipt of another chain, folder, custodian, order or time, or by another hand, is none', async () => {
