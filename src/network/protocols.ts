@@ -22,7 +22,7 @@ export const PROTOCOL = {
   upload: '/epione/upload/1',
   /** Release of fragments by a custodian. */
   release: '/epione/release/1',
-  /** Grant wraps and release receipts that a custodian keeps for a folder. */
+  /** Grant wraps, and receipts of releases and erasures, that a custodian keeps for a folder. */
   folder: '/epione/folder/1',
 } as const
 
