@@ -194,6 +194,9 @@ export class Cluster {
     return keys
   }
 
+  /** Room on the nodes' disks, as they see it. */
+  disk = { freeBytes: 2 ** 40, totalBytes: 2 ** 41 }
+
   home(index: number): string {
     return join(this.dir, `node-${index}`)
   }
@@ -220,7 +223,11 @@ export class Cluster {
         quotaBytes: 2 ** 30,
         ...this.#nodeOptions,
       },
-      { logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }, now: () => this.now(index) },
+      {
+        logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
+        now: () => this.now(index),
+        statDisk: async () => this.disk,
+      },
     )
     this.#running.set(index, node)
     return node

@@ -11,7 +11,7 @@ import { CustodianService } from '../../src/node/custodian/service.ts'
 import type { Submissions } from '../../src/node/custodian/submissions.ts'
 import { UploadService } from '../../src/node/custodian/upload.ts'
 import { eventually, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, HOUR } from './custodian-world.ts'
+import { CUSTODIAN, CustodianWorld, type Held, HOUR, LIMITS, ROOMY } from './custodian-world.ts'
 
 const test = suite('anchors at a custodian')
 const SWEEP_MS = 60_000
@@ -69,14 +69,14 @@ interface Changes {
 async function start(world: CustodianWorld, changes: Changes = {}): Promise<CustodianService> {
   const { chain, directory, desk, logger, clock } = world
   const { fragments = world.fragments, submissions = world.submissions, announcements = new Announcements() } = changes
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 2 ** 30 }
+  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS }
   const now = (): number => clock.now
   const service = new CustodianService({
     chain,
     network: announcements.network,
     fragments,
     submissions,
-    uploads: new UploadService(identity, { chain, directory, fragments, submissions, logger, now }),
+    uploads: new UploadService(identity, { chain, directory, fragments, submissions, disk: ROOMY, logger, now }),
     releases: new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now }),
     desk,
     logger,
