@@ -21,6 +21,7 @@ import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
 import { ConsensusService } from './consensus-service.ts'
+import { Announcer } from './custodian/announcer.ts'
 import { ReleaseService } from './custodian/release.ts'
 import { CustodianService } from './custodian/service.ts'
 import { Submissions } from './custodian/submissions.ts'
@@ -295,7 +296,8 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const limits = { stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE), organisationQuotaBytes, maxVersionBytes }
   const uploads = new UploadService({ ...identity, ...limits }, { chain, directory, fragments, submissions, disk, logger, now })
   const releases = new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now })
-  const custodian = new CustodianService({ chain, network, fragments, submissions, uploads, releases, desk, logger, now })
+  const announcer = new Announcer({ network, submissions, store: custodyDb.sublevel('announcements'), logger, now })
+  const custodian = new CustodianService({ chain, network, fragments, submissions, uploads, releases, desk, announcer, logger, now })
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
