@@ -9,6 +9,7 @@ import { create as createDigest } from 'multiformats/hashes/digest'
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { startDeadline } from './deadline.ts'
+import { boundedRecords } from './dht-records.ts'
 import { networkKeyOf } from './peer.ts'
 
 export const KAD_PROTOCOL = '/epione/kad/1.0.0'
@@ -120,7 +121,7 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
       privateKey: components.privateKey,
       addressManager: components.addressManager,
       peerStore: components.peerStore,
-      datastore: components.datastore,
+      datastore: boundedRecords(components.datastore, components.peerId.toString()),
       events: components.events satisfies EventTarget as KadDHTComponents['events'] & Partial<Libp2pEvents>,
       logger: components.logger,
       ping: components.ping,
