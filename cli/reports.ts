@@ -70,6 +70,21 @@ const statusSchema = z.object({
     fragments: number,
     bytes: number,
     ledger: z.object({ base: number, snapshots: z.array(number).max(64), bytes: number.nullable(), daysLeft: number.nullable() }),
+    limits: z.object({ bytes: number, organisationBytes: number, versionBytes: number }).nullable().default(null),
+    disk: z
+      .object({
+        state: z.enum(['ok', 'nearly-full', 'read-only']),
+        freeBytes: number,
+        totalBytes: number,
+        reserveBytes: number,
+        againBytes: number,
+      })
+      .nullable()
+      .default(null),
+    organisations: z
+      .array(z.object({ name: text, bytes: number, stagedBytes: number }))
+      .max(64)
+      .default([]),
   }),
   memory: z.object({ rssBytes: number }),
   uptimeMs: number,

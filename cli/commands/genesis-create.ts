@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { type Genesis, chainId as genesisId } from '../../src/contracts/members-formats.ts'
 import { toHex, utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
-import { formatGenesis, parseGenesis } from '../../src/node/genesis-file.ts'
+import { defaultDictionaries, formatGenesis, parseGenesis } from '../../src/node/genesis-file.ts'
 import { readOrganisation } from '../../src/node/organisation-file.ts'
 import type { Context } from '../context.ts'
 import { exists } from '../node-home.ts'
@@ -31,6 +31,7 @@ function parametersFor(custodians: number): Genesis['parameters'] {
     sponsorQuota: 100_000,
     folderQuota: 16,
     policies: [{ name: 'anywhere', jurisdictions: null }],
+    dictionaries: defaultDictionaries(),
   }
 }
 

@@ -112,6 +112,11 @@ export async function start(context: Context, options: StartOptions): Promise<vo
       bootstrap: config.bootstrap as readonly string[],
       voteDespiteLostLog: options.voteDespiteLostLog,
       quotaBytes: config.fragmentQuota as number,
+      custody: {
+        ...(config.organisationQuota === null ? {} : { organisationQuotaBytes: config.organisationQuota as number }),
+        maxVersionBytes: config.recordLimit as number,
+        minFreeBytes: config.minFree as number | null,
+      },
       maxStateLeaves: config.maxStateLeaves as number,
       limits: limitsOf(config),
       storage: {

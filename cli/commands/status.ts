@@ -55,6 +55,20 @@ function roundText({ consensus, joining }: StatusReport): string {
   return `height ${height}, round ${round}, ${step} for ${formatSpan(sinceMs)}, proposer ${proposer}`
 }
 
+function fragmentsText({ fragments, bytes, limits, organisations }: StatusReport['storage']): string {
+  const most = organisations[0]
+  return [
+    `${fragments}, ${formatBytes(bytes)}${limits === null ? '' : ` of ${formatBytes(limits.bytes)}`}`,
+    ...(most === undefined || limits === null
+      ? []
+      : [`most of them ${most.name}'s: ${formatBytes(most.bytes)} of ${formatBytes(limits.organisationBytes)}`]),
+  ].join('; ')
+}
+
+function diskText({ state, freeBytes, reserveBytes }: NonNullable<StatusReport['storage']['disk']>): string {
+  return `${state}: ${formatBytes(freeBytes)} free; below ${formatBytes(reserveBytes)} no fragments are taken`
+}
+
 /** The report for people. */
 export function statusLines(status: StatusReport): string[] {
   const { consensus, peers, pool, storage } = status
@@ -70,7 +84,8 @@ export function statusLines(status: StatusReport): string[] {
     ...(status.seat.state === 'held' ? [] : [['seat', `${status.seat.state}: ${status.seat.summary}`]]),
     ['peers', `${peers.members} members and ${peers.connected - peers.members} others connected`],
     ['pool', `${pool.waiting} transactions waiting, ${pool.batches} batches`],
-    ['fragments', `${storage.fragments}, ${formatBytes(storage.bytes)}`],
+    ['fragments', fragmentsText(storage)],
+    ...(storage.disk === null ? [] : [['disk', diskText(storage.disk)]]),
     [
       'ledger',
       `${storage.ledger.bytes === null ? 'not measured yet' : formatBytes(storage.ledger.bytes)}, ${

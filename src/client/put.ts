@@ -38,7 +38,14 @@ import type { Person } from './identity.ts'
 import type { Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
-import { type Content, MAX_CONTENT_BYTES, objectPlaintext, objectPlaintextLength, prepareContent } from './record-object.ts'
+import {
+  type Content,
+  chooseDictionary,
+  MAX_CONTENT_BYTES,
+  objectPlaintext,
+  objectPlaintextLength,
+  prepareContent,
+} from './record-object.ts'
 
 /** How long a custodian may take for one frame of an upload, in ms. */
 const FRAME_TIMEOUT_MS = 20_000
@@ -75,6 +82,11 @@ export interface PutProgress {
 }
 
 export interface PutOptions extends CallOptions {
+  /**
+   * Hash of the compression dictionary for FHIR, one that the network's parameters accept; null compresses without.
+   * @default the first of the accepted ones that this version knows
+   */
+  dictionary?: Uint8Array | null
   onProgress?: (progress: PutProgress) => void
 }
 
@@ -110,7 +122,7 @@ interface SealedVersion {
 
 /**
  * Writes versions together into one folder: all of them or none.
- * @throws EpioneError `too-large`, `not-found` (no such folder), `too-few-receipts` (fewer than n - f custodians stored it: nothing is
+ * @throws EpioneError `too-large`, `dictionary-not-accepted`, `not-found` (no such folder), `too-few-receipts` (fewer than n - f custodians stored it: nothing is
  * anchored), `stale-epoch`, `stale-members`, `content-changed`, and what the desk of the organisation refuses
  */
 export async function putRecords(
@@ -149,18 +161,19 @@ async function sealVersion(
   address: FolderAddress,
   folder: Folder,
   input: RecordInput,
-  options: CallOptions,
+  options: PutOptions,
 ): Promise<SealedVersion> {
   const { n, k } = peer.parameters
   const recordId = input.recordId ?? randomBytes(32)
   const version = input.version ?? 1
-  const prepared = await prepareContent(input.content)
+  const dictionary = chooseDictionary(input.mediaType, peer.parameters.dictionaries, options.dictionary)
+  const prepared = await prepareContent(input.content, dictionary)
   const unsigned = {
     version: 1,
     mediaType: input.mediaType,
     kind: input.kind ?? ('record' as const),
     encoding: prepared.encoding,
-    dictionary: null,
+    dictionary: prepared.dictionary,
     size: prepared.size,
     storedSize: prepared.stored.size,
     contentHash: prepared.contentHash,

@@ -4,6 +4,7 @@ import { MAX_PLAINTEXT_LENGTH, objectLength, padme } from '../crypto/object-stre
 import { concat, equalBytes, u32 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { sha256Stream } from '../encoding/hash.ts'
+import { type Dictionary, findDictionary } from '../fragments/dictionary/dictionary.ts'
 import { MAX_CIPHERTEXT_BYTES, type ObjectHeader, objectHeaderCodec } from '../fragments/formats.ts'
 import { unzstd, zstd } from './platform.ts'
 
@@ -33,12 +34,46 @@ export function contentOf(bytes: Uint8Array): Content {
 export interface PreparedContent {
   readonly stored: Content
   readonly encoding: ObjectHeader['encoding']
+  /** Hash of the dictionary with which it is compressed, if with one. */
+  readonly dictionary: ObjectHeader['dictionary']
   readonly size: number
   readonly contentHash: Uint8Array
 }
 
+/**
+ * The dictionary with which content of this type is compressed: the first of those that the network accepts, where this version knows
+ * it. Other types than FHIR's gain nothing by it, and their headers would be longer.
+ * @param accepted hashes, from the network's parameters, the preferred one first
+ * @param wanted hash of the one to take, or null for none, instead of the first
+ * @throws EpioneError `dictionary-not-accepted` where the network does not accept the one that is wanted, `unknown-dictionary` where
+ * this version does not know it
+ */
+export function chooseDictionary(mediaType: string, accepted: readonly Uint8Array[], wanted?: Uint8Array | null): Dictionary | null {
+  if (wanted === null) return null
+  if (wanted !== undefined && !accepted.some(hash => equalBytes(hash, wanted))) {
+    throw new EpioneError('dictionary-not-accepted', 'This network does not accept the compression dictionary: nothing is written with it.')
+  }
+  if (wanted !== undefined && findDictionary(wanted) === undefined) throw unknownDictionary()
+  if (!JSON_TYPE.test(mediaType)) return null
+  for (const hash of wanted === undefined ? accepted : [wanted]) {
+    const dictionary = findDictionary(hash)
+    if (dictionary !== undefined) return dictionary
+  }
+  return null
+}
+
+/** JSON, and what is written in it (RFC 6839). */
+const JSON_TYPE = /^application\/(?:[^;]+\+)?json\b/
+
+function unknownDictionary(): EpioneError {
+  return new EpioneError(
+    'unknown-dictionary',
+    'The record is compressed with a dictionary that this version of the program does not know: use a newer one.',
+  )
+}
+
 /** Hashes the content, and compresses it where that pays. */
-export async function prepareContent(content: Content): Promise<PreparedContent> {
+export async function prepareContent(content: Content, dictionary: Dictionary | null = null): Promise<PreparedContent> {
   const hash = sha256Stream()
   const small = content.size <= COMPRESS_BYTES
   const parts: Uint8Array[] = []
@@ -53,11 +88,13 @@ export async function prepareContent(content: Content): Promise<PreparedContent>
   const contentHash = hash.digest()
   if (small) {
     const bytes = concat(...parts)
-    const compressed = await zstd(bytes)
-    if (compressed.length < bytes.length) return { stored: contentOf(compressed), encoding: 'zstd', size, contentHash }
-    return { stored: contentOf(bytes), encoding: 'identity', size, contentHash }
+    const compressed = await zstd(bytes, dictionary?.bytes)
+    if (compressed.length < bytes.length) {
+      return { stored: contentOf(compressed), encoding: 'zstd', dictionary: dictionary?.hash ?? null, size, contentHash }
+    }
+    return { stored: contentOf(bytes), encoding: 'identity', dictionary: null, size, contentHash }
   }
-  return { stored: content, encoding: 'identity', size, contentHash }
+  return { stored: content, encoding: 'identity', dictionary: null, size, contentHash }
 }
 
 /** Length of the plaintext object, padding included. */
@@ -152,13 +189,15 @@ async function* checkedContent(header: ObjectHeader, stored: AsyncGenerator<Uint
     return piece
   }
   if (header.encoding === 'zstd') {
-    if (header.storedSize > COMPRESS_BYTES || header.size > MAX_DECOMPRESSED_BYTES || header.dictionary !== null)
-      malformed('it is compressed in a way that is not read here')
+    if (header.storedSize > COMPRESS_BYTES || header.size > MAX_DECOMPRESSED_BYTES) malformed('it is longer than compressed content may be')
+    const dictionary = header.dictionary === null ? null : findDictionary(header.dictionary)
+    if (dictionary === undefined) throw unknownDictionary()
     const parts: Uint8Array[] = []
     for await (const part of stored) parts.push(part.slice())
-    const bytes = await unzstd(concat(...parts), header.size).catch(() => malformed('it does not decompress'))
+    const bytes = await unzstd(concat(...parts), header.size, dictionary?.bytes).catch(() => malformed('it does not decompress'))
     if (bytes.length > 0) yield take(bytes)
   } else {
+    if (header.dictionary !== null) malformed('it names a dictionary and is not compressed')
     for await (const piece of stored) yield take(piece)
   }
   if (size !== header.size || !equalBytes(hash.digest(), header.contentHash)) malformed('its hash is another')

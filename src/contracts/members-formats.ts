@@ -22,6 +22,9 @@ import { MAX_TRANSACTION_BYTES, MAX_VALIDATORS } from '../ledger/limits.ts'
 /** ISO 3166-1 alpha-2. */
 const jurisdictionSchema = text(2, /^[A-Z]{2}$/)
 
+/** Most compression dictionaries that one network accepts. */
+export const MAX_DICTIONARIES = 16
+
 /** Most members of one network. */
 export const MAX_MEMBERS = 4096
 
@@ -94,6 +97,11 @@ const parametersSchema = struct({
   /** Acts that a folder may do without a sponsor within one hour. */
   folderQuota: integer(1_000, 1),
   policies: list(policySchema, 64, 1),
+  /**
+   * SHA-256 of the compression dictionaries with which versions may be written, the one to prefer first; none for compression without.
+   * One that was ever named stays readable: readers know dictionaries by their hashes, not by this list.
+   */
+  dictionaries: list(hash32, MAX_DICTIONARIES),
 })
 export type Parameters = Infer<typeof parametersSchema>
 /** Value at `stateKey.parameters`. */

@@ -9,6 +9,7 @@ import { create as createDigest } from 'multiformats/hashes/digest'
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { startDeadline } from './deadline.ts'
+import { boundedRecords } from './dht-records.ts'
 import { networkKeyOf } from './peer.ts'
 
 export const KAD_PROTOCOL = '/epione/kad/1.0.0'
@@ -22,12 +23,18 @@ const FIND_TIMEOUT_MS = 30_000
 const DEFAULT_FIND_LIMIT = 20
 
 export interface Locate {
-  /** Announces that this node holds what `key` names, for 48 hours and renewed until it is withdrawn. */
+  /**
+   * Announces that this node holds what `key` names. It is forgotten after 48 hours: who announces it renews it before.
+   * @throws EpioneError `not-announced` where no other member took it
+   */
   provide(key: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>
-  /** Stops renewing. What others have stored is forgotten when its 48 hours are over: a holder may always answer that it holds nothing. */
+  /** Forgets the announcement here. What others have stored is forgotten when its 48 hours are over: a holder may always answer that it holds nothing. */
   withdraw(key: Uint8Array): Promise<void>
-  /** Network keys of members that say they hold it, this node included, each once and as they become known. */
-  find(key: Uint8Array, options?: { signal?: AbortSignal; limit?: number }): AsyncIterable<Uint8Array>
+  /**
+   * Network keys of members that say they hold it, this node included, each once and as they become known. `onAsk` is called for
+   * every question that is sent to another member.
+   */
+  find(key: Uint8Array, options?: { signal?: AbortSignal; limit?: number; onAsk?: () => void }): AsyncIterable<Uint8Array>
 }
 
 /** The DHT's CID of a key. */
@@ -57,6 +64,10 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
     kBucketSize: 20,
     alpha: 3,
     disjointPaths: 2,
+    // Renewing is left to who announces (node/custodian/announcer.ts). libp2p's own renewal (kad-dht 16.4) looks hourly through all records
+    // and puts each that is due into a queue by a search through that queue: with 100,000 keys it would hold up the process for
+    // minutes. It still forgets what others announced 48 hours ago.
+    reprovide: { threshold: 0 },
   })
   const topologies: Topology[] = []
   const member = (peerId: Parameters<typeof networkKeyOf>[0]): boolean => {
@@ -110,7 +121,7 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
       privateKey: components.privateKey,
       addressManager: components.addressManager,
       peerStore: components.peerStore,
-      datastore: components.datastore,
+      datastore: boundedRecords(components.datastore, components.peerId.toString()),
       events: components.events satisfies EventTarget as KadDHTComponents['events'] & Partial<Libp2pEvents>,
       logger: components.logger,
       ping: components.ping,
@@ -132,13 +143,18 @@ export function createLocate(dht: KadDHT, isMember: (key: string) => boolean): L
   return {
     provide: async (key, options = {}) => {
       const deadline = startDeadline({ timeoutMs: PROVIDE_TIMEOUT_MS, signal: options.signal })
+      let taken = 0
       try {
-        for await (const event of dht.provide(cidOf(key), { signal: deadline.signal })) void event
+        for await (const event of dht.provide(cidOf(key), { signal: deadline.signal })) {
+          if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') taken++
+        }
       } catch (error) {
-        throw deadline.signal.aborted ? deadline.signal.reason : error
+        // What some have taken when the time is up stands.
+        if (options.signal?.aborted === true || taken === 0) throw deadline.signal.aborted ? deadline.signal.reason : error
       } finally {
         deadline.clear()
       }
+      if (taken === 0) throw new EpioneError('not-announced', 'No other member took the announcement: none can be reached.')
     },
     withdraw: key => dht.cancelReprovide(cidOf(key)),
     async *find(key, options = {}) {
@@ -147,6 +163,7 @@ export function createLocate(dht: KadDHT, isMember: (key: string) => boolean): L
       const seen = new Set<string>()
       try {
         for await (const event of dht.findProviders(cidOf(key), { signal: deadline.signal })) {
+          if (event.name === 'SEND_QUERY') options.onAsk?.()
           if (event.name !== 'PROVIDER') continue
           for (const { id } of event.providers) {
             const provider = networkKeyOf(id)

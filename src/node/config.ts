@@ -220,6 +220,12 @@ function checkTogether(config: NodeConfig, origins: Record<SettingName, Origin>,
       sentence: `fragmentQuota (${formatByteSize(config.fragmentQuota)}) must not be above storageQuota (${formatByteSize(config.storageQuota)})`,
     })
   }
+  if (config.organisationQuota !== null && config.organisationQuota > config.fragmentQuota) {
+    problems.push({
+      at: origins.organisationQuota.at,
+      sentence: `organisationQuota (${formatByteSize(config.organisationQuota)}) must not be above fragmentQuota (${formatByteSize(config.fragmentQuota)})`,
+    })
+  }
   const prunes = config.retainBlocks > 0 ? 'retainBlocks' : config.retainHours > 0 ? 'retainHours' : undefined
   if (prunes !== undefined && config.snapshotInterval === 0) {
     problems.push({

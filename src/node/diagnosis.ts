@@ -3,6 +3,7 @@
  * finding has a stable code; the sentences may change.
  */
 import { isQuorum } from '../ledger/header.ts'
+import { type StorageFacts, storageTrouble } from './storage-findings.ts'
 import { weightedMedian } from './validator-claims.ts'
 
 /** From this offset on a clock is worth a look, in ms. */
@@ -92,6 +93,7 @@ export interface DiagnosisFacts {
   consensus: ConsensusFacts | null
   /** Weight that has answered while this validator, having no past, asks the others. */
   joining: { power: number; of: number } | null
+  storage: StorageFacts
 }
 
 type Report = (severity: Severity, code: string, forMs: number | null, message: string, action: string) => void
@@ -105,6 +107,7 @@ export function diagnose(facts: DiagnosisFacts): Diagnosis {
   progress(facts, report)
   clocks(facts, report)
   standing(facts, report)
+  storageTrouble(facts.storage, report)
   const order: Severity[] = ['error', 'warning', 'info']
   findings.sort((a, b) => order.indexOf(a.severity) - order.indexOf(b.severity))
   const state = stateOf(findings)

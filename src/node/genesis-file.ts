@@ -2,10 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
 import { genesisChanges } from '../contracts/members.ts'
-import { type Genesis, genesisCodec } from '../contracts/members-formats.ts'
+import { type Genesis, genesisCodec, MAX_DICTIONARIES } from '../contracts/members-formats.ts'
 import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
 import { parseHex, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
+import { HASH_LENGTH } from '../encoding/hash.ts'
+import { DEFAULT_DICTIONARIES } from '../fragments/dictionary/dictionary.ts'
 import { MAX_VALIDATORS } from '../ledger/limits.ts'
 
 // The bounds are those of the formats, which check everything again; here they are repeated so that a fault is told by its name.
@@ -48,6 +50,7 @@ const genesisFileSchema = z.strictObject({
       )
       .min(1)
       .max(64),
+    dictionaries: z.array(hex(HASH_LENGTH)).max(MAX_DICTIONARIES),
   }),
   organisations: z.array(organisation).min(1).max(MAX_VALIDATORS),
 })
@@ -84,7 +87,8 @@ export function parseGenesis(text: string, place = 'the genesis document'): Gene
     const file = genesisFileSchema.parse(JSON.parse(text))
     const time = Date.parse(file.time)
     if (Number.isNaN(time)) throw new Error('time is not a date')
-    const genesis: Genesis = { ...file, time, organisations: file.organisations.map(organisationFromFile) }
+    const parameters = { ...file.parameters, dictionaries: file.parameters.dictionaries.map(bytes) }
+    const genesis: Genesis = { ...file, time, parameters, organisations: file.organisations.map(organisationFromFile) }
     genesisCodec.encode(genesis)
     genesisChanges(genesis)
     return genesis
@@ -96,8 +100,18 @@ export function parseGenesis(text: string, place = 'the genesis document'): Gene
 }
 
 export function formatGenesis(genesis: Genesis): string {
-  const file = { ...genesis, time: new Date(genesis.time).toISOString(), organisations: genesis.organisations.map(organisationToFile) }
+  const file = {
+    ...genesis,
+    time: new Date(genesis.time).toISOString(),
+    parameters: { ...genesis.parameters, dictionaries: genesis.parameters.dictionaries.map(toHex) },
+    organisations: genesis.organisations.map(organisationToFile),
+  }
   return `${JSON.stringify(file, null, 2)}\n`
+}
+
+/** Compression dictionaries that a new network accepts where its founders do not edit them. */
+export function defaultDictionaries(): Uint8Array[] {
+  return [...DEFAULT_DICTIONARIES]
 }
 
 export async function readGenesis(path: string): Promise<Genesis> {

@@ -21,6 +21,7 @@ import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
 import { ConsensusService } from './consensus-service.ts'
+import { Announcer } from './custodian/announcer.ts'
 import { ErasureService } from './custodian/erasure.ts'
 import { ErasureReceipts } from './custodian/erasure-receipts.ts'
 import { ReleaseService } from './custodian/release.ts'
@@ -31,6 +32,7 @@ import { FolderDesk } from './custodian/wraps.ts'
 import { openDatastore } from './datastore.ts'
 import { DeskService } from './desk-service.ts'
 import { Directory } from './directory.ts'
+import { DiskWatch, type StatDisk, statDisk } from './disk-watch.ts'
 import { EvidenceService } from './evidence-service.ts'
 import { createGrantFinder } from './grant-finder.ts'
 import { type HomePaths, lockHome } from './home.ts'
@@ -63,6 +65,8 @@ export interface NodeOptions {
   voteDespiteLostLog?: number
   /** Most bytes of fragments. */
   quotaBytes: number
+  /** What this custodian takes. */
+  custody?: CustodyOptions
   limits?: Partial<NetworkLimits>
   /** Snapshots, and which old blocks are kept. */
   storage?: Omit<StorageOptions, 'dirs' | 'quotaBytes'> & { quotaBytes?: number }
@@ -71,13 +75,27 @@ export interface NodeOptions {
   maxStateLeaves?: number
 }
 
+export interface CustodyOptions {
+  /** Bytes of fragments that one organisation may have here. @default half of `quotaBytes` */
+  organisationQuotaBytes?: number
+  /** Longest ciphertext of one version, in bytes. @default 64 GiB */
+  maxVersionBytes?: number
+  /** Bytes that stay free on the disk. @default 5 % of the disk, 1 GiB at least */
+  minFreeBytes?: number | null
+}
+
 /** Part of the quota that one sponsor may fill with fragments that are not anchored yet. */
 const STAGED_SHARE = 0.25
+/** Part of the quota that one sponsor may fill in all. */
+const ORGANISATION_SHARE = 0.5
+const MAX_VERSION_BYTES = 64 * 2 ** 30
 
 export interface NodeDependencies {
   logger: Logger
   /** Clock, in ms. @default Date.now */
   now?: () => number
+  /** Room on a folder's disk. @default what the system says */
+  statDisk?: StatDisk
 }
 
 /** Undoes what was started, latest first. */
@@ -162,7 +180,8 @@ export async function startNode(options: NodeOptions, dependencies: NodeDependen
   }
 }
 
-async function build(options: NodeOptions, { logger, now = Date.now }: NodeDependencies, teardown: Teardown): Promise<Node> {
+async function build(options: NodeOptions, dependencies: NodeDependencies, teardown: Teardown): Promise<Node> {
+  const { logger, now = Date.now } = dependencies
   const { paths, genesis, keys } = options
   const startedAt = now()
   const releaseLock = await lockHome(paths)
@@ -266,25 +285,45 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { ...options.storage, quotaBytes, dirs: [paths.chain, paths.snapshots] },
     { chain, snapshots, fragmentBytes: () => fragments.usage().bytes, logger, now },
   )
+  const disk = new DiskWatch(
+    { dirs: [paths.fragments, paths.chain], minFreeBytes: options.custody?.minFreeBytes ?? null },
+    { statDisk: dependencies.statDisk ?? statDisk, logger },
+  )
   const snapshotService = new SnapshotService({ chain, network, snapshots })
 
   const identity = { custodian: keys.account, accountKey: keys.signing }
   const receipts = new ErasureReceipts(identity, { chain, store: custodyDb.sublevel('erasures'), now })
   const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), erasures: receipts, now })
   const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
-  const uploads = new UploadService(
-    { ...identity, stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE) },
-    { chain, directory, fragments, submissions, erasures, logger, now },
-  )
+  const { organisationQuotaBytes = Math.floor(options.quotaBytes * ORGANISATION_SHARE), maxVersionBytes = MAX_VERSION_BYTES } =
+    options.custody ?? {}
+  const limits = { stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE), organisationQuotaBytes, maxVersionBytes }
+  const uploads = new UploadService({ ...identity, ...limits }, { chain, directory, fragments, submissions, erasures, disk, logger, now })
   const releases = new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now })
-  const custodian = new CustodianService({ chain, network, fragments, submissions, uploads, releases, desk, erasures, logger, now })
+  const announcer = new Announcer({ network, submissions, store: custodyDb.sublevel('announcements'), logger, now })
+  const custodian = new CustodianService({
+    chain,
+    network,
+    fragments,
+    submissions,
+    uploads,
+    releases,
+    desk,
+    erasures,
+    announcer,
+    logger,
+    now,
+  })
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
     { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
   )
   const status = (): NodeStatus =>
-    nodeStatus({ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, storage, keys, startedAt, now })
+    nodeStatus({
+      ...{ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, storage, keys, startedAt, now },
+      custody: { quotaBytes: options.quotaBytes, ...limits, disk: disk.report(), usage: submissions.usage() },
+    })
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
@@ -309,6 +348,8 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   await peerStatus.start()
   teardown.add(() => peerStatus.stop())
   await generations.clearFormer()
+  await disk.start()
+  teardown.add(async () => await disk.stop())
   storage.start()
   teardown.add(async () => await storage.stop())
   await snapshotService.start()

@@ -84,6 +84,27 @@ export const SETTINGS = {
     'EPIONE_FRAGMENT_QUOTA',
     'bytes of it that fragments may fill; more is refused, what is stored stays',
   ),
+  organisationQuota: setting(
+    'bytes',
+    null,
+    '--organisation-quota',
+    'EPIONE_ORGANISATION_QUOTA',
+    'bytes of it that the records of one organisation may fill; half of it where this is not set',
+  ),
+  recordLimit: setting(
+    'bytes',
+    64 * GIB,
+    '--record-limit',
+    'EPIONE_RECORD_LIMIT',
+    'bytes that one version of a record may have, encrypted; longer ones are refused',
+  ),
+  minFree: setting(
+    'bytes',
+    null,
+    '--min-free',
+    'EPIONE_MIN_FREE',
+    'bytes that stay free on the disk: below, the node takes no fragments; 5 % of the disk and at least 1GiB where this is not set',
+  ),
   retainBlocks: setting(
     'count',
     0,

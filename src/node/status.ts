@@ -1,7 +1,7 @@
 /** What a node tells of itself: for operators and dashboards, proven by nothing. */
 
 import type { EngineStatus } from '../consensus/application.ts'
-import { equalBytes, toHex } from '../encoding/bytes.ts'
+import { equalBytes, parseHex, toHex } from '../encoding/bytes.ts'
 import type { FragmentStore } from '../fragments/fragment-store.ts'
 import type { Network, PeerInfo } from '../network/network.ts'
 import { peerIdOf } from '../network/peer.ts'
@@ -9,6 +9,7 @@ import type { Chain } from './chain.ts'
 import type { ConsensusService } from './consensus-service.ts'
 import { diagnose, type Finding, type NodeState } from './diagnosis.ts'
 import type { Directory } from './directory.ts'
+import type { DiskReport } from './disk-watch.ts'
 import type { NodeKeys } from './keys.ts'
 import { type OffenceReport, offencesOf, type SeatReport, seatOf } from './offences.ts'
 import type { PeerStatusService } from './peer-status.ts'
@@ -60,10 +61,22 @@ export interface NodeStatus {
   offences: OffenceReport[]
   peers: { connected: number; members: number }
   pool: { waiting: number; batches: number }
-  storage: { fragments: number; bytes: number; ledger: LedgerStorage }
+  storage: { fragments: number; bytes: number; ledger: LedgerStorage } & CustodyReport
   memory: { rssBytes: number }
   uptimeMs: number
 }
+
+export interface CustodyReport {
+  /** Bytes of fragments that there may be, of one organisation, and of one version's ciphertext. */
+  limits: { bytes: number; organisationBytes: number; versionBytes: number }
+  /** Room on the disk; null where the system does not tell. */
+  disk: DiskReport | null
+  /** Who has most here, the most first. */
+  organisations: { name: string; bytes: number; stagedBytes: number }[]
+}
+
+/** Organisations whose use of the node a status lists. */
+const LISTED_ORGANISATIONS = 16
 
 export interface StatusSources {
   chain: Chain
@@ -75,6 +88,13 @@ export interface StatusSources {
   transactions: TransactionService
   fragments: FragmentStore
   storage: StorageService
+  custody: {
+    quotaBytes: number
+    organisationQuotaBytes: number
+    maxVersionBytes: number
+    disk: DiskReport | null
+    usage: readonly { sponsor: string; bytes: number; stagedBytes: number }[]
+  }
   keys: NodeKeys
   startedAt: number
   now: () => number
@@ -115,6 +135,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
               .map(({ event, count, code, atMs }) => ({ event, count, code, sinceMs: Math.max(0, now() - atMs) })),
           },
     joining,
+    storage: { disk: sources.custody.disk, fragmentBytes: fragments.usage().bytes, fragmentQuotaBytes: sources.custody.quotaBytes },
   })
   // Who holds no seat any more need not look for what is wrong with the others.
   const summary = seat.state === 'removed' || seat.state === 'evicted' ? `${seat.summary} ${diagnosis}` : diagnosis
@@ -142,9 +163,21 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     offences: offencesOf(chain.tip, directory),
     peers: { connected: peers.filter(peer => peer.connected).length, members: peers.filter(peer => peer.member && peer.connected).length },
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
-    storage: { ...fragments.usage(), ledger: storage.report() },
+    storage: { ...fragments.usage(), ledger: storage.report(), ...custodyReport(sources) },
     memory: { rssBytes: process.memoryUsage.rss() },
     uptimeMs,
+  }
+}
+
+function custodyReport({ custody, directory }: StatusSources): CustodyReport {
+  const { quotaBytes, organisationQuotaBytes, maxVersionBytes, disk, usage } = custody
+  return {
+    limits: { bytes: quotaBytes, organisationBytes: organisationQuotaBytes, versionBytes: maxVersionBytes },
+    disk,
+    organisations: usage.slice(0, LISTED_ORGANISATIONS).map(({ sponsor, ...bytes }) => ({
+      name: directory.byId(parseHex(sponsor) as Uint8Array)?.organisation.name ?? 'a former member',
+      ...bytes,
+    })),
   }
 }
 

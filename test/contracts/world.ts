@@ -75,6 +75,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
         { name: 'anywhere', jurisdictions: null },
         { name: 'germany', jurisdictions: ['DE'] },
       ],
+      dictionaries: [],
       ...parameters,
     },
     organisations: ['nairobi', 'berlin', 'recife', 'pune'].map(name => organisation(name)).concat(plainOrganisation('payer')),

@@ -1,4 +1,5 @@
 /** Networks over loopback TCP for tests. */
+import type { Datastore } from 'interface-datastore'
 import { createNetwork, type Network, type NetworkOptions } from '../../src/network/network.ts'
 
 export function seed(i: number): Uint8Array {
@@ -18,16 +19,16 @@ export async function until(condition: () => boolean, what: string): Promise<voi
 export class Testbed {
   readonly #running: Network[] = []
 
-  async full(i: number, options: Partial<NetworkOptions> = {}): Promise<Network> {
-    return await this.#add({ privateKeySeed: seed(i), listen: ['/ip4/127.0.0.1/tcp/0'], mode: 'full', ...options })
+  async full(i: number, options: Partial<NetworkOptions> = {}, datastore?: Datastore): Promise<Network> {
+    return await this.#add({ privateKeySeed: seed(i), listen: ['/ip4/127.0.0.1/tcp/0'], mode: 'full', ...options }, datastore)
   }
 
   async light(i: number): Promise<Network> {
     return await this.#add({ privateKeySeed: seed(i), listen: [], mode: 'light' })
   }
 
-  async #add(options: NetworkOptions): Promise<Network> {
-    const network = await createNetwork(options)
+  async #add(options: NetworkOptions, datastore?: Datastore): Promise<Network> {
+    const network = await createNetwork(options, datastore === undefined ? {} : { datastore })
     this.#running.push(network)
     return network
   }

@@ -1,6 +1,8 @@
+import type { KadDHT } from '@libp2p/kad-dht'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { toHex } from '../../src/encoding/bytes.ts'
+import { createLocate } from '../../src/network/locate.ts'
 import type { Network } from '../../src/network/network.ts'
 import { addressOf, failure, memberOf, mesh, seed, Testbed } from './helpers.ts'
 
@@ -55,6 +57,21 @@ test('a full node that is no member can neither announce nor ask', async () => {
     })(),
   )
   assert.not(found.includes(toHex(b.networkKey)))
+})
+
+test('an announcement that nobody takes is an error, so that it is made again; one that somebody took stands', async () => {
+  const taken = { name: 'PEER_RESPONSE', messageName: 'ADD_PROVIDER' }
+  const locateOver = (provide: () => AsyncGenerator<unknown>) => createLocate({ provide } as unknown as KadDHT, () => true)
+  const nobody = locateOver(async function* () {
+    yield { ...taken, messageName: 'FIND_NODE' }
+  })
+  assert.is((await failure(nobody.provide(seed(1))))?.code, 'not-announced')
+  const breaking = async function* (first: object[]) {
+    yield* first
+    throw new Error('the query was cut off')
+  }
+  assert.is((await failure(locateOver(() => breaking([])).provide(seed(1))))?.message, 'the query was cut off')
+  await locateOver(() => breaking([taken])).provide(seed(1))
 })
 
 test('who becomes a member while connected takes part', async () => {

@@ -19,6 +19,7 @@ import type { Label } from '../../src/contracts/folders-formats.ts'
 import type { Genesis, Organisation } from '../../src/contracts/members-formats.ts'
 import { toHex, u32, utf8 } from '../../src/encoding/bytes.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
+import { DEFAULT_DICTIONARIES } from '../../src/fragments/dictionary/dictionary.ts'
 import { peerIdOf } from '../../src/network/peer.ts'
 import { homePaths } from '../../src/node/home.ts'
 import { type NodeKeys, newNodeSecrets, nodeKeysFrom } from '../../src/node/keys.ts'
@@ -88,6 +89,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       sponsorQuota: 1_000_000,
       folderQuota: 16,
       policies: [{ name: 'any', jurisdictions: null }],
+      dictionaries: [...DEFAULT_DICTIONARIES],
       ...parameters,
     },
     organisations: Array.from({ length: FOUNDERS }, (_, index) => organisationOf(index)),
@@ -192,6 +194,9 @@ export class Cluster {
     return keys
   }
 
+  /** Room on the nodes' disks, as they see it. */
+  disk = { freeBytes: 2 ** 40, totalBytes: 2 ** 41 }
+
   home(index: number): string {
     return join(this.dir, `node-${index}`)
   }
@@ -218,7 +223,11 @@ export class Cluster {
         quotaBytes: 2 ** 30,
         ...this.#nodeOptions,
       },
-      { logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') }, now: () => this.now(index) },
+      {
+        logger: { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') },
+        now: () => this.now(index),
+        statDisk: async () => this.disk,
+      },
     )
     this.#running.set(index, node)
     return node

@@ -6,12 +6,13 @@ import { toHex } from '../../src/encoding/bytes.ts'
 import { submissionLocator } from '../../src/fragments/formats.ts'
 import type { FragmentStore } from '../../src/fragments/fragment-store.ts'
 import type { Network, PeerEvent } from '../../src/network/network.ts'
+import { Announcer } from '../../src/node/custodian/announcer.ts'
 import { ReleaseService } from '../../src/node/custodian/release.ts'
 import { CustodianService } from '../../src/node/custodian/service.ts'
 import type { Submissions } from '../../src/node/custodian/submissions.ts'
 import { UploadService } from '../../src/node/custodian/upload.ts'
 import { eventually, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, HOUR } from './custodian-world.ts'
+import { CUSTODIAN, CustodianWorld, type Held, HOUR, LIMITS, ROOMY } from './custodian-world.ts'
 
 const test = suite('anchors at a custodian')
 const SWEEP_MS = 60_000
@@ -47,6 +48,7 @@ class Announcements {
           this.open--
         }
       },
+      withdraw: async () => undefined,
     },
   } as unknown as Network
 
@@ -69,7 +71,7 @@ interface Changes {
 async function start(world: CustodianWorld, changes: Changes = {}): Promise<CustodianService> {
   const { chain, directory, desk, logger, clock } = world
   const { fragments = world.fragments, submissions = world.submissions, announcements = new Announcements() } = changes
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 2 ** 30 }
+  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS }
   const now = (): number => clock.now
   const erasures = world.erasures()
   const service = new CustodianService({
@@ -77,10 +79,17 @@ async function start(world: CustodianWorld, changes: Changes = {}): Promise<Cust
     network: announcements.network,
     fragments,
     submissions,
-    uploads: new UploadService(identity, { chain, directory, fragments, submissions, erasures, logger, now }),
+    uploads: new UploadService(identity, { chain, directory, fragments, submissions, erasures, disk: ROOMY, logger, now }),
     releases: new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now }),
     desk,
     erasures,
+    announcer: new Announcer({
+      network: announcements.network,
+      submissions: world.submissions,
+      store: world.custody.sublevel('announcements'),
+      logger,
+      now,
+    }),
     logger,
     now,
   })
@@ -212,7 +221,7 @@ test('a clock that moves on within a sweep drops nothing that was not looked at'
   }
 })
 
-test('after a restart all that is anchored is announced, a few at a time, and no more once it stops', async () => {
+test('after a restart what is anchored and was not announced is, a few at a time, and no more once it stops', async () => {
   await using world = await CustodianWorld.open()
   const held: Held[] = []
   for (let i = 0; i < 30; i++) held.push(await world.hold(`a ${i}`, [50 + i]))
@@ -238,9 +247,10 @@ test('after a restart all that is anchored is announced, a few at a time, and no
   const again = new Announcements()
   const second = await start(world, { announcements: again })
   again.connect()
-  await eventually(() => again.made.length === 25, 'all are announced')
+  await eventually(() => again.made.length === 17, 'the others are announced')
   await second.stop()
-  assert.equal([...again.made].sort(), expected)
+  // The first eight were through before the first one stopped.
+  assert.equal([...announcements.made.slice(0, 8), ...again.made].sort(), expected)
   assert.ok(again.most <= 8)
   assert.equal(world.errors, [])
 })

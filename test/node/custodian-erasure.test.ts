@@ -22,7 +22,7 @@ import { UploadService } from '../../src/node/custodian/upload.ts'
 import { Keyring } from '../../src/node/keyring.ts'
 import { rejectsCode } from '../encoding/throws.ts'
 import { eventually, nodeKeys, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, INDEX, owner, SlowChannel } from './custodian-world.ts'
+import { CUSTODIAN, CustodianWorld, type Held, INDEX, LIMITS, owner, ROOMY, SlowChannel } from './custodian-world.ts'
 import { temporary } from './ledger-fixture.ts'
 
 const test = suite('erasure at a custodian')
@@ -270,7 +270,7 @@ test('an erased version is not taken again, before nor while its erasure is carr
   await world.anchor(held)
   await world.submissions.markAnchored(held.root)
   const { chain, directory, submissions, logger, clock } = world
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 2 ** 20 }
+  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS, stagedQuotaBytes: 2 ** 20 }
   const service = world.erasures()
   await service.start()
   const upload = async (fragments = world.fragments): Promise<string> => {
@@ -280,6 +280,7 @@ test('an erased version is not taken again, before nor while its erasure is carr
       fragments,
       submissions,
       erasures: service,
+      disk: ROOMY,
       logger,
       now: () => clock.now,
     })

@@ -9,7 +9,7 @@ import { ReleaseReceipts } from '../../src/node/custodian/receipts.ts'
 import { ReleaseService } from '../../src/node/custodian/release.ts'
 import { UploadService } from '../../src/node/custodian/upload.ts'
 import { eventually, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, type ReadSession, reader, SlowChannel } from './custodian-world.ts'
+import { CUSTODIAN, CustodianWorld, type Held, LIMITS, type ReadSession, ROOMY, reader, SlowChannel } from './custodian-world.ts'
 
 const test = suite('releases of a custodian')
 const PEER = seedOf('peer')
@@ -270,13 +270,14 @@ test('receipts are paged from where the last page ended, and rightly from anywhe
 test('whoever opens a stream and says nothing loses it after five seconds', async () => {
   await using world = await CustodianWorld.open()
   const { chain, directory, fragments, submissions, logger, clock } = world
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 2 ** 20 }
+  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS }
   const uploads = new UploadService(identity, {
     chain,
     directory,
     fragments,
     submissions,
     erasures: world.erasures(),
+    disk: ROOMY,
     logger,
     now: () => clock.now,
   })
@@ -299,13 +300,14 @@ test('whoever opens a stream and says nothing loses it after five seconds', asyn
 test('uploads at the same time do not share the room that is left', async () => {
   await using world = await CustodianWorld.open()
   const { chain, directory, fragments, submissions, logger, clock } = world
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, stagedQuotaBytes: 1000 }
+  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS, stagedQuotaBytes: 1000 }
   const uploads = new UploadService(identity, {
     chain,
     directory,
     fragments,
     submissions,
     erasures: world.erasures(),
+    disk: ROOMY,
     logger,
     now: () => clock.now,
   })
@@ -321,17 +323,17 @@ test('uploads at the same time do not share the room that is left', async () => 
   }
   const { sponsor } = world
   const first = start('first')
-  await eventually(() => submissions.stagedBytes(sponsor) === 600, 'the first upload has its room')
+  await eventually(() => submissions.usageOf(sponsor).stagedBytes === 600, 'the first upload has its room')
   const second = start('second')
   const refusal = uploadReplyCodec.decode((await second.channel.take()) as Uint8Array)
   assert.is(refusal.type === 'error' ? new TextDecoder().decode(refusal.value.code) : refusal.type, 'quota-exceeded')
   await second.served
-  assert.is(submissions.stagedBytes(sponsor), 600)
+  assert.is(submissions.usageOf(sponsor).stagedBytes, 600)
   first.leave()
   await first.served
-  assert.is(submissions.stagedBytes(sponsor), 0)
+  assert.is(submissions.usageOf(sponsor).stagedBytes, 0)
   const third = start('third')
-  await eventually(() => submissions.stagedBytes(sponsor) === 600, 'the third upload has its room')
+  await eventually(() => submissions.usageOf(sponsor).stagedBytes === 600, 'the third upload has its room')
   third.leave()
   await third.served
 })

@@ -40,6 +40,10 @@ import { nextBlock, openTestChain, temporary } from './ledger-fixture.ts'
 export const HOUR = 3_600_000
 export const CUSTODIAN = nodeKeys(2)
 const CODE = { n: 4, k: 2 }
+/** What a custodian takes in tests: more than they send. */
+export const LIMITS = { stagedQuotaBytes: 2 ** 30, organisationQuotaBytes: 2 ** 40, maxVersionBytes: 2 ** 40 }
+/** A disk that is never full. */
+export const ROOMY = { reserve: () => () => undefined }
 /** Index of the fragments held here. */
 export const INDEX = 1
 const LABEL_SALT = seedOf('label salt')
@@ -286,12 +290,12 @@ export class CustodianWorld implements AsyncDisposable {
   }
 
   /** What lets a submission of this size in here, and under which index. */
-  ticket(root: Uint8Array, size: number): { ticket: Uint8Array; signature: Uint8Array; index: number } {
+  ticket(root: Uint8Array, size: number, versions = 1): { ticket: Uint8Array; signature: Uint8Array; index: number } {
     const ticket = {
       folder: this.folder,
       epoch: 0,
       submissionRoot: root,
-      versions: 1,
+      versions,
       size,
       ...CODE,
       memberHeight: 0,

@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type ConsensusFacts, type DiagnosisFacts, diagnose, type NodeState, type ValidatorFacts } from '../../src/node/diagnosis.ts'
+import type { DiskReport } from '../../src/node/disk-watch.ts'
 
 const test = suite('diagnosis')
 const NAMES = ['Kisumu', 'Berlin', 'Rio', 'Pune']
@@ -53,7 +54,18 @@ function facts(changes: Partial<DiagnosisFacts> = {}): DiagnosisFacts {
     validators: validators(),
     consensus: round(),
     joining: null,
+    storage: { disk: null, fragmentBytes: 0, fragmentQuotaBytes: 1000 },
     ...changes,
+  }
+}
+
+const GIB = 2 ** 30
+
+function room(disk: Pick<DiskReport, 'state' | 'freeBytes'>): DiagnosisFacts['storage'] {
+  return {
+    disk: { totalBytes: 20 * GIB, reserveBytes: GIB, againBytes: 1.25 * GIB, ...disk },
+    fragmentBytes: 899,
+    fragmentQuotaBytes: 1000,
   }
 }
 
@@ -195,6 +207,21 @@ const CASES: [string, DiagnosisFacts, NodeState, string[], RegExp][] = [
     'diverged',
     ['state-differs'],
     /another block than Berlin/,
+  ],
+  ['room on the disk is nothing to speak of', facts({ storage: room({ state: 'ok', freeBytes: 9 * GIB }) }), 'ok', [], /^In agreement/],
+  [
+    'the disk fills up',
+    facts({ storage: room({ state: 'nearly-full', freeBytes: 1.5 * GIB }) }),
+    'ok',
+    ['disk-nearly-full'],
+    /^The disk has 1\.5 GiB left; below 1\.0 GiB this node takes no fragments/,
+  ],
+  [
+    'the disk is nearly full, and so is the quota',
+    facts({ storage: { ...room({ state: 'read-only', freeBytes: 0.5 * GIB }), fragmentBytes: 900 } }),
+    'ok',
+    ['read-only', 'quota-nearly-full'],
+    /^The disk has 512\.0 MiB left, and 1\.0 GiB are kept for the ledger: this node takes no fragments/,
   ],
   ['halted', facts({ consensus: round({ halted: 'wal-full' }) }), 'halted', ['halted'], /has stopped here \(wal-full\)/],
   ['catching up', facts({ peerHeight: 40 }), 'syncing', ['syncing'], /^Catching up: height 10 of 40/],

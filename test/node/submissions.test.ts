@@ -118,18 +118,28 @@ test('what a sponsor has staged is counted: not twice when it comes again, not a
     await submissions.put(first, submissionOf({ versions: 1, stagedUntil: 9000 }), [versionOf('a')])
     await submissions.put(second, submissionOf({ versions: 1, bytes: 30 }), [versionOf('b')])
     await submissions.put(seedOf('third'), submissionOf({ versions: 1, sponsor: seedOf('other') }), [versionOf('c')])
-    assert.is(submissions.stagedBytes(sponsor), 1030)
+    assert.equal(submissions.usageOf(sponsor), { bytes: 1030, stagedBytes: 1030 })
     assert.is((await submissions.get(first))?.stagedUntil, 9000)
     await submissions.markAnchored(first)
     await submissions.markAnchored(first)
-    assert.is(submissions.stagedBytes(sponsor), 30)
+    assert.equal(submissions.usageOf(sponsor), { bytes: 1030, stagedBytes: 30 })
   }
   await using custody = await opened(place.dir)
   const { submissions } = custody
-  assert.is(submissions.stagedBytes(sponsor), 30)
+  assert.equal(submissions.usageOf(sponsor), { bytes: 1030, stagedBytes: 30 })
+  assert.equal(submissions.usage(), [
+    { sponsor: toHex(sponsor), bytes: 1030, stagedBytes: 30 },
+    { sponsor: toHex(seedOf('other')), bytes: 1000, stagedBytes: 1000 },
+  ])
+  const giveBack = submissions.reserve(sponsor, 7)
+  assert.equal(submissions.usageOf(sponsor), { bytes: 1037, stagedBytes: 37 })
+  giveBack()
+  giveBack()
   await submissions.delete(second, submissionOf({ versions: 1, bytes: 30 }))
-  assert.is(submissions.stagedBytes(sponsor), 0)
-  assert.is(submissions.stagedBytes(seedOf('other')), 1000)
+  assert.equal(submissions.usageOf(sponsor), { bytes: 1000, stagedBytes: 0 })
+  await submissions.delete(first, submissionOf({ versions: 1, anchored: true }))
+  assert.equal(submissions.usageOf(sponsor), { bytes: 0, stagedBytes: 0 })
+  assert.is(submissions.usageOf(seedOf('other')).stagedBytes, 1000)
 })
 
 test('a version that was moved to another place, and one without its key, are forgotten', async () => {

@@ -21,6 +21,8 @@ import { type Plan, type PlannedNode, planGenesis } from './plan.ts'
  * protect nothing, and be paid at each start of each node. Networks in earnest have DEFAULT_SCRYPT.
  */
 const TESTNET_SCRYPT = { N: 2 ** 12, r: 8, p: 1 }
+/** Bytes that a node of a testnet leaves free on the disk, which is a person's and may be fuller than a server's. */
+const TESTNET_MIN_FREE = 256 * 2 ** 20
 /** Nodes by which each finds the network. */
 const MAX_BOOTSTRAP = 16
 
@@ -91,7 +93,11 @@ async function writeHome(
   const bootstrap = plan.nodes.filter(other => other !== node).slice(0, MAX_BOOTSTRAP)
   await writeFile(
     paths.config,
-    configTemplate({ passphraseFile, logLevel, listen: node.listen, bootstrap: bootstrap.map(other => other.addresses[0]!) }),
+    configTemplate({
+      ...{ passphraseFile, logLevel, minFree: TESTNET_MIN_FREE },
+      listen: node.listen,
+      bootstrap: bootstrap.map(other => other.addresses[0]!),
+    }),
     { mode: 0o600 },
   )
 }

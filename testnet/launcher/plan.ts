@@ -4,6 +4,7 @@ import type { Genesis } from '../../src/contracts/members-formats.ts'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
+import { DEFAULT_DICTIONARIES } from '../../src/fragments/dictionary/dictionary.ts'
 import { peerIdOf } from '../../src/network/peer.ts'
 import { type NodeKeys, newNodeSecrets, nodeKeysFrom } from '../../src/node/keys.ts'
 import { hospitalAt } from './hospitals.ts'
@@ -128,6 +129,7 @@ export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number): Ge
       sponsorQuota: 1_000_000,
       folderQuota: 16,
       policies: [{ name: 'anywhere', jurisdictions: null }],
+      dictionaries: [...DEFAULT_DICTIONARIES],
     },
     organisations: plan.nodes.map(({ keys, name, jurisdiction, validator }) => ({
       name,

@@ -2,13 +2,13 @@
 
 import { NAMESPACE, stateKey } from '../../contracts/state-keys.ts'
 import { EpioneError, errorCode } from '../../encoding/errors.ts'
-import { submissionLocator } from '../../fragments/formats.ts'
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
 import type { Network } from '../../network/network.ts'
 import { MAX_FRAGMENT_FRAME, MAX_LIGHT_RESPONSE, PROTOCOL } from '../../network/protocols.ts'
 import type { Chain, CommittedBlock } from '../chain.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
+import type { Announcer } from './announcer.ts'
 import type { ErasureService } from './erasure.ts'
 import type { ReleaseService } from './release.ts'
 import type { Submission, Submissions } from './submissions.ts'
@@ -21,8 +21,6 @@ const SWEEP_MS = 60_000
 const IDLE_MS = 30_000
 /** Most streams of fragments at once. */
 const MAX_STREAMS = 64
-/** Submissions that are announced at once after a restart. */
-const ANNOUNCED_AT_ONCE = 8
 
 export interface CustodianDependencies {
   chain: Chain
@@ -33,6 +31,7 @@ export interface CustodianDependencies {
   releases: ReleaseService
   desk: FolderDesk
   erasures: ErasureService
+  announcer: Announcer
   logger: Logger
   now: () => number
 }
@@ -43,11 +42,7 @@ export class CustodianService {
   #stopCommits: (() => void) | undefined
   #stopReplace: (() => void) | undefined
   #work: Promise<void> = Promise.resolve()
-  #announcing: Promise<void> = Promise.resolve()
   readonly #stopped = new AbortController()
-  /** Settles with the first peer, or at the end. */
-  readonly #connected = Promise.withResolvers<void>()
-  #stopPeers: (() => void) | undefined
 
   constructor(dependencies: CustodianDependencies) {
     this.#deps = dependencies
@@ -74,15 +69,10 @@ export class CustodianService {
       timeoutMs: IDLE_MS,
       maxStreams: MAX_STREAMS,
     })
-    this.#stopPeers = network.onPeer(({ type }) => {
-      if (type === 'connect') this.#connected.resolve()
-    })
     this.#stopCommits = chain.onCommit(block => this.#later(async () => await this.#settle(block)))
     this.#stopReplace = chain.onReplace(() => this.#later(async () => await this.#reconcile()))
-    this.#later(async () => {
-      await this.#reconcile()
-      this.#announcing = this.#announceAll()
-    })
+    this.#deps.announcer.start()
+    this.#later(async () => await this.#reconcile())
     this.#timer = setInterval(() => this.#later(async () => await this.#sweep()), SWEEP_MS)
   }
 
@@ -90,11 +80,9 @@ export class CustodianService {
     this.#stopped.abort(new EpioneError('stopped', 'The custodian stops.'))
     this.#stopCommits?.()
     this.#stopReplace?.()
-    this.#stopPeers?.()
-    this.#connected.resolve()
     if (this.#timer !== undefined) clearInterval(this.#timer)
     await this.#work
-    await this.#announcing
+    await this.#deps.announcer.stop()
     await this.#deps.erasures.stop()
   }
 
@@ -118,7 +106,7 @@ export class CustodianService {
   }
 
   async #anchored(root: Uint8Array): Promise<void> {
-    if (await this.#keep(root)) void this.#announce(root)
+    if (await this.#keep(root)) this.#deps.announcer.announce(root)
   }
 
   /**
@@ -134,43 +122,13 @@ export class CustodianService {
     return true
   }
 
-  /** Tells the DHT that fragments of a submission are here. Nothing stands on it: placement finds them without. */
-  async #announce(root: Uint8Array): Promise<void> {
-    try {
-      await this.#deps.network.locate.provide(submissionLocator(root), { signal: this.#stopped.signal })
-    } catch (error) {
-      this.#deps.logger.debug({ code: errorCode(error) }, 'could not announce a submission')
-    }
-  }
-
   /** After a restart: what was anchored while this node was down, or was not kept in full. */
   async #reconcile(): Promise<void> {
     const { fragments, submissions } = this.#deps
     for await (const { root, submission } of submissions.all()) {
       if (this.#stopped.signal.aborted) return
       if (submission.anchored) await fragments.markAnchored(root)
-      else if (this.#isAnchored(root, submission)) await this.#keep(root)
-    }
-  }
-
-  /** Announces again all that is kept, a few at a time, once there is somebody to tell. */
-  async #announceAll(): Promise<void> {
-    const { submissions, logger } = this.#deps
-    await this.#connected.promise
-    const all = submissions.all()
-    const announceOneByOne = async (): Promise<void> => {
-      while (!this.#stopped.signal.aborted) {
-        const { value, done } = await all.next()
-        if (done === true) return
-        if (value.submission.anchored) await this.#announce(value.root)
-      }
-    }
-    try {
-      await Promise.all(Array.from({ length: ANNOUNCED_AT_ONCE }, announceOneByOne))
-    } catch (error) {
-      logger.error({ code: errorCode(error) }, 'the submissions that are kept could not be announced')
-    } finally {
-      await all.return(undefined)
+      else if (this.#isAnchored(root, submission)) await this.#anchored(root)
     }
   }
 

@@ -61,6 +61,8 @@ export class Submissions {
 
   /** Bytes that are staged without an anchor, by sponsor. */
   readonly #staged = new Map<string, number>()
+  /** Bytes that are held, staged or anchored, by sponsor; as many entries as there were members. */
+  readonly #held = new Map<string, number>()
   /** Bytes that are on their way, by sponsor. */
   readonly #reserved = new Map<string, number>()
 
@@ -69,16 +71,25 @@ export class Submissions {
     this.#keyring = keyring
   }
 
-  /** Counts what was staged before a restart. */
+  /** Counts what was here before a restart. */
   async start(): Promise<void> {
     this.#staged.clear()
-    for await (const { submission } of this.all()) if (!submission.anchored) this.#count(submission, 1)
+    this.#held.clear()
+    for await (const { submission } of this.all()) this.#count(submission, 1)
   }
 
-  /** Bytes that a sponsor has staged here and not anchored, and those that are reserved for it. */
-  stagedBytes(sponsor: Uint8Array): number {
+  /** Bytes that a sponsor has here, and of them those that are not anchored; what is reserved for it counts in both. */
+  usageOf(sponsor: Uint8Array): { bytes: number; stagedBytes: number } {
     const key = toHex(sponsor)
-    return (this.#staged.get(key) ?? 0) + (this.#reserved.get(key) ?? 0)
+    const reserved = this.#reserved.get(key) ?? 0
+    return { bytes: (this.#held.get(key) ?? 0) + reserved, stagedBytes: (this.#staged.get(key) ?? 0) + reserved }
+  }
+
+  /** What each sponsor has here, the most first; what is on its way is not counted. */
+  usage(): { sponsor: string; bytes: number; stagedBytes: number }[] {
+    return [...this.#held]
+      .map(([sponsor, bytes]) => ({ sponsor, bytes, stagedBytes: this.#staged.get(sponsor) ?? 0 }))
+      .sort((a, b) => b.bytes - a.bytes)
   }
 
   /**
@@ -95,8 +106,10 @@ export class Submissions {
     }
   }
 
-  #count({ sponsor, bytes }: Submission, sign: 1 | -1): void {
-    add(this.#staged, toHex(sponsor), sign * bytes)
+  #count({ sponsor, bytes, anchored }: Submission, sign: 1 | -1): void {
+    const key = toHex(sponsor)
+    add(this.#held, key, sign * bytes)
+    if (!anchored) add(this.#staged, key, sign * bytes)
   }
 
   async get(root: Uint8Array): Promise<Submission | undefined> {
@@ -119,8 +132,8 @@ export class Submissions {
         operations.push({ type: 'put', key, value: storedVersionCodec.encode({ type: 'held', value: held }) })
       })
       await this.#store.batch(operations, { sync: true })
-      if (before !== undefined && !before.anchored) this.#count(before, -1)
-      if (!submission.anchored) this.#count(submission, 1)
+      if (before !== undefined) this.#count(before, -1)
+      this.#count(submission, 1)
     })
   }
 
@@ -130,6 +143,7 @@ export class Submissions {
       const anchored = { ...submission, anchored: true }
       await this.#store.batch([{ type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(anchored) }], { sync: true })
       this.#count(submission, -1)
+      this.#count(anchored, 1)
       return anchored
     })
   }
@@ -184,7 +198,6 @@ export class Submissions {
         })
       }
       await this.#store.batch(operations, { sync: true })
-      if (submission.anchored) return
       this.#count(submission, -1)
       this.#count(left, 1)
     })
@@ -198,7 +211,7 @@ export class Submissions {
       ]
       for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
       await this.#store.batch(operations, { sync: true })
-      if (!submission.anchored) this.#count(submission, -1)
+      this.#count(submission, -1)
     })
   }
 

@@ -28,6 +28,7 @@ import { folderAt, notFound, policyOf } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
 import type { ErasureService } from './erasure.ts'
 import { firstFrame } from './first-frame.ts'
+import { type CustodyLimits, checkVersionSizes, type LimitDependencies, takeRoom } from './limits.ts'
 import type { HeldVersion, Submission, Submissions } from './submissions.ts'
 
 /** How long staged fragments wait for their anchor, in ms. */
@@ -36,11 +37,9 @@ const STAGING_MS = 60 * 60 * 1000
 type FrameValues = { [F in UploadFrame as F['type']]: F['value'] }
 type FrameValue<T extends UploadFrame['type']> = FrameValues[T]
 
-export interface UploadOptions {
+export interface UploadOptions extends CustodyLimits {
   custodian: Uint8Array
   accountKey: SigningKey
-  /** Most bytes that one sponsor may have staged here without an anchor. */
-  stagedQuotaBytes: number
 }
 
 export interface UploadDependencies {
@@ -49,6 +48,7 @@ export interface UploadDependencies {
   fragments: FragmentStore
   submissions: Submissions
   erasures: Pick<ErasureService, 'recheck'>
+  disk: LimitDependencies['disk']
   logger: Logger
   now: () => number
 }
@@ -97,12 +97,14 @@ export class UploadService {
 
     const start = await next('start')
     const ticket = uploadTicketCodec.decode(start.ticket)
-    this.#checkTicket(ticket, start.signature, start.index)
-    reservation.release = this.#deps.submissions.reserve(ticket.sponsor, stagedSize(ticket))
+    const sponsor = this.#checkTicket(ticket, start.signature, start.index)
+    const before = await this.#deps.submissions.get(ticket.submissionRoot)
+    reservation.release = takeRoom(ticket, sponsor, before?.bytes ?? 0, this.#options, this.#deps)
     const metas: VersionMeta[] = []
     while (metas.length < ticket.versions) metas.push(...(await next('versions')))
     checkVersions(ticket, metas)
     this.#requireNoneErased(ticket, metas)
+    checkVersionSizes(metas, this.#options)
     await channel.send(uploadReplyCodec.encode({ type: 'ready', value: {} }))
 
     const { fragments } = this.#deps
@@ -182,8 +184,11 @@ export class UploadService {
     this.#requireNoneErased(ticket, metas)
   }
 
-  /** An upload needs a member who answers for it, a folder that is there in this epoch, and this custodian in its place. */
-  #checkTicket(ticket: UploadTicket, signature: Uint8Array, index: number): void {
+  /**
+   * An upload needs a member who answers for it, a folder that is there in this epoch, and this custodian in its place. Returns the
+   * member's name.
+   */
+  #checkTicket(ticket: UploadTicket, signature: Uint8Array, index: number): string {
     const { chain, directory, now } = this.#deps
     const state = chain.tip.tree
     const sponsor = directory.byId(ticket.sponsor)
@@ -200,13 +205,6 @@ export class UploadService {
     if (ticket.n !== parameters.n || ticket.k !== parameters.k) {
       throw new EpioneError('wrong-dispersal', `This network disperses into ${parameters.n} fragments of which ${parameters.k} are needed.`)
     }
-    const staged = this.#deps.submissions.stagedBytes(ticket.sponsor)
-    if (staged + stagedSize(ticket) > this.#options.stagedQuotaBytes) {
-      throw new EpioneError(
-        'quota-exceeded',
-        `${sponsor.organisation.name} has too much staged here that is not anchored; anchor it or wait an hour.`,
-      )
-    }
     const custodians = custodiansAt(state, ticket.memberHeight)
     if (custodians === undefined) throw new EpioneError('stale-members', 'The set of custodians that the ticket names is not known here.')
     const placed = place({ key: ticket.submissionRoot, custodians, n: ticket.n, k: ticket.k, policy: policyOf(state, ticket.folder) })
@@ -214,12 +212,8 @@ export class UploadService {
     if (here === undefined || !equalBytes(here.id, this.#options.custodian)) {
       throw new EpioneError('wrong-custodian', 'This fragment is placed at another custodian.')
     }
+    return sponsor.organisation.name
   }
-}
-
-/** Bytes that a submission takes here, as its ticket tells before its versions are known. */
-function stagedSize({ size, k }: UploadTicket): number {
-  return Math.ceil(size / k)
 }
 
 /** The versions must be those that the submission's root commits to, each with its right key, class and size. */
