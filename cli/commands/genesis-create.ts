@@ -30,6 +30,7 @@ function parametersFor(custodians: number): Genesis['parameters'] {
     timeoutGrowthMs: 500,
     sponsorQuota: 100_000,
     folderQuota: 16,
+    auditWindowMs: 300_000,
     policies: [{ name: 'anywhere', jurisdictions: null }],
     dictionaries: defaultDictionaries(),
   }

@@ -7,6 +7,18 @@ import { examples } from './declare.ts'
 export function declareMemberCommands(program: Command, host: Host): void {
   program.commandsGroup('Decide who belongs to the network:')
 
+  const custodians = program
+    .command('custodians')
+    .summary('who stores fragments, and how they took the audits; proven complete')
+    .description(
+      'Custodians: the members that store fragments. Validators challenge them at random and report the sums to the ledger: how often each was asked, how often it missed, and whether it is present or absent. An absent one takes no new fragments until it answers again; it stays a member.',
+    )
+    .action(action(host, async () => (await import('../commands/custodians.ts')).custodiansList))
+  examples(custodians, [
+    ['epione custodians', 'of the network of this home'],
+    ['epione custodians --json', 'with whole accounts, for programs'],
+  ])
+
   const members = program
     .command('members')
     .summary('the organisations of the network, and votes on them')

@@ -2,6 +2,7 @@
 import type { TransactionContent } from '../ledger/transaction.ts'
 import { access } from './access.ts'
 import type { Action, Contract } from './action.ts'
+import { audits } from './audits.ts'
 import { consents } from './consents.ts'
 import { ContractError } from './contract-error.ts'
 import { folders } from './folders.ts'
@@ -14,6 +15,7 @@ const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['records', records],
   ['consents', consents],
   ['access', access],
+  ['audits', audits],
 ])
 
 /** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */

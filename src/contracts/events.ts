@@ -42,6 +42,8 @@ export const membersAccusedCodec = codec(
 )
 /** `members.evicted`: the validator lost its seat; from height `effective` on it does not sign. */
 export const membersEvictedCodec = codec(struct({ validator: hash32, effective: integer() }), MAX_EVENT_DATA)
+/** `audits.absent`, `audits.kept`, `audits.returned`: the window whose reports decided it. The subject is the custodian's account. */
+export const auditsChangedCodec = codec(struct({ window: integer() }), MAX_EVENT_DATA)
 
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
@@ -58,6 +60,9 @@ const EVENT_DATA = {
   'members.amended': membersChangedCodec,
   'members.accused': membersAccusedCodec,
   'members.evicted': membersEvictedCodec,
+  'audits.absent': auditsChangedCodec,
+  'audits.kept': auditsChangedCodec,
+  'audits.returned': auditsChangedCodec,
 } as const
 
 export type EventName = keyof typeof EVENT_DATA

@@ -5,6 +5,7 @@ import { MAX_VALIDATORS } from '../ledger/limits.ts'
 import type { Origin } from '../ledger/transaction.ts'
 import { type ActionContext, type ActionState, type Contract, defineAction } from './action.ts'
 import { ContractError } from './contract-error.ts'
+import { isAbsent, readCustodians, writeCustodians } from './custodian-set.ts'
 import { type EventName, membersChangedCodec } from './events.ts'
 import { isConvicted, reportAction } from './evidence.ts'
 import { accountKeyCodec, memberKeyHashes } from './member-keys.ts'
@@ -13,8 +14,6 @@ import {
   accountCodec,
   accountId,
   type Custodians,
-  counterCodec,
-  custodiansCodec,
   MAX_MEMBERS,
   type Organisation,
   type Proposal,
@@ -106,9 +105,8 @@ function planProposal(context: ActionContext, proposal: Proposal): Plan {
 
   const validators = state.read(validatorsCodec, stateKey.validators()) as Validators
   const nextDecided = decidedWith(context, validators.decided, before, after)
-  const height = state.read(counterCodec, stateKey.custodiansHeight()) as number
-  const custodians = state.read(custodiansCodec, stateKey.custodians(height)) ?? []
-  const custodian = after === undefined ? undefined : custodianOf(id, after)
+  const custodians = readCustodians(state)
+  const custodian = after === undefined || isAbsent(state, id) ? undefined : custodianOf(id, after)
   const others = custodians.filter(other => !equalBytes(other.id, id))
   const nextCustodians = custodian === undefined ? others : sortedCustodians([...others, custodian])
   if (nextCustodians.length < custodians.length && nextCustodians.length < context.parameters.n) {
@@ -163,8 +161,7 @@ function applyPlan(context: ActionContext, plan: Plan): void {
   for (const hash of memberKeyHashes(organisation)) state.write(accountKeyCodec, stateKey.accountKey(hash), id)
   state.write(validatorsCodec, stateKey.validators(), { ...plan.validators, decided: plan.nextDecided })
   if (isSameCustodians(plan.custodians, plan.nextCustodians)) return
-  state.write(custodiansCodec, stateKey.custodians(height), plan.nextCustodians)
-  state.write(counterCodec, stateKey.custodiansHeight(), height)
+  writeCustodians(context, plan.nextCustodians)
 }
 
 export const members: Contract = new Map([

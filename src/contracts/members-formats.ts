@@ -96,6 +96,8 @@ const parametersSchema = struct({
   sponsorQuota: integer(1_000_000_000, 1),
   /** Acts that a folder may do without a sponsor within one hour. */
   folderQuota: integer(1_000, 1),
+  /** Span in which members ask custodians and report what they found, in ms of block time. */
+  auditWindowMs: integer(86_400_000, 500),
   policies: list(policySchema, 64, 1),
   /**
    * SHA-256 of the compression dictionaries with which versions may be written, the one to prefer first; none for compression without.

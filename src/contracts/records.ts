@@ -2,9 +2,9 @@
 import { equalBytes } from '../encoding/bytes.ts'
 import { type ActionContext, type Contract, defineAction, type KnownFolder } from './action.ts'
 import { ContractError, notFound } from './contract-error.ts'
+import { mayAnchor } from './custodian-set.ts'
 import { recordsAnchoredCodec, recordsErasedCodec } from './events.ts'
 import { actingFolder, openFolder } from './folders.ts'
-import { counterCodec } from './members-formats.ts'
 import {
   type Anchor,
   type AnchorBody,
@@ -31,8 +31,7 @@ function anchor(context: ActionContext, body: AnchorBody): void {
   if (epoch !== folder.epoch) {
     throw new ContractError('stale-epoch', `The folder is in epoch ${folder.epoch}, not ${epoch}; seal the keys again and retry.`)
   }
-  const latest = state.read(counterCodec, stateKey.custodiansHeight())
-  if (memberHeight !== latest) {
+  if (!mayAnchor(context, memberHeight)) {
     throw new ContractError('stale-members', 'The custodians changed since the fragments were placed; place them again and retry.')
   }
   if (n !== parameters.n || k !== parameters.k) {

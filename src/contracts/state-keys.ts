@@ -22,6 +22,8 @@ export const NAMESPACE = {
   sponsorQuota: 0x07,
   /** An account's signing key hash to its account id. */
   accountKey: 0x08,
+  /** A former set of custodians, by its height, to when another took its place. */
+  custodiansUntil: 0x09,
   folder: 0x10,
   /** Hash of an owner key to its folder. */
   owner: 0x11,
@@ -38,6 +40,8 @@ export const NAMESPACE = {
   evidence: 0x50,
   /** Hash of a consensus key to what it was proven to have signed twice. */
   conviction: 0x51,
+  /** A custodian's record of audits. */
+  audit: 0x60,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -56,6 +60,7 @@ export const stateKey = {
   accountKey: (signingKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.accountKey, signingKeyHash),
   validators: (): Uint8Array => key(NAMESPACE.validators),
   custodians: (height: number): Uint8Array => key(NAMESPACE.custodians, u64(height)),
+  custodiansUntil: (height: number): Uint8Array => key(NAMESPACE.custodiansUntil, u64(height)),
   custodiansHeight: (): Uint8Array => key(NAMESPACE.custodiansHeight),
   proposal: (proposalHash: Uint8Array): Uint8Array => key(NAMESPACE.proposal, proposalHash),
   /** All proposals. */
@@ -80,4 +85,7 @@ export const stateKey = {
   conviction: (consensusKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.conviction, consensusKeyHash),
   /** All convicted keys. */
   convictions: (): Uint8Array => key(NAMESPACE.conviction),
+  audit: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.audit, accountId),
+  /** The records of all custodians. */
+  audits: (): Uint8Array => key(NAMESPACE.audit),
 }

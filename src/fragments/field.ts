@@ -23,6 +23,12 @@ export function multiply(a: number, b: number): number {
   return a === 0 || b === 0 ? 0 : (EXP[(LOG[a] as number) + (LOG[b] as number)] as number)
 }
 
+/** Quotient of two field elements. @throws RangeError where b is 0 */
+export function divide(a: number, b: number): number {
+  if (b === 0) throw new RangeError('division by zero')
+  return a === 0 ? 0 : (EXP[(LOG[a] as number) + 255 - (LOG[b] as number)] as number)
+}
+
 /** `base` to the power of `exponent`, with 0 to the power of 0 being 1. */
 function raise(base: number, exponent: number): number {
   if (exponent === 0) return 1

@@ -10,6 +10,7 @@ import {
   keyBit,
   keyText,
   leavesOf,
+  neighbours,
   nodeHashBytes,
   StateInner,
   StateLeaf,
@@ -104,6 +105,12 @@ export class StateTree implements StateReader {
       if (!present) size++
     }
     return root === this.#root ? this : StateTree.fromNodes(root, size)
+  }
+
+  /** The first key at or above `key`; undefined where there is none. */
+  keyFrom(key: Uint8Array): Uint8Array | undefined {
+    const { at, after } = neighbours(this.#root, keyText(key))
+    return (at ?? after)?.keyBytes
   }
 
   /** Keys that start with `prefix` and their values, ascending. */

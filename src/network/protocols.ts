@@ -24,6 +24,8 @@ export const PROTOCOL = {
   release: '/epione/release/1',
   /** Grant wraps, and receipts of releases and erasures, that a custodian keeps for a folder. */
   folder: '/epione/folder/1',
+  /** Storage audits: a validating member challenges a custodian. */
+  audit: '/epione/audit/1',
 } as const
 
 /** Longest answer of the light protocol, in bytes. */

@@ -94,6 +94,8 @@ export interface DiagnosisFacts {
   /** Weight that has answered while this validator, having no past, asks the others. */
   joining: { power: number; of: number } | null
   storage: StorageFacts
+  /** How audits found this custodian, where it did not answer. */
+  silentCustodian: 'absent' | 'kept' | null
 }
 
 type Report = (severity: Severity, code: string, forMs: number | null, message: string, action: string) => void
@@ -130,7 +132,18 @@ function stateOf(findings: readonly Finding[]): NodeState {
   return 'ok'
 }
 
-function ownTrouble({ consensus, joining }: DiagnosisFacts, report: Report): void {
+function ownTrouble({ consensus, joining, silentCustodian }: DiagnosisFacts, report: Report): void {
+  if (silentCustodian !== null) {
+    const outcome =
+      silentCustodian === 'absent' ? 'takes no new fragments until it answers again' : 'is kept, because too few custodians would remain'
+    report(
+      'warning',
+      'custodian-silent',
+      null,
+      `Members found that this custodian does not answer their audits; it ${outcome}.`,
+      'Nothing, where it was off: it comes back by itself within some windows. Otherwise see that others can reach it and that its disk answers.',
+    )
+  }
   if (joining !== null) {
     report(
       'info',

@@ -1,5 +1,6 @@
 /** The members as the newest state has them, by each of their keys. */
 
+import { type AuditRecord, auditRecordCodec, NEW_RECORD } from '../contracts/audits-formats.ts'
 import { hasSeat } from '../contracts/evidence-formats.ts'
 import { accountKeyCodec, consensusKeyHash } from '../contracts/member-keys.ts'
 import { type Account, accountCodec, type Custodians, counterCodec, custodiansCodec } from '../contracts/members-formats.ts'
@@ -113,6 +114,12 @@ export class Directory {
 export function latestCustodians(state: StateReader): { height: number; custodians: Custodians } {
   const height = counterCodec.decode(state.get(stateKey.custodiansHeight()) as Uint8Array)
   return { height, custodians: custodiansAt(state, height) as Custodians }
+}
+
+/** A custodian's record of audits in a state. */
+export function auditRecordOf(state: StateReader, id: Uint8Array): AuditRecord {
+  const value = state.get(stateKey.audit(id))
+  return value === undefined ? NEW_RECORD : auditRecordCodec.decode(value)
 }
 
 /** The set of custodians of a height at which it changed; undefined for other heights. */

@@ -41,6 +41,7 @@ const genesisFileSchema = z.strictObject({
     timeoutGrowthMs: integer(1, 600_000),
     sponsorQuota: integer(1, 1_000_000_000),
     folderQuota: integer(1, 1_000),
+    auditWindowMs: integer(500, 86_400_000),
     policies: z
       .array(
         z.strictObject({

@@ -64,6 +64,7 @@ const PUBLIC: ReadonlySet<number> = new Set([
   NAMESPACE.custodians,
   NAMESPACE.proposal,
   NAMESPACE.conviction,
+  NAMESPACE.audit,
 ])
 
 /** What is listed for one folder at a time, to whoever knows its id. */

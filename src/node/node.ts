@@ -22,8 +22,11 @@ import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
 import { ConsensusService } from './consensus-service.ts'
 import { Announcer } from './custodian/announcer.ts'
+import { AuditResponder } from './custodian/audit-responder.ts'
+import { AuditService } from './custodian/audit-service.ts'
 import { ErasureService } from './custodian/erasure.ts'
 import { ErasureReceipts } from './custodian/erasure-receipts.ts'
+import { placedHolders } from './custodian/placed-holders.ts'
 import { ReleaseService } from './custodian/release.ts'
 import { CustodianService } from './custodian/service.ts'
 import { Submissions } from './custodian/submissions.ts'
@@ -314,6 +317,14 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
     logger,
     now,
   })
+  const responder = new AuditResponder({ chain, directory, network, fragments, submissions, logger, now })
+  const audits = new AuditService(
+    { account: keys.account, accountKey: keys.signing },
+    {
+      ...{ chain, directory, network, transactions, responder, logger, now },
+      holders: (folder, root) => placedHolders(chain.tip.tree, folder, root),
+    },
+  )
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
@@ -356,13 +367,16 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   await light.start()
   await staffDesk.start()
   await custodian.start()
+  await responder.start()
   await transactions.start()
   await sync.start()
   evidence.start()
+  audits.start()
   teardown.add(async () => await network.stop())
   teardown.add(async () => await sync.stop())
   teardown.add(() => transactions.stop())
   teardown.add(() => evidence.stop())
+  teardown.add(async () => await audits.stop())
   teardown.add(async () => await custodian.stop())
   teardown.add(() => light.stop())
   await network.start()

@@ -8,7 +8,7 @@ import { peerIdOf } from '../network/peer.ts'
 import type { Chain } from './chain.ts'
 import type { ConsensusService } from './consensus-service.ts'
 import { diagnose, type Finding, type NodeState } from './diagnosis.ts'
-import type { Directory } from './directory.ts'
+import { auditRecordOf, type Directory } from './directory.ts'
 import type { DiskReport } from './disk-watch.ts'
 import type { NodeKeys } from './keys.ts'
 import { type OffenceReport, offencesOf, type SeatReport, seatOf } from './offences.ts'
@@ -100,6 +100,11 @@ export interface StatusSources {
   now: () => number
 }
 
+function silentCustodian({ tip }: Chain, account: Uint8Array): 'absent' | 'kept' | null {
+  const { standing } = auditRecordOf(tip.tree, account)
+  return standing === 'present' ? null : standing
+}
+
 export function nodeStatus(sources: StatusSources): NodeStatus {
   const { chain, directory, network, consensus, sync, transactions, fragments, storage, keys, startedAt, now } = sources
   const { header } = chain.tip
@@ -136,6 +141,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
           },
     joining,
     storage: { disk: sources.custody.disk, fragmentBytes: fragments.usage().bytes, fragmentQuotaBytes: sources.custody.quotaBytes },
+    silentCustodian: silentCustodian(chain, keys.account),
   })
   // Who holds no seat any more need not look for what is wrong with the others.
   const summary = seat.state === 'removed' || seat.state === 'evicted' ? `${seat.summary} ${diagnosis}` : diagnosis

@@ -40,6 +40,7 @@ test('all commands are there', () => {
       'consent grant',
       'consent list',
       'consent revoke',
+      'custodians',
       'enroll accept',
       'enroll list',
       'enroll offer',

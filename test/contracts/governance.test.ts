@@ -1,5 +1,6 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { ANCHOR_GRACE_MS } from '../../src/contracts/custodian-set.ts'
 import { decodeEventData } from '../../src/contracts/events.ts'
 import { PROPOSAL_LIFETIME_MS } from '../../src/contracts/governance.ts'
 import {
@@ -216,8 +217,19 @@ test('custodians: each change is kept under its height', () => {
   decide(world, remove('berlin'))
   assert.equal([latest(), at(4)?.length], [4, 4])
   assert.is(world.run(world.create('nairobi', 'amina')).code, 'ok')
-  assert.is(world.run(world.byMember('nairobi', world.anchorBody('amina', 's', { memberHeight: 2 }))).code, 'stale-members')
-  assert.is(world.run(world.byMember('nairobi', world.anchorBody('amina', 's', { memberHeight: 4 }))).code, 'ok')
+  const anchor = (submission: string, memberHeight: number, timeMs = world.timeMs + 1000): string => {
+    const transaction = world.byMember('nairobi', world.anchorBody('amina', submission, { memberHeight }), { validUntil: timeMs })
+    return world.run(transaction, { timeMs }).code
+  }
+  assert.is(anchor('s', 4), 'ok')
+  assert.is(anchor('no set', 3), 'stale-members')
+  // What was under way when the set changed is not lost; it has an hour.
+  const changed = world.genesis.time + 4000
+  assert.is(anchor('under way', 2), 'ok')
+  assert.is(anchor('at last', 2, changed + ANCHOR_GRACE_MS), 'ok')
+  assert.is(anchor('too late', 2, changed + ANCHOR_GRACE_MS + 1), 'stale-members')
+  assert.is(anchor('long ago', 0), 'stale-members')
+  assert.is(anchor('now', 4), 'ok')
 })
 
 test('a removed member loses its voice, its vote and its keys', () => {

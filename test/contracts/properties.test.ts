@@ -2,6 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
+import { auditReportCodec, auditWindow } from '../../src/contracts/audits-formats.ts'
 import { expiryBucket, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
 import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { genesisChanges } from '../../src/contracts/members.ts'
@@ -73,7 +74,7 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
   const sponsored = { sponsor: pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4)), ...signed }
   const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
   const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
-  switch (random(12)) {
+  switch (random(13)) {
     case 0:
       return world.create(member, owner, random(6) === 0 ? { policy: random(3) } : {})
     case 1: {
@@ -111,6 +112,12 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
         { type: 'amend', value: { account: account('recife'), organisation: organisation('recife', { power: 5 + random(3) }) } },
       ] as const
       return world.vote(member, { series: random(2), proposal: pick(proposals) })
+    }
+    case 11: {
+      const window = auditWindow(world.timeMs + random(2) * HOUR, world.genesis.parameters.auditWindowMs)
+      const verdict = pick(['answers', 'silent'] as const)
+      const entries = [{ custodian: account(pick(['recife', 'lima', 'lab'])), asked: 2, missed: random(4), verdict }]
+      return world.byMember(member, act('audits.report', auditReportCodec, { window, entries }))
     }
     default:
       return world.byMember(member, {

@@ -71,6 +71,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       timeoutGrowthMs: 250,
       sponsorQuota: 1000,
       folderQuota: 16,
+      auditWindowMs: 300_000,
       policies: [
         { name: 'anywhere', jurisdictions: null },
         { name: 'germany', jurisdictions: ['DE'] },

@@ -48,6 +48,10 @@ test('a fifth organisation is admitted, catches up and validates; then it is rem
   assert.is(listed.code, 0, listed.stderr)
   assert.match(listed.stdout, new RegExp(`${NAME} +JP +[0-9a-f]{16} +10 +[0-9a-f]{16} +validator`))
 
+  const stores = await runCli(['custodians', '--home', homes[0] as string])
+  assert.is(stores.code, 0, stores.stderr)
+  assert.match(stores.stdout, new RegExp(`${NAME} +JP +[0-9a-f]{16} +\\d+ +0 +0 +present`))
+
   const node: ManifestNode = {
     id: 'node5',
     ...{ name: NAME, jurisdiction: 'JP', validator: true, account: made.account as string, peerId: made.peerId as string },

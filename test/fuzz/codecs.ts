@@ -8,6 +8,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'consensus/inputs.ts': ['walEntryCodec'],
   'consensus/messages.ts': ['proposalCodec', 'consensusMessageCodec'],
   'contracts/access-formats.ts': ['openBodyCodec', 'accessEntryCodec'],
+  'contracts/audits-formats.ts': ['auditReportCodec', 'auditRecordCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
   'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec'],
   'contracts/events.ts': [
@@ -22,6 +23,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'membersChangedCodec',
     'membersAccusedCodec',
     'membersEvictedCodec',
+    'auditsChangedCodec',
   ],
   'contracts/evidence-formats.ts': ['evidenceBodyCodec', 'evidenceEntryCodec', 'convictionCodec'],
   'contracts/folders-formats.ts': ['folderCodec', 'createFolderCodec', 'rotateFolderCodec', 'advanceFolderCodec', 'ownerCodec'],
@@ -59,6 +61,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'ledger/receipt.ts': ['receiptCodec'],
   'ledger/snapshot.ts': ['chunkCodec', 'manifestCodec'],
   'ledger/state-proof.ts': ['stateProofCodec', 'prefixProofCodec'],
+  'network/audit-messages.ts': ['auditChallengeCodec', 'auditAnswerCodec'],
   'network/fragment-messages.ts': ['uploadFrameCodec', 'uploadReplyCodec', 'releaseRequestCodec', 'releaseFrameCodec'],
   'network/light-messages.ts': [
     'lightRequestCodec',

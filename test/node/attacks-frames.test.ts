@@ -7,6 +7,7 @@ import { utf8 } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
 import { uploadTicketCodec } from '../../src/fragments/formats.ts'
 import { batchCodec } from '../../src/ledger/block.ts'
+import { auditChallengeCodec } from '../../src/network/audit-messages.ts'
 import { releaseRequestCodec, uploadFrameCodec } from '../../src/network/fragment-messages.ts'
 import {
   deskContentCodec,
@@ -95,10 +96,11 @@ const SAMPLES: Readonly<Record<keyof typeof PROTOCOL, Uint8Array>> = {
   peerStatus: peerStatusCodec.encode({ time: 1, height: 1, tip: hash, base: 1, silentThrough: -1 }),
   batch: batchRequestCodec.encode({ digest: hash }),
   batches: batchCodec.encode({ author: hash, transactions: [hash] }),
+  audit: auditChallengeCodec.encode({ chainId: hash, height: 1, nonce: 0, folder: hash, submissionRoot: hash }),
   consensus: hash,
 }
 const STREAMS: ReadonlySet<string> = new Set(['upload', 'release', 'consensus', 'batches'])
-const MEMBERS_ONLY = ['sync', 'snapshot', 'peerStatus', 'batch', 'batches', 'consensus'] as const
+const MEMBERS_ONLY = ['sync', 'snapshot', 'peerStatus', 'batch', 'batches', 'consensus', 'audit'] as const
 
 /** Noise, or a message that was cut, lengthened or flipped. */
 function damaged(sample: Uint8Array, random: SeededRandom): Uint8Array {

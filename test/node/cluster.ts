@@ -88,6 +88,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       timeoutGrowthMs: 500,
       sponsorQuota: 1_000_000,
       folderQuota: 16,
+      auditWindowMs: 300_000,
       policies: [{ name: 'any', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
       ...parameters,

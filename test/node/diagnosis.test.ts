@@ -55,6 +55,7 @@ function facts(changes: Partial<DiagnosisFacts> = {}): DiagnosisFacts {
     consensus: round(),
     joining: null,
     storage: { disk: null, fragmentBytes: 0, fragmentQuotaBytes: 1000 },
+    silentCustodian: null,
     ...changes,
   }
 }
@@ -260,6 +261,8 @@ const CASES: [string, DiagnosisFacts, NodeState, string[], RegExp][] = [
     ['quorum-missing', 'stale', 'round-advanced', 'syncing'],
     /^No block can be made/,
   ],
+  ['a custodian that audits found absent', facts({ silentCustodian: 'absent' }), 'ok', ['custodian-silent'], /takes no new fragments/],
+  ['and one that is kept', facts({ silentCustodian: 'kept' }), 'ok', ['custodian-silent'], /too few custodians/],
 ]
 for (const [name, given, state, codes, sentence] of CASES) {
   test(name, () => {

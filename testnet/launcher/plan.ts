@@ -128,6 +128,7 @@ export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number): Ge
       timeoutGrowthMs: 500,
       sponsorQuota: 1_000_000,
       folderQuota: 16,
+      auditWindowMs: 10_000,
       policies: [{ name: 'anywhere', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
     },
