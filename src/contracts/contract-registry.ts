@@ -7,6 +7,7 @@ import { ContractError } from './contract-error.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
 import { records } from './records.ts'
+import { repairs } from './repairs.ts'
 
 const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['members', members],
@@ -14,6 +15,7 @@ const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['records', records],
   ['consents', consents],
   ['access', access],
+  ['repairs', repairs],
 ])
 
 /** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */

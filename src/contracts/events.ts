@@ -42,6 +42,8 @@ export const membersAccusedCodec = codec(
 )
 /** `members.evicted`: the validator lost its seat; from height `effective` on it does not sign. */
 export const membersEvictedCodec = codec(struct({ validator: hash32, effective: integer() }), MAX_EVENT_DATA)
+/** `repairs.ordered`: how many orders a custodian gave; they are in the transaction and the state. */
+export const repairsOrderedCodec = codec(struct({ orders: integer() }), MAX_EVENT_DATA)
 
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
@@ -58,6 +60,7 @@ const EVENT_DATA = {
   'members.amended': membersChangedCodec,
   'members.accused': membersAccusedCodec,
   'members.evicted': membersEvictedCodec,
+  'repairs.ordered': repairsOrderedCodec,
 } as const
 
 export type EventName = keyof typeof EVENT_DATA

@@ -38,6 +38,10 @@ export const NAMESPACE = {
   evidence: 0x50,
   /** Hash of a consensus key to what it was proven to have signed twice. */
   conviction: 0x51,
+  /** A custodian's last order to repair its fragments of a submission. */
+  repair: 0x70,
+  /** Repairs that a custodian ordered in the present hour. */
+  repairQuota: 0x71,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -56,6 +60,8 @@ export const stateKey = {
   accountKey: (signingKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.accountKey, signingKeyHash),
   validators: (): Uint8Array => key(NAMESPACE.validators),
   custodians: (height: number): Uint8Array => key(NAMESPACE.custodians, u64(height)),
+  /** All sets of custodians. */
+  allCustodians: (): Uint8Array => key(NAMESPACE.custodians),
   custodiansHeight: (): Uint8Array => key(NAMESPACE.custodiansHeight),
   proposal: (proposalHash: Uint8Array): Uint8Array => key(NAMESPACE.proposal, proposalHash),
   /** All proposals. */
@@ -68,6 +74,8 @@ export const stateKey = {
   submission: (folderId: Uint8Array, submissionRoot: Uint8Array): Uint8Array => key(NAMESPACE.submission, folderId, submissionRoot),
   /** All submissions of a folder. */
   submissions: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.submission, folderId),
+  /** All submissions of all folders. */
+  allSubmissions: (): Uint8Array => key(NAMESPACE.submission),
   /** Bound to the folder whose owner ordered it: who merely knows a version cannot erase it from another folder. */
   erasure: (folderId: Uint8Array, mark: Uint8Array): Uint8Array => key(NAMESPACE.erasure, folderId, mark),
   consent: (folderId: Uint8Array, consentId: Uint8Array): Uint8Array => key(NAMESPACE.consent, folderId, consentId),
@@ -78,4 +86,8 @@ export const stateKey = {
   conviction: (consensusKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.conviction, consensusKeyHash),
   /** All convicted keys. */
   convictions: (): Uint8Array => key(NAMESPACE.conviction),
+  /** Each custodian has its own: nobody can stand in the way of another's repair. */
+  repair: (folderId: Uint8Array, submissionRoot: Uint8Array, custodianId: Uint8Array): Uint8Array =>
+    key(NAMESPACE.repair, folderId, submissionRoot, custodianId),
+  repairQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.repairQuota, accountId),
 }

@@ -22,6 +22,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'membersChangedCodec',
     'membersAccusedCodec',
     'membersEvictedCodec',
+    'repairsOrderedCodec',
   ],
   'contracts/evidence-formats.ts': ['evidenceBodyCodec', 'evidenceEntryCodec', 'convictionCodec'],
   'contracts/folders-formats.ts': ['folderCodec', 'createFolderCodec', 'rotateFolderCodec', 'advanceFolderCodec', 'ownerCodec'],
@@ -40,6 +41,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'logHeadCodec',
   ],
   'contracts/records-formats.ts': ['anchorBodyCodec', 'anchorCodec', 'eraseBodyCodec', 'erasureCodec'],
+  'contracts/repairs-formats.ts': ['repairOrdersCodec', 'repairEntryCodec'],
   'fragments/formats.ts': [
     'versionLeafCodec',
     'objectHeaderCodec',

@@ -3,6 +3,7 @@
 import { labelSchema } from '../../contracts/folders-formats.ts'
 import { concat, toHex, u32 } from '../../encoding/bytes.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, struct } from '../../encoding/schema.ts'
+import { MAX_FRAGMENTS } from '../../fragments/erasure.ts'
 import { MAX_SUBMISSION_VERSIONS, versionMetaCodec, versionMetaSchema } from '../../fragments/formats.ts'
 import type { KeyValueStore, StoreOperation } from '../../ledger/store.ts'
 import type { Keyring } from '../keyring.ts'
@@ -18,6 +19,8 @@ const submissionCodec = codec(
     k: integer(32, 2),
     memberHeight: integer(),
     label: labelSchema,
+    /** Opens the folder's commitment to the label. */
+    labelSalt: hash32,
     sponsor: hash32,
     /** Bytes of the fragments held here. */
     bytes: integer(),
@@ -29,10 +32,10 @@ const submissionCodec = codec(
 )
 export type Submission = Infer<typeof submissionCodec>
 
-/** One version as it is held: its metadata, and the proof of the fragment held here. */
+/** One version as it is held: its metadata, and the roots of all its fragments, which prove the one held here. */
 const heldVersionCodec = codec(
-  struct({ meta: versionMetaSchema, fragmentRoot: hash32, fragmentProof: list(hash32, 8) }),
-  versionMetaCodec.maxBytes + 512,
+  struct({ meta: versionMetaSchema, fragmentRoots: list(hash32, MAX_FRAGMENTS, 3) }),
+  versionMetaCodec.maxBytes + 2048,
 )
 export type HeldVersion = Infer<typeof heldVersionCodec>
 
