@@ -24,6 +24,8 @@ export const PROTOCOL = {
   release: '/epione/release/1',
   /** Grant wraps and release receipts that a custodian keeps for a folder. */
   folder: '/epione/folder/1',
+  /** Fragments that a custodian lost, given back as masked sums, between members. */
+  repair: '/epione/repair/1',
 } as const
 
 /** Longest answer of the light protocol, in bytes. */

@@ -21,7 +21,12 @@ import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
 import { ConsensusService } from './consensus-service.ts'
+import { Holdings } from './custodian/holdings.ts'
+import { Pace } from './custodian/pace.ts'
 import { ReleaseService } from './custodian/release.ts'
+import { RepairServer } from './custodian/repair-server.ts'
+import { type RepairOptions, RepairService } from './custodian/repair-service.ts'
+import { Scrubber, type ScrubOptions } from './custodian/scrub.ts'
 import { CustodianService } from './custodian/service.ts'
 import { Submissions } from './custodian/submissions.ts'
 import { UploadService } from './custodian/upload.ts'
@@ -65,9 +70,16 @@ export interface NodeOptions {
   /** Snapshots, and which old blocks are kept. */
   storage?: Omit<StorageOptions, 'dirs' | 'quotaBytes'> & { quotaBytes?: number }
   sync?: SyncOptions
+  /** Rates and pauses of repairs, and of reading fragments through for those that went bad. */
+  repair?: Pick<RepairOptions, 'atOnce' | 'graceMs' | 'lookMs'> & { bytesPerSecond?: number }
+  scrub?: ScrubOptions & { bytesPerSecond?: number }
   /** Leaves that the state of a snapshot may have to be joined by. @default 8,000,000 */
   maxStateLeaves?: number
 }
+
+/** Bytes of fragments that are repaired, and again that others are helped with, in a second; and that are read through. */
+const REPAIR_BYTES_PER_SECOND = 32 * 1024 * 1024
+const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024
 
 /** Part of the quota that one sponsor may fill with fragments that are not anchored yet. */
 const STAGED_SHARE = 0.25
@@ -273,6 +285,28 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { chain, directory, fragments, submissions, logger, now },
   )
   const releases = new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now })
+  const holdings = new Holdings({ chain, fragments, submissions, now })
+  const repairRate = options.repair?.bytesPerSecond ?? REPAIR_BYTES_PER_SECOND
+  const repair = new RepairService(
+    { ...identity, ...options.repair },
+    { chain, directory, network, fragments, submissions, transactions, holdings, pace: new Pace(repairRate), logger, now },
+  )
+  const isWhole = async (root: Uint8Array): Promise<boolean> => await repair.isWhole(root)
+  const onCorrupt = async (root: Uint8Array, leaf: number): Promise<void> => await repair.lost(root, leaf)
+  const repairs = new RepairServer(
+    { custodian: keys.account, sealingKey: keys.sealing },
+    { chain, directory, network, fragments, submissions, holdings, isWhole, onCorrupt, pace: new Pace(repairRate), logger },
+  )
+  const scrubRate = options.scrub?.bytesPerSecond ?? SCRUB_BYTES_PER_SECOND
+  const scrubber = new Scrubber(options.scrub ?? {}, {
+    fragments,
+    submissions,
+    store: custodyDb.sublevel('scrub'),
+    pace: new Pace(scrubRate),
+    onCorrupt,
+    logger,
+    now,
+  })
   const custodian = new CustodianService({ chain, network, fragments, submissions, uploads, releases, desk, logger, now })
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
@@ -280,7 +314,10 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
   )
   const status = (): NodeStatus =>
-    nodeStatus({ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, storage, keys, startedAt, now })
+    nodeStatus({
+      ...{ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, storage, keys, startedAt, now },
+      custody: () => ({ submissions: submissions.size, ...repair.report(), ...scrubber.report() }),
+    })
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
@@ -311,6 +348,7 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   await light.start()
   await staffDesk.start()
   await custodian.start()
+  await repairs.start()
   await transactions.start()
   await sync.start()
   evidence.start()
@@ -323,6 +361,10 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
   await network.start()
   teardown.add(async () => await consensus.stop())
   await consensus.start()
+  repair.start()
+  teardown.add(async () => await repair.stop())
+  await scrubber.start()
+  teardown.add(async () => await scrubber.stop())
   sync.catchUp()
   return new Node({ chain, network, directory, transactions, storage, teardown, logger, status, peers })
 }

@@ -7,6 +7,8 @@ import type { Network, PeerInfo } from '../network/network.ts'
 import { peerIdOf } from '../network/peer.ts'
 import type { Chain } from './chain.ts'
 import type { ConsensusService } from './consensus-service.ts'
+import type { RepairReport } from './custodian/repair-service.ts'
+import type { ScrubReport } from './custodian/scrub.ts'
 import { diagnose, type Finding, type NodeState } from './diagnosis.ts'
 import type { Directory } from './directory.ts'
 import type { NodeKeys } from './keys.ts'
@@ -61,8 +63,15 @@ export interface NodeStatus {
   peers: { connected: number; members: number }
   pool: { waiting: number; batches: number }
   storage: { fragments: number; bytes: number; ledger: LedgerStorage }
+  custody: CustodyReport
   memory: { rssBytes: number }
   uptimeMs: number
+}
+
+/** What this node keeps for others, and how it stands. */
+export interface CustodyReport extends RepairReport, ScrubReport {
+  /** Submissions that are held. */
+  submissions: number
 }
 
 export interface StatusSources {
@@ -75,6 +84,7 @@ export interface StatusSources {
   transactions: TransactionService
   fragments: FragmentStore
   storage: StorageService
+  custody: () => CustodyReport
   keys: NodeKeys
   startedAt: number
   now: () => number
@@ -143,6 +153,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     peers: { connected: peers.filter(peer => peer.connected).length, members: peers.filter(peer => peer.member && peer.connected).length },
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
     storage: { ...fragments.usage(), ledger: storage.report() },
+    custody: sources.custody(),
     memory: { rssBytes: process.memoryUsage.rss() },
     uptimeMs,
   }

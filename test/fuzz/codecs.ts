@@ -83,6 +83,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'releasesResponseCodec',
   ],
   'network/peer-status-messages.ts': ['peerStatusCodec'],
+  'network/repair-messages.ts': ['repairRequestCodec', 'repairReplyCodec'],
   'network/validator-messages.ts': [
     'syncRequestCodec',
     'syncResponseCodec',
@@ -106,10 +107,12 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'crypto/keystore.ts': ['of the own file, read after its checksum and its decryption'],
   'fhir/bundle.ts': ['the target "bundle manifest"'],
   'fragments/formats.ts': ['class opening: encoded alone, never read'],
+  'fragments/repair.ts': ['mask context: encoded alone, never read'],
   'fragments/fragment-index.ts': ['of the own store: the targets "fragment index"', 'the same'],
   'ledger/certificate.ts': ['vote content: read back from the own guard alone, after its checksum'],
   'ledger/transaction.ts': ['content: the target "transaction"', 'envelope: the same'],
   'node/custodian/receipts.ts': ['of the own store, sealed by the keyring', 'the same'],
+  'node/custodian/scrub.ts': ['of the own store'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
   'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],
 }

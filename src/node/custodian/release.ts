@@ -247,11 +247,9 @@ export class ReleaseService {
   async #leafHashes(root: Uint8Array, versions: number, known: ReadonlyMap<number, Uint8Array>): Promise<Uint8Array[]> {
     const hashes: Uint8Array[] = []
     for (let leaf = 0; leaf < versions; leaf++) {
-      const hash = known.get(leaf)
-      const version = hash === undefined ? await this.#deps.submissions.version(root, leaf) : undefined
-      if (version !== undefined) hashes.push(versionLeafHash(version.meta.leaf))
-      else if (hash !== undefined) hashes.push(hash)
-      else throw notFound()
+      const hash = known.get(leaf) ?? (await this.#deps.submissions.leafHash(root, leaf))
+      if (hash === undefined) throw notFound()
+      hashes.push(hash)
     }
     return hashes
   }

@@ -2,9 +2,9 @@
 
 import { labelSchema } from '../../contracts/folders-formats.ts'
 import { concat, toHex, u32 } from '../../encoding/bytes.ts'
-import { bool, byteString, codec, hash32, type Infer, integer, list, struct } from '../../encoding/schema.ts'
+import { bool, byteString, codec, hash32, type Infer, integer, list, struct, tagged } from '../../encoding/schema.ts'
 import { MAX_FRAGMENTS } from '../../fragments/erasure.ts'
-import { MAX_SUBMISSION_VERSIONS, versionMetaCodec, versionMetaSchema } from '../../fragments/formats.ts'
+import { MAX_SUBMISSION_VERSIONS, versionLeafHash, versionMetaCodec, versionMetaSchema } from '../../fragments/formats.ts'
 import type { KeyValueStore, StoreOperation } from '../../ledger/store.ts'
 import type { Keyring } from '../keyring.ts'
 
@@ -39,7 +39,16 @@ const heldVersionCodec = codec(
 )
 export type HeldVersion = Infer<typeof heldVersionCodec>
 
-const sealedCodec = codec(byteString(heldVersionCodec.maxBytes + 64), heldVersionCodec.maxBytes + 128)
+/** A version on disk: sealed, or, once it is erased, the one hash that proofs of the others need. */
+const storedVersionCodec = codec(
+  tagged({ held: byteString(heldVersionCodec.maxBytes + 64), erased: struct({ leafHash: hash32 }) }),
+  heldVersionCodec.maxBytes + 128,
+)
+
+/** What stands in the place of an erased version. */
+export interface ErasedLeaf {
+  readonly leafHash: Uint8Array
+}
 
 const SUBMISSION = Uint8Array.of(1)
 const VERSION = Uint8Array.of(2)
@@ -48,6 +57,7 @@ export class Submissions {
   readonly #store: KeyValueStore
   readonly #keyring: Keyring
 
+  #size = 0
   /** Bytes that are staged without an anchor, by sponsor. */
   readonly #staged = new Map<string, number>()
   /** Bytes that are on their way, by sponsor. */
@@ -61,7 +71,16 @@ export class Submissions {
   /** Counts what was staged before a restart. */
   async start(): Promise<void> {
     this.#staged.clear()
-    for await (const { submission } of this.all()) if (!submission.anchored) this.#count(submission, 1)
+    this.#size = 0
+    for await (const { submission } of this.all()) {
+      this.#size++
+      if (!submission.anchored) this.#count(submission, 1)
+    }
+  }
+
+  /** Submissions that are held, staged ones included. */
+  get size(): number {
+    return this.#size
   }
 
   /** Bytes that a sponsor has staged here and not anchored, and those that are reserved for it. */
@@ -94,14 +113,19 @@ export class Submissions {
   }
 
   /** Writes a submission and all its versions at once, on disk when the promise settles. It takes the place of the same one before. */
-  async put(root: Uint8Array, submission: Submission, versions: readonly HeldVersion[]): Promise<void> {
+  async put(root: Uint8Array, submission: Submission, versions: readonly (HeldVersion | ErasedLeaf)[]): Promise<void> {
     const before = await this.get(root)
     const operations: StoreOperation[] = [{ type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(submission) }]
     versions.forEach((version, leaf) => {
       const key = this.#versionKey(root, leaf)
-      operations.push({ type: 'put', key, value: sealedCodec.encode(this.#keyring.seal(heldVersionCodec.encode(version), key)) })
+      const stored =
+        'leafHash' in version
+          ? { type: 'erased' as const, value: { leafHash: version.leafHash } }
+          : { type: 'held' as const, value: this.#keyring.seal(heldVersionCodec.encode(version), key) }
+      operations.push({ type: 'put', key, value: storedVersionCodec.encode(stored) })
     })
     await this.#store.batch(operations, { sync: true })
+    if (before === undefined) this.#size++
     if (before !== undefined && !before.anchored) this.#count(before, -1)
     if (!submission.anchored) this.#count(submission, 1)
   }
@@ -115,23 +139,34 @@ export class Submissions {
     return anchored
   }
 
-  /** One version; undefined where it is not held. @throws EpioneError `forgotten` */
+  /** One version; undefined where it is not held, or erased. @throws EpioneError `forgotten` */
   async version(root: Uint8Array, leaf: number): Promise<HeldVersion | undefined> {
     const key = this.#versionKey(root, leaf)
     const bytes = await this.#store.get(key)
-    return bytes === undefined ? undefined : heldVersionCodec.decode(this.#keyring.open(sealedCodec.decode(bytes), key))
+    const stored = bytes === undefined ? undefined : storedVersionCodec.decode(bytes)
+    return stored?.type === 'held' ? heldVersionCodec.decode(this.#keyring.open(stored.value, key)) : undefined
+  }
+
+  /** Hash of a version's leaf, of one that is erased too; undefined where there is nothing of it. @throws EpioneError `forgotten` */
+  async leafHash(root: Uint8Array, leaf: number): Promise<Uint8Array | undefined> {
+    const bytes = await this.#store.get(this.#versionKey(root, leaf))
+    const stored = bytes === undefined ? undefined : storedVersionCodec.decode(bytes)
+    if (stored?.type === 'erased') return stored.value.leafHash
+    const version = await this.version(root, leaf)
+    return version === undefined ? undefined : versionLeafHash(version.meta.leaf)
   }
 
   async delete(root: Uint8Array, submission: Submission): Promise<void> {
     const operations: StoreOperation[] = [{ type: 'del', key: concat(SUBMISSION, root) }]
     for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
     await this.#store.batch(operations, { sync: true })
+    this.#size--
     if (!submission.anchored) this.#count(submission, -1)
   }
 
-  /** Every submission held here. */
-  async *all(): AsyncGenerator<{ root: Uint8Array; submission: Submission }> {
-    for await (const [key, value] of this.#store.iterator({ gte: SUBMISSION, lt: VERSION })) {
+  /** Every submission held here, in the order of their roots. @param from root to begin with */
+  async *all(from: Uint8Array = new Uint8Array(0)): AsyncGenerator<{ root: Uint8Array; submission: Submission }> {
+    for await (const [key, value] of this.#store.iterator({ gte: concat(SUBMISSION, from), lt: VERSION })) {
       yield { root: key.slice(1), submission: submissionCodec.decode(value) }
     }
   }

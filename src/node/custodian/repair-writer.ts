@@ -1,0 +1,77 @@
+/** Sums what helpers send, chunk by chunk, and stores the fragments that come of it. */
+import type { CommitItem, FragmentStore } from '../../fragments/fragment-store.ts'
+import { chunkLength, chunksOf, fragmentLength } from '../../fragments/layout.ts'
+import { sumMessages } from '../../fragments/repair.ts'
+import type { Pace } from './pace.ts'
+import type { SumStreams } from './repair-client.ts'
+import type { HeldVersion } from './submissions.ts'
+
+/** Fragments, and bytes of them, that are stored at once. */
+const BATCH_FRAGMENTS = 64
+const BATCH_BYTES = 8 * 1024 * 1024
+/** How long what was stored may wait to be marked as anchored, in ms: it is done at once. */
+const STAGING_MS = 60 * 60 * 1000
+
+export interface RepairWriterOptions {
+  root: Uint8Array
+  /** Index of the fragments. */
+  index: number
+  n: number
+  k: number
+}
+
+export class RepairWriter {
+  readonly #options: RepairWriterOptions
+  readonly #deps: { fragments: FragmentStore; pace: Pace; now: () => number }
+  #items: CommitItem[] = []
+  #pending = 0
+  #bytes = 0
+
+  constructor(options: RepairWriterOptions, dependencies: { fragments: FragmentStore; pace: Pace; now: () => number }) {
+    this.#options = options
+    this.#deps = dependencies
+  }
+
+  /** Bytes of the fragments that are stored. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /**
+   * Takes the fragment of one version. Where somebody has no part of it, what the others send of it is passed over.
+   * @throws HelperFailure, EpioneError `corrupt-fragment` where the sum is not the fragment, and what the store throws
+   */
+  async take({ meta, fragmentRoots }: HeldVersion, streams: SumStreams, has: readonly boolean[], signal: AbortSignal): Promise<void> {
+    const { index, n, k } = this.#options
+    const { fragments, pace } = this.#deps
+    const length = fragmentLength(meta.size, n, k)
+    const isWhole = has.every(Boolean)
+    const writer = isWhole ? fragments.begin({ dispersalRoot: meta.leaf.dispersalRoot, index }, length) : undefined
+    if (writer !== undefined) this.#items.push({ writer, expectedRoot: fragmentRoots[index] as Uint8Array })
+    for (let position = 0; position < chunksOf(length); position++) {
+      const messages = await streams.chunks(has, chunkLength(length, position))
+      await pace.take(chunkLength(length, position), signal)
+      await writer?.write(sumMessages(messages))
+    }
+    if (writer === undefined) return
+    this.#pending += length
+    if (this.#items.length >= BATCH_FRAGMENTS || this.#pending >= BATCH_BYTES) await this.finish()
+  }
+
+  /** Stores what was taken, for good. */
+  async finish(): Promise<void> {
+    if (this.#items.length === 0) return
+    const { fragments, now } = this.#deps
+    const [items, bytes] = [this.#items, this.#pending]
+    this.#items = []
+    this.#pending = 0
+    await fragments.commitSubmission(items, { submissionRoot: this.#options.root, stagedUntilMs: now() + STAGING_MS })
+    await fragments.markAnchored(this.#options.root)
+    this.#bytes += bytes
+  }
+
+  async abort(): Promise<void> {
+    await Promise.all(this.#items.map(async ({ writer }) => await writer.abort()))
+    this.#items = []
+  }
+}
