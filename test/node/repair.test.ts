@@ -72,7 +72,10 @@ test('a disk that was wiped and one whose bytes flipped are repaired without any
   }
 
   await eventually(() => fragments(cluster, 3) === 6 && custody(cluster, 3).missing === 0, 'the wiped node is whole')
-  await eventually(() => custody(cluster, 2).corruptFound >= flipped.length && custody(cluster, 2).missing === 0, 'the bad bytes are mended')
+  await eventually(
+    () => custody(cluster, 2).corruptFound >= flipped.length && custody(cluster, 2).missing === 0,
+    'the bad bytes are mended',
+  )
   assert.is(custody(cluster, 3).submissions, 3)
   for (const [path, bytes] of before) assert.ok(bytes.equals(await readFile(path)), 'the same fragment as before')
   for (const [i, path] of flipped.entries()) assert.ok((good[i] as Buffer).equals(await readFile(path)), 'the same fragment as before')
