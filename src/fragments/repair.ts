@@ -89,7 +89,7 @@ export class RepairMask {
 
 /** The chunk that the messages of all k helpers sum up to. */
 export function sumMessages(messages: readonly Uint8Array[]): Uint8Array {
-  const sum = (messages[0] as Uint8Array).slice()
+  const sum = new Uint8Array(messages[0] as Uint8Array)
   for (const message of messages.slice(1)) addInto(sum, message)
   return sum
 }

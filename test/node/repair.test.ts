@@ -3,12 +3,16 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { currentCustodians } from '../../src/client/current-custodians.ts'
 import { listVersions, readVersions } from '../../src/client/get.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { contentOf } from '../../src/client/record-object.ts'
 import { openOwnSession } from '../../src/client/session.ts'
+import { type Proposal, voteBodyCodec } from '../../src/contracts/members-formats.ts'
+import { equalBytes } from '../../src/encoding/bytes.ts'
+import { createTransaction } from '../../src/ledger/transaction.ts'
 import { homePaths } from '../../src/node/home.ts'
-import { Cluster, eventually, openFolder, seedOf, textRecords } from './cluster.ts'
+import { Cluster, eventually, nodeKeys, openFolder, seedOf, textRecords } from './cluster.ts'
 
 const test = suite('repair in a running network')
 
@@ -94,6 +98,90 @@ test('a disk that was wiped and one whose bytes flipped are repaired without any
     [9, 11, 11, 70_000, 131_072 - 600, 400_000],
   )
   assert.ok(read.some(bytes => Buffer.from(bytes).equals(noise(400_000, 'a scan'))))
+  assert.equal(cluster.errors(), [])
+})
+
+test('a write that missed a custodian reaches it later, and one that stops in the middle goes on where it was', async () => {
+  // Slow enough to be stopped in the middle: about five fragments of 35 kB in a second.
+  const slow = { repair: { graceMs: 50, lookMs: 60_000, bytesPerSecond: 170_000, atOnce: 1 } }
+  await using cluster = await Cluster.start({ node: slow })
+  const author = cluster.person(0)
+  await cluster.staff(0, [author])
+  const peer = await cluster.peer([0])
+  const folder = await openFolder(peer, author, 'patient')
+  await cluster.agree()
+  await cluster.stopNode(3)
+  const count = 16
+  for (let i = 0; i < count / 4; i++) {
+    const files = Array.from({ length: 4 }, (_, j) => file(70_000, `file ${i} ${j}`))
+    assert.is((await putRecords(peer, author, folder.address, files)).status, 'degraded')
+  }
+  await cluster.startNode(3)
+  await eventually(() => fragments(cluster, 3) >= 4 && custody(cluster, 3).missing > 0, 'the repair is on its way')
+  await cluster.stopNode(3)
+  await cluster.startNode(3)
+  const before = fragments(cluster, 3)
+  assert.ok(before >= 4 && before < count, `${before} fragments are there already`)
+  await eventually(() => fragments(cluster, 3) === count && custody(cluster, 3).missing === 0, 'all is there')
+  assert.ok(custody(cluster, 3).repairedBytes < (count - before + 1) * 36_000, 'what was there was not asked for again')
+  assert.equal(cluster.errors(), [])
+})
+
+let nonce = 0
+
+/** The members vote an organisation out, or in. */
+async function decide(cluster: Cluster, proposal: Proposal, voters: readonly number[]): Promise<void> {
+  const body = voteBodyCodec.encode({ series: 0, proposal })
+  for (const voter of voters) {
+    const { account, signing } = nodeKeys(voter)
+    const { chain, transactions } = cluster.node(voter)
+    const content = {
+      ...{ chainId: chain.chainId, from: { kind: 'account' as const, id: account }, validUntil: Date.now() + 600_000 },
+      ...{ nonce: seedOf('nonce', nonce++).slice(0, 16), contract: 'members', action: 'vote', body, sponsor: null },
+    }
+    const id = await transactions.submit(createTransaction(content, signing).bytes)
+    await eventually(async () => await chain.store.receipt(id), 'the vote is in a block')
+  }
+}
+
+test('when a custodian is removed, its fragments go to another and the rest stay; the reader finds them', async () => {
+  await using cluster = await Cluster.start({ founders: 6, node: EAGER })
+  const author = cluster.person(0)
+  await cluster.staff(0, [author])
+  const peer = await cluster.peer([0])
+  const folder = await openFolder(peer, author, 'patient')
+  const roots: Uint8Array[] = []
+  for (let i = 0; i < 5; i++) {
+    roots.push((await putRecords(peer, author, folder.address, [file(70_000 + i, `file ${i}`)])).submissionRoot)
+  }
+  await cluster.agree()
+  const leaver = 5
+  const before = [0, 1, 2, 3, 4].map(index => fragments(cluster, index))
+  const moving = fragments(cluster, leaver)
+  assert.is(
+    before.reduce((sum, count) => sum + count, moving),
+    20,
+  )
+  assert.ok(moving > 0, 'the one that leaves holds something')
+  await decide(cluster, { type: 'remove', value: { account: nodeKeys(leaver).account } }, [0, 1, 2, 3, 4])
+  await cluster.stopNode(leaver)
+  const total = (): number => [0, 1, 2, 3, 4].reduce((sum, index) => sum + fragments(cluster, index), 0)
+  const repaired = (): number => [0, 1, 2, 3, 4].reduce((sum, index) => sum + custody(cluster, index).repaired, 0)
+  await eventually(() => total() === 20 && repaired() >= moving, 'all fragments are there again')
+  assert.is(repaired(), moving, 'what left was repaired, and nothing else')
+  for (const [index, count] of before.entries()) assert.ok(fragments(cluster, index) >= count, 'whoever stays keeps what it has')
+
+  // A reader who asks today: by the ledger alone it knows the new holders.
+  const reader = await cluster.peer([0, 1])
+  const session = await openOwnSession(reader, folder.wallet, folder.owned)
+  const { versions, incomplete } = await listVersions(reader, session)
+  assert.equal([versions.length, incomplete.length], [5, 0])
+  for (const { submission } of versions) {
+    const { holders } = await currentCustodians(reader, folder.address.id, submission, {})
+    assert.is(holders.length, 4)
+    assert.not(holders.some(({ id }) => equalBytes(id, nodeKeys(leaver).account)))
+  }
+  for await (const { content } of readVersions(reader, session, versions)) assert.ok((await bytesOf(content)).length >= 70_000)
   assert.equal(cluster.errors(), [])
 })
 
