@@ -21,6 +21,7 @@ import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
 import { ConsensusService } from './consensus-service.ts'
+import { Damages } from './custodian/damages.ts'
 import { Holdings } from './custodian/holdings.ts'
 import { Pace } from './custodian/pace.ts'
 import { ReleaseService } from './custodian/release.ts'
@@ -285,22 +286,25 @@ async function build(options: NodeOptions, { logger, now = Date.now }: NodeDepen
     { chain, directory, fragments, submissions, logger, now },
   )
   const releases = new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now })
-  const holdings = new Holdings({ chain, fragments, submissions, now })
+  const damages = new Damages(custodyDb.sublevel('damages'))
+  await damages.start()
+  const holdings = new Holdings({ chain, fragments, submissions, damages, now })
   const repairRate = options.repair?.bytesPerSecond ?? REPAIR_BYTES_PER_SECOND
   const repair = new RepairService(
     { ...identity, ...options.repair },
-    { chain, directory, network, fragments, submissions, transactions, holdings, pace: new Pace(repairRate), logger, now },
+    { chain, directory, network, fragments, submissions, transactions, holdings, damages, pace: new Pace(repairRate), logger, now },
   )
   const isWhole = async (root: Uint8Array): Promise<boolean> => await repair.isWhole(root)
   const onCorrupt = async (root: Uint8Array, leaf: number): Promise<void> => await repair.lost(root, leaf)
   const repairs = new RepairServer(
     { custodian: keys.account, sealingKey: keys.sealing },
-    { chain, directory, network, fragments, submissions, holdings, isWhole, onCorrupt, pace: new Pace(repairRate), logger },
+    { chain, directory, network, fragments, submissions, holdings, damages, isWhole, onCorrupt, pace: new Pace(repairRate), logger },
   )
   const scrubRate = options.scrub?.bytesPerSecond ?? SCRUB_BYTES_PER_SECOND
   const scrubber = new Scrubber(options.scrub ?? {}, {
     fragments,
     submissions,
+    damages,
     store: custodyDb.sublevel('scrub'),
     pace: new Pace(scrubRate),
     onCorrupt,

@@ -12,7 +12,7 @@ import { type Proposal, voteBodyCodec } from '../../src/contracts/members-format
 import { equalBytes } from '../../src/encoding/bytes.ts'
 import { createTransaction } from '../../src/ledger/transaction.ts'
 import { homePaths } from '../../src/node/home.ts'
-import { Cluster, eventually, nodeKeys, openFolder, seedOf, textRecords } from './cluster.ts'
+import { Cluster, eventually, nodeKeys, openFolder, organisationOf, seedOf, textRecords } from './cluster.ts'
 
 const test = suite('repair in a running network')
 
@@ -144,7 +144,7 @@ async function decide(cluster: Cluster, proposal: Proposal, voters: readonly num
   }
 }
 
-test('when a custodian is removed, its fragments go to another and the rest stay; the reader finds them', async () => {
+test('when a custodian leaves, its fragments go to another, the rest stay, and it lets go; a reader finds them', async () => {
   await using cluster = await Cluster.start({ founders: 6, node: EAGER })
   const author = cluster.person(0)
   await cluster.staff(0, [author])
@@ -163,12 +163,17 @@ test('when a custodian is removed, its fragments go to another and the rest stay
     20,
   )
   assert.ok(moving > 0, 'the one that leaves holds something')
-  await decide(cluster, { type: 'remove', value: { account: nodeKeys(leaver).account } }, [0, 1, 2, 3, 4])
-  await cluster.stopNode(leaver)
+  // It stays a member, and stores no more for others.
+  const organisation = { ...organisationOf(leaver), capacity: 0 }
+  await decide(cluster, { type: 'amend', value: { account: nodeKeys(leaver).account, organisation } }, [0, 1, 2, 3, 4])
   const total = (): number => [0, 1, 2, 3, 4].reduce((sum, index) => sum + fragments(cluster, index), 0)
   const repaired = (): number => [0, 1, 2, 3, 4].reduce((sum, index) => sum + custody(cluster, index).repaired, 0)
   await eventually(() => total() === 20 && repaired() >= moving, 'all fragments are there again')
   assert.is(repaired(), moving, 'what left was repaired, and nothing else')
+  await eventually(
+    () => fragments(cluster, leaver) === 0 && custody(cluster, leaver).submissions === 0,
+    'it lets go of what others hold now',
+  )
   for (const [index, count] of before.entries()) assert.ok(fragments(cluster, index) >= count, 'whoever stays keeps what it has')
 
   // A reader who asks today: by the ledger alone it knows the new holders.

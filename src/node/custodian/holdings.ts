@@ -11,6 +11,7 @@ import type { StateTree } from '../../ledger/state-tree.ts'
 import type { Chain, ChainTip } from '../chain.ts'
 import { custodiansAt, latestCustodians } from '../directory.ts'
 import { policyOf } from '../folder-facts.ts'
+import type { Damages } from './damages.ts'
 import type { Submission, Submissions } from './submissions.ts'
 
 /** Drift of clocks that is allowed for before a custodian takes itself for cut off, in ms. */
@@ -29,6 +30,7 @@ export interface HoldingsDependencies {
   chain: Chain
   fragments: FragmentStore
   submissions: Submissions
+  damages: Damages
   now: () => number
 }
 
@@ -94,14 +96,15 @@ export class Holdings {
     return tip.tree.get(stateKey.erasure(folder, erasureMark(salt, leaf.recordId, leaf.version))) !== undefined
   }
 
-  /** Positions of the versions whose fragments should be here and are not. */
+  /** Positions of the versions whose fragments should be here and are not, or are known to be bad. */
   async lacking(root: Uint8Array, submission: Submission): Promise<number[]> {
-    const { fragments, submissions } = this.#deps
+    const { fragments, submissions, damages } = this.#deps
     const lacking: number[] = []
     for (let leaf = 0; leaf < submission.versions; leaf++) {
       const version = await submissions.version(root, leaf)
       if (version === undefined || this.isErased(submission.folder, version.meta)) continue
-      if (!fragments.has({ dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index })) lacking.push(leaf)
+      const isHere = fragments.has({ dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index })
+      if (!isHere || damages.has(root, leaf)) lacking.push(leaf)
     }
     return lacking
   }

@@ -1,11 +1,35 @@
 /** Which repairs come first, and who is asked to help. Pure. */
 import { compareBytes, toHex, u32 } from '../../encoding/bytes.ts'
 import { taggedHash } from '../../encoding/hash.ts'
+import type { Placed } from './holdings.ts'
 
 /** A member that says it holds its fragments of a submission in whole. */
 export interface Helper {
   readonly id: Uint8Array
   readonly index: number
+}
+
+/** A submission that is not here as it should be. */
+export interface Job {
+  readonly folder: Uint8Array
+  readonly root: Uint8Array
+  failures: number
+  /** Not tried again before this time, in ms. */
+  notBefore: number
+}
+
+/** A repair that can be done now. */
+export interface Repair {
+  readonly job: Job
+  readonly placed: Placed
+  readonly index: number
+  readonly k: number
+  readonly there: readonly Helper[]
+}
+
+export interface Ordered extends Repair {
+  readonly helpers: readonly Helper[]
+  readonly attempt: number
 }
 
 /** Members of which doubts are remembered: those whom the ledger names as holders. */

@@ -27,6 +27,7 @@ import type { Directory, Member } from '../directory.ts'
 import { notFound } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
+import type { Damages } from './damages.ts'
 import { firstFrame } from './first-frame.ts'
 import { type Holdings, indexOf, type Placed } from './holdings.ts'
 import type { Pace } from './pace.ts'
@@ -53,6 +54,7 @@ export interface RepairServerDependencies {
   fragments: FragmentStore
   submissions: Submissions
   holdings: Holdings
+  damages: Damages
   /** Whether a submission is here in whole, as far as is known. */
   isWhole: (root: Uint8Array) => Promise<boolean>
   /** Told of a fragment that turned out to be lost. */
@@ -140,7 +142,7 @@ export class RepairServer {
 
   async #sums(ask: Ask<'sums'>, asker: Member, send: (frame: RepairReply) => Promise<void>, signal: AbortSignal): Promise<void> {
     const { submissionRoot, leaves } = ask
-    const { holdings, submissions } = this.#deps
+    const { damages, holdings, submissions } = this.#deps
     await this.#reached(ask, asker)
     let standing = this.#standing(ask, asker)
     const submission = await this.#held(standing.placed)
@@ -157,7 +159,13 @@ export class RepairServer {
     for (const leaf of leaves) {
       const version = await submissions.version(submissionRoot, leaf)
       const key = version === undefined ? undefined : { dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index }
-      if (version === undefined || key === undefined || holdings.isErased(ask.folder, version.meta) || !this.#deps.fragments.has(key)) {
+      if (
+        version === undefined ||
+        key === undefined ||
+        holdings.isErased(ask.folder, version.meta) ||
+        damages.has(submissionRoot, leaf) ||
+        !this.#deps.fragments.has(key)
+      ) {
         await send({ type: 'without', value: { leaf } })
         continue
       }

@@ -24,6 +24,7 @@ export class RepairWriter {
   readonly #options: RepairWriterOptions
   readonly #deps: { fragments: FragmentStore; pace: Pace; now: () => number }
   #items: CommitItem[] = []
+  #leaves: number[] = []
   #pending = 0
   #bytes = 0
 
@@ -31,6 +32,9 @@ export class RepairWriter {
     this.#options = options
     this.#deps = dependencies
   }
+
+  /** Positions of the versions whose fragments are stored. */
+  readonly stored: number[] = []
 
   /** Bytes of the fragments that are stored. */
   get bytes(): number {
@@ -41,10 +45,11 @@ export class RepairWriter {
    * Takes the fragment of one version. Where somebody has no part of it, what the others send of it is passed over.
    * @throws HelperFailure, EpioneError `corrupt-fragment` where the sum is not the fragment, and what the store throws
    */
-  async take({ meta, fragmentRoots }: HeldVersion, streams: SumStreams, has: readonly boolean[], signal: AbortSignal): Promise<void> {
+  async take(leaf: number, { meta, fragmentRoots }: HeldVersion, streams: SumStreams, signal: AbortSignal): Promise<void> {
     const { index, n, k } = this.#options
     const { fragments, pace } = this.#deps
     const length = fragmentLength(meta.size, n, k)
+    const has = await streams.begin(leaf)
     const isWhole = has.every(Boolean)
     const writer = isWhole ? fragments.begin({ dispersalRoot: meta.leaf.dispersalRoot, index }, length) : undefined
     if (writer !== undefined) this.#items.push({ writer, expectedRoot: fragmentRoots[index] as Uint8Array })
@@ -55,6 +60,7 @@ export class RepairWriter {
     }
     if (writer === undefined) return
     this.#pending += length
+    this.#leaves.push(leaf)
     if (this.#items.length >= BATCH_FRAGMENTS || this.#pending >= BATCH_BYTES) await this.finish()
   }
 
@@ -62,12 +68,14 @@ export class RepairWriter {
   async finish(): Promise<void> {
     if (this.#items.length === 0) return
     const { fragments, now } = this.#deps
-    const [items, bytes] = [this.#items, this.#pending]
+    const [items, leaves, bytes] = [this.#items, this.#leaves, this.#pending]
     this.#items = []
+    this.#leaves = []
     this.#pending = 0
     await fragments.commitSubmission(items, { submissionRoot: this.#options.root, stagedUntilMs: now() + STAGING_MS })
     await fragments.markAnchored(this.#options.root)
     this.#bytes += bytes
+    this.stored.push(...leaves)
   }
 
   async abort(): Promise<void> {

@@ -5,6 +5,7 @@ import { byteString, codec, type Infer, integer, struct } from '../../encoding/s
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
 import type { KeyValueStore } from '../../ledger/store.ts'
 import type { Logger } from '../logger.ts'
+import type { Damages } from './damages.ts'
 import { type Pace, pause } from './pace.ts'
 import type { Submission, Submissions } from './submissions.ts'
 
@@ -38,10 +39,11 @@ export interface ScrubOptions {
 export interface ScrubDependencies {
   fragments: FragmentStore
   submissions: Submissions
+  damages: Damages
   /** Holds the position; a part of its own. */
   store: KeyValueStore
   pace: Pace
-  /** Takes away what went bad, and has it repaired. */
+  /** Notes what went bad, and has it repaired. */
   onCorrupt: (root: Uint8Array, leaf: number) => Promise<void>
   logger: Logger
   now: () => number
@@ -117,14 +119,14 @@ export class Scrubber {
   }
 
   async #read(root: Uint8Array, submission: Submission): Promise<void> {
-    const { fragments, submissions, pace, onCorrupt } = this.#deps
+    const { fragments, submissions, damages, pace, onCorrupt } = this.#deps
     const { signal } = this.#stopped
     for (let leaf = 0; leaf < submission.versions; leaf++) {
       const version = await submissions.version(root, leaf)
       if (version === undefined) continue
       const key = { dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index }
       // What has no record is known to be missing.
-      if (!fragments.has(key)) continue
+      if (!fragments.has(key) || damages.has(root, leaf)) continue
       try {
         for await (const chunk of fragments.read(key, { signal })) await pace.take(Math.max(chunk.length, LEAST_BYTES), signal)
       } catch (error) {
