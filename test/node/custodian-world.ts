@@ -68,6 +68,7 @@ export interface ReadSession {
 }
 
 export class CustodianWorld implements AsyncDisposable {
+  readonly dir: string
   readonly folder: Uint8Array
   readonly clock: { now: number }
   readonly errors: ErrorCodes = []
@@ -82,7 +83,15 @@ export class CustodianWorld implements AsyncDisposable {
   readonly #close: () => Promise<void>
   #acts = 0
 
-  private constructor(chain: Chain, keyring: Keyring, custody: KeyValueStore, fragments: FragmentStore, close: () => Promise<void>) {
+  private constructor(
+    dir: string,
+    chain: Chain,
+    keyring: Keyring,
+    custody: KeyValueStore,
+    fragments: FragmentStore,
+    close: () => Promise<void>,
+  ) {
+    this.dir = dir
     this.chain = chain
     this.directory = new Directory(chain)
     this.keyring = keyring
@@ -110,7 +119,7 @@ export class CustodianWorld implements AsyncDisposable {
       store: custody.sublevel('fragments'),
       quotaBytes: 2 ** 30,
     })
-    const world = new CustodianWorld(chain, keyring, custody, fragments, async () => {
+    const world = new CustodianWorld(place.dir, chain, keyring, custody, fragments, async () => {
       world.directory.stop()
       await fragments.close()
       await custody.close()

@@ -32,6 +32,8 @@ const FIRST_RETRY_MS = 500
 const LONGEST_RETRY_MS = 5 * 60_000
 /** Longest time without a look what is due, in ms: anchors come without a sign. */
 const LONGEST_SLEEP_MS = 5_000
+/** Sets of helpers with a liar among them after which a repair is tried less and less often. */
+const SETS_IN_A_ROW = 32
 /** Submissions of which it is asked in one look whether what is left over here may go. */
 const DROPS_AT_ONCE = 256
 
@@ -284,8 +286,10 @@ export class RepairService {
     }
   }
 
-  #postpone(job: Job): void {
-    job.notBefore = this.#deps.now() + Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(job.failures, 20))
+  /** @param goOn nobody has to recover first: another set of helpers may do at once */
+  #postpone(job: Job, goOn = false): void {
+    const doublings = goOn ? Math.max(0, job.failures - SETS_IN_A_ROW) : job.failures
+    job.notBefore = this.#deps.now() + Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(doublings, 20))
     job.failures++
   }
 
@@ -329,8 +333,9 @@ export class RepairService {
       const cause = error instanceof HelperFailure ? error.cause : error
       if (error instanceof HelperFailure) this.#survey.blame(error.peer, cause)
       // A sum that is wrong tells that somebody lied, not who.
-      this.#doubts.failed(guilty.length > 0 ? guilty : errorCode(error) === 'corrupt-fragment' ? helpers : [])
-      this.#postpone(job)
+      const isWrongSum = guilty.length === 0 && errorCode(error) === 'corrupt-fragment'
+      this.#doubts.failed(isWrongSum ? helpers : guilty)
+      this.#postpone(job, isWrongSum)
       logger.debug({ submission: toHex(job.root).slice(0, 16), code: errorCode(cause), attempt: repair.attempt }, 'a repair failed')
     } finally {
       this.#report.repairing--
