@@ -80,7 +80,8 @@ export class RepairMask {
   /** The message for the chunk at `position`: coefficient x chunk, XORed with the masks. */
   mask(chunk: Uint8Array, position: number): Uint8Array {
     const out = new Uint8Array(chunk.length)
-    for (let i = 0; i < chunk.length; i++) out[i] = this.#product[chunk[i] as number] as number
+    const product = this.#product
+    for (let i = 0; i < chunk.length; i++) out[i] = product[chunk[i] as number] as number
     const padded = Math.ceil(chunk.length / KEYSTREAM_BLOCK) * KEYSTREAM_BLOCK
     for (const key of this.#keys) addInto(out, keystream(key, position * CHUNK_BYTES, padded).subarray(0, chunk.length))
     return out

@@ -1,6 +1,7 @@
 /** Orders to repair: who may give one, what is in it, and how many. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { type Quota, quotaCodec } from '../../src/contracts/members-formats.ts'
 import { REPAIR_QUOTA, type RepairOrder, repairEntryCodec, repairOrdersCodec } from '../../src/contracts/repairs-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
 import type { Transaction } from '../../src/ledger/transaction.ts'
@@ -81,10 +82,17 @@ test('what the ledger can see must be right', () => {
 
 test('an hour holds so many orders', () => {
   const world = withSubmission()
-  // Each transaction carries as many orders as are allowed in one; attempts follow each other within it.
   let attempt = 1
   const batch = (count: number): RepairOrder[] => Array.from({ length: count }, () => orderOf(world, { attempt: attempt++ }))
-  for (let left = REPAIR_QUOTA; left > 0; left -= 200) assert.is(world.run(give(world, 'berlin', ...batch(Math.min(left, 200)))).code, 'ok')
+  assert.is(world.run(give(world, 'berlin', ...batch(200))).code, 'ok')
+  const key = stateKey.repairQuota(account('berlin'))
+  const quota = world.read(quotaCodec, key) as Quota
+  assert.is(quota.used, 200)
+  // As if so many had been given that three are left.
+  world.state = world.state.apply([{ key, value: quotaCodec.encode({ ...quota, used: REPAIR_QUOTA - 3 }) }])
+  assert.is(world.run(give(world, 'berlin', ...batch(4))).code, 'over-repair-quota')
+  attempt -= 4
+  assert.is(world.run(give(world, 'berlin', ...batch(3))).code, 'ok')
   assert.is(world.run(give(world, 'berlin', ...batch(1))).code, 'over-repair-quota')
   attempt--
   world.timeMs += HOUR
