@@ -13,6 +13,8 @@ export interface Holders {
   readonly custodians: readonly (Custodian | undefined)[]
   /** Some jurisdiction had to get k fragments or more, which can open the record without any other. */
   readonly relaxed: boolean
+  /** The one index of everybody who holds or has held one, by id in hex: the fragment that it may have. */
+  readonly entitled: ReadonlyMap<string, number>
 }
 
 /** Prepares a set of custodians, once for all that is placed over it. @throws MalformedError */
@@ -36,9 +38,9 @@ export function holdersAfter(request: PlacementRequest, later: readonly Custodia
   const { key, k, policy } = request
   const holders: (Custodian | undefined)[] = [...place(request).custodians]
   /** The one index that a custodian holds or has held. */
-  const indices = new Map<string, number>()
+  const entitled = new Map<string, number>()
   holders.forEach((holder, index) => {
-    if (holder !== undefined) indices.set(toHex(holder.id), index)
+    if (holder !== undefined) entitled.set(toHex(holder.id), index)
   })
   const isEligible = ({ jurisdiction }: Custodian): boolean => policy === null || policy.includes(jurisdiction)
   for (const set of later) {
@@ -50,7 +52,7 @@ export function holdersAfter(request: PlacementRequest, later: readonly Custodia
       if (holder !== undefined) continue
       const counts = countByJurisdiction(holders)
       const room = [...set].flatMap(([name, custodian]) => {
-        const before = indices.get(name)
+        const before = entitled.get(name)
         return isEligible(custodian) && (before === undefined || before === index) ? [custodian] : []
       })
       const held = ({ jurisdiction }: Custodian): number => counts.get(jurisdiction) ?? 0
@@ -62,10 +64,11 @@ export function holdersAfter(request: PlacementRequest, later: readonly Custodia
         index,
       )
       holders[index] = winner
-      indices.set(toHex(winner.id), index)
+      entitled.set(toHex(winner.id), index)
     }
   }
-  return { custodians: holders, relaxed: [...countByJurisdiction(holders).values()].some(count => count >= k) }
+  const relaxed = [...countByJurisdiction(holders).values()].some(count => count >= k)
+  return { custodians: holders, relaxed, entitled }
 }
 
 function countByJurisdiction(holders: readonly (Custodian | undefined)[]): Map<string, number> {

@@ -29,7 +29,8 @@ const requestFor = (key: number, custodians: readonly Custodian[], change: Parti
   ...change,
 })
 
-const names = ({ custodians }: Holders): (string | undefined)[] => custodians.map(held => (held === undefined ? undefined : toHex(held.id)))
+const names = ({ custodians }: Pick<Holders, 'custodians'>): (string | undefined)[] =>
+  custodians.map(held => (held === undefined ? undefined : toHex(held.id)))
 const without = (custodians: readonly Custodian[], gone: Custodian): Custodian[] =>
   custodians.filter(({ id }) => toHex(id) !== toHex(gone.id))
 
@@ -81,6 +82,8 @@ test(
         const after = holders(request, ...sets.slice(0, i))
         const present = new Set((i === 0 ? request.custodians : (sets[i - 1] as Custodian[])).map(({ id }) => toHex(id)))
         const now = names(after)
+        for (const [index, name] of now.entries()) if (name !== undefined) assert.is(after.entitled.get(name), index)
+        for (const [name, index] of given) assert.is(after.entitled.get(name), index, 'who held it may have it still')
         const held = now.filter(name => name !== undefined)
         assert.is(new Set(held).size, held.length, 'one index each')
         for (const [index, name] of now.entries()) {

@@ -12,6 +12,8 @@ const root = seedOf('root')
 
 test('those with the fewest good fragments come first; what cannot be repaired is left out', () => {
   const repair = (k: number, ...indices: number[]) => ({ k, there: indices.map(helper) })
+  // Two that have one fragment count once.
+  assert.equal(byUrgency([repair(2, 1, 1)]), [])
   const [four, two, one, three] = [repair(2, 0, 1, 2, 3), repair(2, 0, 1), repair(2, 0), repair(2, 1, 2, 3)]
   assert.equal(byUrgency([four, two, one, three]), [two, three, four])
   // What counts is how many may still be lost.
@@ -26,6 +28,8 @@ test(
       const f = 1 + random.below(4)
       const k = f + 1
       const there = Array.from({ length: 3 * f }, (_, i) => helper(i))
+      const twins = [...there, { id: seedOf('former holder'), index: random.below(3 * f) }]
+      assert.is(new Set(chooseHelpers(twins, 3 * f, new Doubts(), root, round)?.map(({ index }) => index)).size, 3 * f)
       assert.is(chooseHelpers(there.slice(0, k - 1), k, new Doubts(), root, 1), undefined)
       const liars = new Set(there.slice(0, f).map(({ id }) => toHex(id)))
       const doubts = new Doubts()

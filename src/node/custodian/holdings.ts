@@ -24,6 +24,8 @@ export interface Placed {
   readonly anchor: Anchor
   /** Account ids by index; undefined where nobody is to hold it. */
   readonly holders: readonly (Uint8Array | undefined)[]
+  /** The one index of everybody who is or was a holder, by account id in hex: what it may have still, and nothing else. */
+  readonly entitled: ReadonlyMap<string, number>
 }
 
 export interface HoldingsDependencies {
@@ -70,8 +72,8 @@ export class Holdings {
     const { n, k, memberHeight } = anchor
     const later = this.#custodianSets(tree).flatMap(({ height, set }) => (height > memberHeight ? [set] : []))
     try {
-      const { custodians: holders } = holdersAfter({ key: root, custodians, n, k, policy: policyOf(tree, folder) }, later)
-      return { folder, root, anchor, holders: holders.map(holder => holder?.id) }
+      const { custodians: holders, entitled } = holdersAfter({ key: root, custodians, n, k, policy: policyOf(tree, folder) }, later)
+      return { folder, root, anchor, holders: holders.map(holder => holder?.id), entitled }
     } catch (error) {
       if (error instanceof EpioneError && (error.code === 'too-few-custodians' || error.code === 'not-found')) return undefined
       throw error

@@ -40,14 +40,14 @@ export class RepairFetcher {
     this.#deps = dependencies
   }
 
-  /** @returns bytes of the fragments that came @throws HelperFailure, or EpioneError `corrupt-fragment` where a sum is wrong */
-  async fetch({ placed, helpers, attempt, there }: Ordered): Promise<number> {
+  /** @returns bytes of the fragments that came, and helpers that had no part of some @throws HelperFailure, or EpioneError `corrupt-fragment` where a sum is wrong */
+  async fetch({ placed, helpers, attempt, there }: Ordered): Promise<{ bytes: number; without: Helper[] }> {
     const { directory, network, submissions, fragments, holdings, pace, now } = this.#deps
     const { signal } = this.#options
     const { folder, root, anchor } = placed
     const submission = (await submissions.get(root)) ?? (await this.#keepMetas(placed, there))
     const leaves = await holdings.lacking(root, submission)
-    if (leaves.length === 0) return 0
+    if (leaves.length === 0) return { bytes: 0, without: [] }
     const peers = helpers.map(({ id }) => directory.byId(id)?.organisation.networkKey ?? new Uint8Array(0))
     const streams = await SumStreams.open(network, peers, { folder, submissionRoot: root, attempt, leaves }, signal)
     const writer = new RepairWriter({ root, index: submission.index, n: anchor.n, k: anchor.k }, { fragments, pace, now })
@@ -59,7 +59,7 @@ export class RepairFetcher {
       }
       await writer.finish()
       await streams.end()
-      return writer.bytes
+      return { bytes: writer.bytes, without: helpers.filter((_, i) => writer.without.has(i)) }
     } catch (error) {
       streams.abort()
       await writer.abort()

@@ -61,14 +61,14 @@ export class Doubts {
   }
 }
 
-/** Helpers as the ledger wants them: ascending by index. */
-export function ordered(helpers: readonly Helper[]): Helper[] {
-  return [...helpers].sort((a, b) => a.index - b.index)
+/** How many different fragments are there. */
+export function fragmentsThere(there: readonly Helper[]): number {
+  return new Set(there.map(({ index }) => index)).size
 }
 
 /**
- * k helpers of those that are there: the least doubted, and among equals others with every attempt.
- * Undefined where there are fewer than k.
+ * k helpers with different fragments, ascending by index, of those that are there: the least doubted, and among equals others with every
+ * attempt. Undefined where there are fewer than k.
  */
 export function chooseHelpers(
   there: readonly Helper[],
@@ -77,17 +77,20 @@ export function chooseHelpers(
   root: Uint8Array,
   attempt: number,
 ): Helper[] | undefined {
-  if (there.length < k) return undefined
+  if (fragmentsThere(there) < k) return undefined
   const ranked = there.map(helper => ({
     helper,
     doubt: doubts.of(helper.id),
     rank: taggedHash('repair-rank', root, u32(attempt), helper.id),
   }))
   ranked.sort((a, b) => a.doubt - b.doubt || compareBytes(a.rank, b.rank))
-  return ordered(ranked.slice(0, k).map(({ helper }) => helper))
+  const chosen = new Map<number, Helper>()
+  for (const { helper } of ranked) if (chosen.size < k && !chosen.has(helper.index)) chosen.set(helper.index, helper)
+  return [...chosen.values()].sort((a, b) => a.index - b.index)
 }
 
 /** The repairs that can be done, those with the fewest good fragments left first. */
 export function byUrgency<T extends { readonly there: readonly Helper[]; readonly k: number }>(repairs: readonly T[]): T[] {
-  return repairs.filter(({ there, k }) => there.length >= k).sort((a, b) => a.there.length - a.k - (b.there.length - b.k))
+  const spare = ({ there, k }: T): number => fragmentsThere(there) - k
+  return repairs.filter(repair => spare(repair) >= 0).sort((a, b) => spare(a) - spare(b))
 }

@@ -214,11 +214,12 @@ export class RepairServer {
 
   /**
    * The order must name this helper with the index that it holds, for another would give another coefficient; and beside it none but
-   * today's holders with theirs. Whoever else were named would learn the masks, and with the asker this helper's fragment, without holding one.
+   * those who hold theirs today or held it before. Whoever else were named would learn the masks, and with the asker this helper's
+   * fragment, without ever having had one.
    */
   #requireNamed({ entry, placed }: Standing, submission: Submission): void {
     const isNamed = entry.helpers.some(({ id, index }) => equalBytes(id, this.#options.custodian) && index === submission.index)
-    const areHolders = entry.helpers.every(({ id, index }) => equalBytes(placed.holders[index] ?? new Uint8Array(0), id))
+    const areHolders = entry.helpers.every(({ id, index }) => placed.entitled.get(toHex(id)) === index)
     if (!isNamed || !areHolders || entry.index === submission.index)
       throw new EpioneError('not-helper', 'The repair order names others than those who hold its helpers’ fragments.')
   }

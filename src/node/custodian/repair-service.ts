@@ -304,7 +304,9 @@ export class RepairService {
       else repairs.push({ job, placed, index, k: placed.anchor.k, there: [] })
     }
     const held = await this.#survey.inventory(repairs.map(({ placed }) => placed))
-    for (const repair of repairs) repair.there.push(...(held.get(toHex(repair.placed.root)) ?? []))
+    // Who held the same fragment before is no help in a sum.
+    for (const { placed, index, there } of repairs)
+      there.push(...(held.get(toHex(placed.root)) ?? []).filter(helper => helper.index !== index))
     return repairs
   }
 
@@ -314,8 +316,9 @@ export class RepairService {
     const { logger } = this.#deps
     this.#report.repairing++
     try {
-      const bytes = await this.#fetcher.fetch(repair)
-      this.#doubts.succeeded(helpers)
+      const { bytes, without } = await this.#fetcher.fetch(repair)
+      this.#doubts.succeeded(helpers.filter(helper => !without.includes(helper)))
+      this.#doubts.failed(without)
       this.#report.repairedBytes += bytes
       const now = this.#deps.holdings.placed(placed.folder, placed.root)
       if (now !== undefined && !(await this.#inspect(now))) {
@@ -363,16 +366,18 @@ export class RepairService {
     const { fragments, submissions, network, logger } = this.#deps
     const held = await this.#survey.inventory(left)
     let waiting = false
-    for (const { root, anchor } of left) {
+    for (const { root, anchor, holders } of left) {
       const needed = anchor.n - Math.floor((anchor.n - 1) / 3)
-      if ((held.get(toHex(root)) ?? []).length < needed) {
+      const have = (held.get(toHex(root)) ?? []).filter(({ id, index }) => equalBytes(holders[index] ?? new Uint8Array(0), id))
+      if (have.length < needed) {
         waiting = true
         continue
       }
       const submission = await submissions.get(root)
       if (submission === undefined) continue
-      await submissions.delete(root, submission)
+      // In this order: what stops in between is looked at again.
       await fragments.dropSubmission(root)
+      await submissions.delete(root, submission)
       await network.locate.withdraw(submissionLocator(root)).catch(() => undefined)
       logger.info({ submission: toHex(root).slice(0, 16) }, 'fragments that others hold now were dropped')
     }

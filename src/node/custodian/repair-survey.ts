@@ -1,6 +1,6 @@
 /** Asks other custodians what they hold. */
 
-import { equalBytes, toHex } from '../../encoding/bytes.ts'
+import { equalBytes, parseHex, toHex } from '../../encoding/bytes.ts'
 import { errorCode, MalformedError } from '../../encoding/errors.ts'
 import type { Network } from '../../network/network.ts'
 import { INVENTORY_LIMIT } from '../../network/repair-messages.ts'
@@ -29,12 +29,13 @@ export class RepairSurvey {
     this.#deps = dependencies
   }
 
-  /** Who of today's other holders says that it holds what, by submission. Who does not answer holds nothing. */
+  /** Who of the others, today's holders and former ones, says that it holds what, by submission. Who does not answer holds nothing. */
   async inventory(all: readonly Placed[]): Promise<Map<string, Helper[]>> {
     const { custodian } = this.#options
     const byHolder = new Map<string, { id: Uint8Array; asked: { root: Uint8Array; index: number }[] }>()
-    for (const { root, holders } of all) {
-      for (const [index, id] of holders.entries()) {
+    for (const { root, entitled } of all) {
+      for (const [name, index] of entitled) {
+        const id = parseHex(name)
         if (id === undefined || equalBytes(id, custodian)) continue
         const known = byHolder.get(toHex(id)) ?? { id, asked: [] }
         known.asked.push({ root, index })

@@ -35,6 +35,8 @@ export class RepairWriter {
 
   /** Positions of the versions whose fragments are stored. */
   readonly stored: number[] = []
+  /** Helpers, by their places among the k, that had no part of some version. */
+  readonly without = new Set<number>()
 
   /** Bytes of the fragments that are stored. */
   get bytes(): number {
@@ -51,6 +53,7 @@ export class RepairWriter {
     const length = fragmentLength(meta.size, n, k)
     const has = await streams.begin(leaf)
     const isWhole = has.every(Boolean)
+    for (const [i, part] of has.entries()) if (!part) this.without.add(i)
     const writer = isWhole ? fragments.begin({ dispersalRoot: meta.leaf.dispersalRoot, index }, length) : undefined
     if (writer !== undefined) this.#items.push({ writer, expectedRoot: fragmentRoots[index] as Uint8Array })
     for (let position = 0; position < chunksOf(length); position++) {
