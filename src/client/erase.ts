@@ -8,10 +8,11 @@ import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { type ErasureReceipt, erasureReceiptBytes, erasureReceiptCodec } from '../fragments/formats.ts'
 import { erasuresResponseCodec, folderRequestCodec, MAX_ERASURE_MARKS } from '../network/light-messages.ts'
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
+import { currentCustodians } from './current-custodians.ts'
 import { markOf, proveErasures } from './erased.ts'
 import { signAsk } from './folder-ask.ts'
 import { folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
-import { custodiansOf, type ListedVersion, type Listing, readVersions, submissionsOf } from './get.ts'
+import { type ListedVersion, type Listing, readVersions, submissionsOf } from './get.ts'
 import type { AsOf, Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
@@ -196,7 +197,8 @@ async function possibleHolders(peer: LightPeer, owned: OwnedFolder, options: Cal
   const placed: MemberInfo[] = []
   if (former.length > 0) {
     for (const submission of await submissionsOf(peer, owned.id, options)) {
-      placed.push(...(await custodiansOf(peer, { folder: owned.id }, submission, options)))
+      const { holders, former } = await currentCustodians(peer, owned.id, submission, options)
+      placed.push(...holders, ...former)
     }
   }
   return members.filter(

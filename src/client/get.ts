@@ -9,9 +9,8 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { type ObjectHeader, provenanceBytes, recordCommitment, sealingContext } from '../fragments/formats.ts'
 import { assemble, type FragmentSource } from '../fragments/gather.ts'
-import { place } from '../fragments/placement.ts'
+import { currentCustodians } from './current-custodians.ts'
 import { erasedInstead } from './erased.ts'
-import { readFolder } from './folders.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
@@ -59,24 +58,6 @@ export async function submissionsOf(peer: LightPeer, folder: Uint8Array, options
     .sort((a, b) => a.anchor.height - b.anchor.height)
 }
 
-/** The custodians of a submission by placement at the height that its anchor names, index by index. */
-export async function custodiansOf(
-  peer: LightPeer,
-  session: Pick<Session, 'folder'>,
-  submission: AnchoredSubmission,
-  options: CallOptions,
-): Promise<MemberInfo[]> {
-  const { anchor, root } = submission
-  const folder = await readFolder(peer, session.folder, options)
-  if (folder === null) throw notFound()
-  const custodians = await peer.custodiansAt(anchor.memberHeight, options)
-  const members = await peer.members(options)
-  const policy = peer.parameters.policies[folder.policy]?.jurisdictions ?? null
-  return place({ key: root, custodians, n: anchor.n, k: anchor.k, policy }).custodians.map(
-    custodian => members.find(member => equalBytes(member.id, custodian.id)) as MemberInfo,
-  )
-}
-
 /**
  * Everything that the session may read. The ledger proves which submissions there are. Of each, the union is taken of what
  * k = f + 1 custodians show: one of them is honest and holds all of it, as only what a custodian has whole is shown. A refusal is
@@ -89,8 +70,8 @@ export async function listVersions(peer: LightPeer, session: Session, options: L
   for (const submission of options.submission === undefined
     ? all
     : all.filter(({ root }) => equalBytes(root, options.submission as Uint8Array))) {
-    const custodians = await custodiansOf(peer, session, submission, options)
-    const { shown, complete, total } = await listSubmission(peer, session, submission, custodians, options)
+    const { holders } = await currentCustodians(peer, session.folder, submission, options)
+    const { shown, complete, total } = await listSubmission(peer, session, submission, holders, options)
     if (!complete) listing.incomplete.push(submission)
     for (const version of [...shown.values()].sort((a, b) => a.leaf - b.leaf)) {
       const { meta } = version
@@ -228,7 +209,8 @@ class SubmissionReader {
   }
 
   async *read(): AsyncGenerator<ReadVersion> {
-    this.#spares = await custodiansOf(this.#peer, this.#session, this.#submission, this.#options)
+    const { holders, former } = await currentCustodians(this.#peer, this.#session.folder, this.#submission, this.#options)
+    this.#spares = [...holders, ...former]
     for (const [position, listed] of this.#versions.entries()) {
       const key = this.#versionKey(listed)
       const from = new Set<MemberInfo>()

@@ -10,7 +10,7 @@ import { seal } from '../crypto/sealing.ts'
 import { verifySignature } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
-import { computeDispersal, disperse, fragmentRootProof } from '../fragments/dispersal.ts'
+import { computeDispersal, disperse } from '../fragments/dispersal.ts'
 import {
   classCommitment,
   MAX_SUBMISSION_VERSIONS,
@@ -320,10 +320,7 @@ async function sendFragments(
         uploads.map(async upload => {
           const chunk = shards[upload.index] as Uint8Array
           if (stripe > 0) await upload.send({ type: 'chunk', value: chunk })
-          else {
-            const root = version.fragmentRoots[upload.index] as Uint8Array
-            await upload.send({ type: 'fragment', value: { root, proof: fragmentRootProof(version.fragmentRoots, upload.index), chunk } })
-          }
+          else await upload.send({ type: 'fragment', value: { roots: version.fragmentRoots, chunk } })
         }),
       )
     }

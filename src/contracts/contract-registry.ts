@@ -8,6 +8,7 @@ import { ContractError } from './contract-error.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
 import { records } from './records.ts'
+import { repairs } from './repairs.ts'
 
 const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['members', members],
@@ -16,6 +17,7 @@ const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['consents', consents],
   ['access', access],
   ['audits', audits],
+  ['repairs', repairs],
 ])
 
 /** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */

@@ -44,6 +44,8 @@ export const membersAccusedCodec = codec(
 export const membersEvictedCodec = codec(struct({ validator: hash32, effective: integer() }), MAX_EVENT_DATA)
 /** `audits.absent`, `audits.kept`, `audits.returned`: the window whose reports decided it. The subject is the custodian's account. */
 export const auditsChangedCodec = codec(struct({ window: integer() }), MAX_EVENT_DATA)
+/** `repairs.ordered`: how many orders a custodian gave; they are in the transaction and the state. */
+export const repairsOrderedCodec = codec(struct({ orders: integer() }), MAX_EVENT_DATA)
 
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
@@ -63,6 +65,7 @@ const EVENT_DATA = {
   'audits.absent': auditsChangedCodec,
   'audits.kept': auditsChangedCodec,
   'audits.returned': auditsChangedCodec,
+  'repairs.ordered': repairsOrderedCodec,
 } as const
 
 export type EventName = keyof typeof EVENT_DATA

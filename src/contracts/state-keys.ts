@@ -42,6 +42,10 @@ export const NAMESPACE = {
   conviction: 0x51,
   /** A custodian's record of audits. */
   audit: 0x60,
+  /** A custodian's last order to repair its fragments of a submission. */
+  repair: 0x70,
+  /** Repairs that a custodian ordered in the present hour. */
+  repairQuota: 0x71,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -61,6 +65,8 @@ export const stateKey = {
   validators: (): Uint8Array => key(NAMESPACE.validators),
   custodians: (height: number): Uint8Array => key(NAMESPACE.custodians, u64(height)),
   custodiansUntil: (height: number): Uint8Array => key(NAMESPACE.custodiansUntil, u64(height)),
+  /** All sets of custodians. */
+  allCustodians: (): Uint8Array => key(NAMESPACE.custodians),
   custodiansHeight: (): Uint8Array => key(NAMESPACE.custodiansHeight),
   proposal: (proposalHash: Uint8Array): Uint8Array => key(NAMESPACE.proposal, proposalHash),
   /** All proposals. */
@@ -73,6 +79,8 @@ export const stateKey = {
   submission: (folderId: Uint8Array, submissionRoot: Uint8Array): Uint8Array => key(NAMESPACE.submission, folderId, submissionRoot),
   /** All submissions of a folder. */
   submissions: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.submission, folderId),
+  /** All submissions of all folders. */
+  allSubmissions: (): Uint8Array => key(NAMESPACE.submission),
   /** Bound to the folder whose owner ordered it: who merely knows a version cannot erase it from another folder. */
   erasure: (folderId: Uint8Array, mark: Uint8Array): Uint8Array => key(NAMESPACE.erasure, folderId, mark),
   /** All marks of a folder. */
@@ -88,4 +96,8 @@ export const stateKey = {
   audit: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.audit, accountId),
   /** The records of all custodians. */
   audits: (): Uint8Array => key(NAMESPACE.audit),
+  /** Each custodian has its own: nobody can stand in the way of another's repair. */
+  repair: (folderId: Uint8Array, submissionRoot: Uint8Array, custodianId: Uint8Array): Uint8Array =>
+    key(NAMESPACE.repair, folderId, submissionRoot, custodianId),
+  repairQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.repairQuota, accountId),
 }

@@ -117,6 +117,13 @@ export function aesGcmOpen(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, 
   return out
 }
 
+/** AES-256-CTR keystream of `length` bytes from the 16-byte block at `block` on; the key is for this stream alone. */
+export function aesCtrKeystream(key: Uint8Array, block: number, length: number): Uint8Array {
+  const counter = new Uint8Array(16)
+  new DataView(counter.buffer).setBigUint64(8, BigInt(block))
+  return plain(createCipheriv('aes-256-ctr', key, counter).update(new Uint8Array(length)))
+}
+
 function hex(text: string): Uint8Array {
   return plain(Buffer.from(text, 'hex'))
 }

@@ -2,9 +2,11 @@
  * Sealing to a public key: HPKE (RFC 9180), base mode, single shot. The first byte of a public key and of a sealed message
  * names the suite, so that a later one can live beside this one.
  */
-import { concat } from '../encoding/bytes.ts'
+import { compareBytes, concat } from '../encoding/bytes.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'
+import { domain } from '../encoding/hash.ts'
 import { hpkeKeySchedule } from './hpke.ts'
+import { hkdf } from './kdf.ts'
 import { AEAD_TAG_LENGTH, aesGcmOpen, aesGcmSeal } from './platform.ts'
 import { XWING_CIPHERTEXT_LENGTH, XWING_PUBLIC_KEY_LENGTH, XWING_SEED_LENGTH, xwingEncapsulate, xwingKeyFromSeed } from './xwing.ts'
 
@@ -31,6 +33,13 @@ export interface SealingKey {
   readonly publicKey: Uint8Array
   /** @throws EpioneError `unknown-suite`, or `unsealing-failed` where message, key and context do not belong together. */
   open(sealed: Uint8Array, context: SealingContext): Uint8Array
+  /**
+   * A key of 32 bytes that the holders of two sealing keys have in common without a message: HKDF over the X25519 secret of their
+   * static halves, under both public keys and `info`. It stands on X25519 alone, for ML-KEM has no agreement of static keys; what it
+   * protects must not need more. X-Wing hashes the same kind of secret with other inputs in another hash, so that neither use tells of the other.
+   * @throws EpioneError `unknown-suite`; MalformedError where the other key is not valid
+   */
+  sharedKey(publicKey: Uint8Array, info: Uint8Array): Uint8Array
 }
 
 const SUITE = Uint8Array.of(SUITE_XWING)
@@ -39,8 +48,15 @@ const schedule = hpkeKeySchedule({ kem: 0x647a, kdf: 0x0001, aead: 0x0002, keyLe
 /** Sealing key of a 32-byte seed, under the suite {@link SUITE_XWING}. */
 export function sealingKeyFromSeed(seed: Uint8Array): SealingKey {
   const key = xwingKeyFromSeed(seed)
+  const own = concat(SUITE, key.publicKey)
   return {
-    publicKey: concat(SUITE, key.publicKey),
+    publicKey: own,
+    sharedKey: (publicKey, info) => {
+      assertSuite(publicKey[0])
+      const secret = key.agree(publicKey.subarray(1))
+      const [first, second] = compareBytes(own, publicKey) < 0 ? [own, publicKey] : [publicKey, own]
+      return hkdf(secret, new Uint8Array(0), concat(domain('shared-key'), first, second, info), 32)
+    },
     open: (sealed, context) => {
       if (sealed.length > 0) assertSuite(sealed[0])
       if (sealed.length < SEALED_OVERHEAD) throw unsealingFailed()

@@ -36,6 +36,8 @@ export interface XWingKey {
   readonly publicKey: Uint8Array
   /** Shared secret of 32 bytes. @throws where X25519's share is of small order; a wrong ML-KEM share gives a random secret instead. */
   decapsulate(ciphertext: Uint8Array): Uint8Array
+  /** X25519 of this key's second half and another's: the same on both sides. @throws MalformedError where the other key is not valid */
+  agree(publicKey: Uint8Array): Uint8Array
 }
 
 /** Key pair of a 32-byte seed (GenerateKeyPairDerand, draft section 5.2). */
@@ -59,6 +61,14 @@ export function xwingKeyFromSeed(seed: Uint8Array): XWingKey {
         share,
         ecdhPublic,
       )
+    },
+    agree: publicKey => {
+      if (publicKey.length !== XWING_PUBLIC_KEY_LENGTH) throw new MalformedError('an X-Wing public key has 1216 bytes')
+      try {
+        return x25519(ecdh, x25519PublicKey(publicKey.subarray(MLKEM_PUBLIC_KEY_LENGTH)))
+      } catch {
+        throw new MalformedError('the X-Wing public key is not valid')
+      }
     },
   }
 }

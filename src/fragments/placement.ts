@@ -78,7 +78,8 @@ export function place({ key, custodians, n, k, policy }: PlacementRequest): Plac
   return { custodians: chosen, relaxed: limit >= k }
 }
 
-function checkCustodians(custodians: readonly Custodian[]): void {
+/** @throws MalformedError */
+export function checkCustodians(custodians: readonly Custodian[]): void {
   const sorted = custodians.map(({ id }) => id).sort(compareBytes)
   sorted.forEach((id, i) => {
     const next = sorted[i + 1]
@@ -104,7 +105,7 @@ function jurisdictionLimit(custodians: readonly Custodian[], n: number, k: numbe
 }
 
 /** A custodian with its scores, hashed when they are first asked for. */
-class Candidate {
+export class Candidate {
   readonly custodian: Custodian
   readonly #key: Uint8Array
   readonly #hashes: DataView[] = []
@@ -137,7 +138,7 @@ interface Contender {
  * whose rates are the capacities, so that each wins in proportion to its capacity. Among equal capacities that is the one
  * with the largest score, which saves all logarithms but one per capacity.
  */
-function best(candidates: readonly Candidate[], index: number): Custodian {
+export function best(candidates: readonly Candidate[], index: number): Custodian {
   const champions = new Map<number, Contender>()
   for (const candidate of candidates) {
     const { custodian } = candidate

@@ -3,6 +3,7 @@
 import { concat } from '../encoding/bytes.ts'
 import { MalformedError } from '../encoding/errors.ts'
 import { byteString, type Codec, codec, hash32, type Infer, integer, list, nullable, struct, tagged } from '../encoding/schema.ts'
+import { MAX_FRAGMENTS } from '../fragments/erasure.ts'
 import { MAX_SUBMISSION_VERSIONS, versionMetaSchema } from '../fragments/formats.ts'
 import { CHUNK_BYTES } from '../fragments/layout.ts'
 import { MAX_FRAGMENT_FRAME } from './protocols.ts'
@@ -14,7 +15,7 @@ const CHUNK = 0x00
  * Adds chunks to the frames of a codec: a zero byte and the chunk as it is. Chunks are almost all of the bytes, and every one is
  * hashed anyway: to run them through the strict decoder would copy each three times over for nothing.
  */
-function withChunks<T extends { type: string; value: unknown }>(frames: Codec<T>): Codec<T | { type: 'chunk'; value: Uint8Array }> {
+export function withChunks<T extends { type: string; value: unknown }>(frames: Codec<T>): Codec<T | { type: 'chunk'; value: Uint8Array }> {
   return {
     ...frames,
     encode: frame => (isChunk(frame) ? concat(Uint8Array.of(CHUNK), frame.value) : frames.encode(frame as T)),
@@ -42,14 +43,15 @@ export const uploadFrameCodec = withChunks(
     tagged({
       start: struct({ ticket: byteString(1024), signature: byteString(64, 64), index: integer(47) }),
       versions: list(versionMetaSchema, VERSIONS_PER_FRAME, 1),
-      fragment: struct({ root: hash32, proof: list(hash32, 8), chunk: byteString(CHUNK_BYTES, 1) }),
+      /** The roots of all n fragments: a custodian that loses its own is given them again by any other. */
+      fragment: struct({ roots: list(hash32, MAX_FRAGMENTS, 3), chunk: byteString(CHUNK_BYTES, 1) }),
     }),
     MAX_FRAGMENT_FRAME,
   ),
 )
 export type UploadFrame = Infer<typeof uploadFrameCodec>
 
-const failureSchema = struct({ code: byteString(48), message: byteString(512) })
+export const failureSchema = struct({ code: byteString(48), message: byteString(512) })
 
 /** Frames from the custodian: `ready` once it knows what is coming (where to go on, in versions), then the receipt or an error. */
 export const uploadReplyCodec = codec(

@@ -26,6 +26,8 @@ export const PROTOCOL = {
   folder: '/epione/folder/1',
   /** Storage audits: a validating member challenges a custodian. */
   audit: '/epione/audit/1',
+  /** Fragments that a custodian lost, given back as masked sums, between members. */
+  repair: '/epione/repair/1',
 } as const
 
 /** Longest answer of the light protocol, in bytes. */

@@ -24,10 +24,15 @@ import { ConsensusService } from './consensus-service.ts'
 import { Announcer } from './custodian/announcer.ts'
 import { AuditResponder } from './custodian/audit-responder.ts'
 import { AuditService } from './custodian/audit-service.ts'
+import { Damages } from './custodian/damages.ts'
 import { ErasureService } from './custodian/erasure.ts'
 import { ErasureReceipts } from './custodian/erasure-receipts.ts'
-import { placedHolders } from './custodian/placed-holders.ts'
+import { Holdings } from './custodian/holdings.ts'
+import { Pace } from './custodian/pace.ts'
 import { ReleaseService } from './custodian/release.ts'
+import { RepairServer } from './custodian/repair-server.ts'
+import { type RepairOptions, RepairService } from './custodian/repair-service.ts'
+import { Scrubber, type ScrubOptions } from './custodian/scrub.ts'
 import { CustodianService } from './custodian/service.ts'
 import { Submissions } from './custodian/submissions.ts'
 import { UploadService } from './custodian/upload.ts'
@@ -74,6 +79,9 @@ export interface NodeOptions {
   /** Snapshots, and which old blocks are kept. */
   storage?: Omit<StorageOptions, 'dirs' | 'quotaBytes'> & { quotaBytes?: number }
   sync?: SyncOptions
+  /** Rates and pauses of repairs, and of reading fragments through for those that went bad. */
+  repair?: Pick<RepairOptions, 'atOnce' | 'graceMs' | 'lookMs'> & { bytesPerSecond?: number }
+  scrub?: ScrubOptions & { bytesPerSecond?: number }
   /** Leaves that the state of a snapshot may have to be joined by. @default 8,000,000 */
   maxStateLeaves?: number
 }
@@ -86,6 +94,9 @@ export interface CustodyOptions {
   /** Bytes that stay free on the disk. @default 5 % of the disk, 1 GiB at least */
   minFreeBytes?: number | null
 }
+/** Bytes of fragments that are repaired, and again that others are helped with, in a second; and that are read through. */
+const REPAIR_BYTES_PER_SECOND = 32 * 1024 * 1024
+const SCRUB_BYTES_PER_SECOND = 8 * 1024 * 1024
 
 /** Part of the quota that one sponsor may fill with fragments that are not anchored yet. */
 const STAGED_SHARE = 0.25
@@ -317,12 +328,50 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
     logger,
     now,
   })
+  const damages = new Damages(custodyDb.sublevel('damages'))
+  await damages.start()
+  const holdings = new Holdings({ chain, fragments, submissions, damages, now })
+  const repairRate = options.repair?.bytesPerSecond ?? REPAIR_BYTES_PER_SECOND
+  const repair = new RepairService(
+    { ...identity, ...options.repair },
+    {
+      chain,
+      directory,
+      network,
+      fragments,
+      submissions,
+      transactions,
+      holdings,
+      damages,
+      erasures,
+      pace: new Pace(repairRate),
+      logger,
+      now,
+    },
+  )
+  const isWhole = async (root: Uint8Array): Promise<boolean> => await repair.isWhole(root)
+  const onCorrupt = async (root: Uint8Array, leaf: number): Promise<void> => await repair.lost(root, leaf)
+  const repairs = new RepairServer(
+    { custodian: keys.account, sealingKey: keys.sealing },
+    { chain, directory, network, fragments, submissions, holdings, damages, isWhole, onCorrupt, pace: new Pace(repairRate), logger },
+  )
+  const scrubRate = options.scrub?.bytesPerSecond ?? SCRUB_BYTES_PER_SECOND
+  const scrubber = new Scrubber(options.scrub ?? {}, {
+    fragments,
+    submissions,
+    damages,
+    store: custodyDb.sublevel('scrub'),
+    pace: new Pace(scrubRate),
+    onCorrupt,
+    logger,
+    now,
+  })
   const responder = new AuditResponder({ chain, directory, network, fragments, submissions, logger, now })
   const audits = new AuditService(
     { account: keys.account, accountKey: keys.signing },
     {
       ...{ chain, directory, network, transactions, responder, logger, now },
-      holders: (folder, root) => placedHolders(chain.tip.tree, folder, root),
+      holders: (folder, root) => holdings.placed(folder, root)?.holders,
     },
   )
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
@@ -333,7 +382,8 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const status = (): NodeStatus =>
     nodeStatus({
       ...{ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, storage, keys, startedAt, now },
-      custody: { quotaBytes: options.quotaBytes, ...limits, disk: disk.report(), usage: submissions.usage() },
+      limits: { quotaBytes: options.quotaBytes, ...limits, disk: disk.report(), usage: submissions.usage() },
+      custody: () => ({ submissions: submissions.size, ...repair.report(), ...scrubber.report() }),
     })
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
   const light = new LightService(
@@ -368,6 +418,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   await staffDesk.start()
   await custodian.start()
   await responder.start()
+  await repairs.start()
   await transactions.start()
   await sync.start()
   evidence.start()
@@ -382,6 +433,10 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   await network.start()
   teardown.add(async () => await consensus.stop())
   await consensus.start()
+  repair.start()
+  teardown.add(async () => await repair.stop())
+  await scrubber.start()
+  teardown.add(async () => await scrubber.stop())
   sync.catchUp()
   return new Node({ chain, network, directory, transactions, storage, teardown, logger, status, peers })
 }

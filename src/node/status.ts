@@ -7,6 +7,8 @@ import type { Network, PeerInfo } from '../network/network.ts'
 import { peerIdOf } from '../network/peer.ts'
 import type { Chain } from './chain.ts'
 import type { ConsensusService } from './consensus-service.ts'
+import type { RepairReport } from './custodian/repair-service.ts'
+import type { ScrubReport } from './custodian/scrub.ts'
 import { diagnose, type Finding, type NodeState } from './diagnosis.ts'
 import { auditRecordOf, type Directory } from './directory.ts'
 import type { DiskReport } from './disk-watch.ts'
@@ -61,12 +63,13 @@ export interface NodeStatus {
   offences: OffenceReport[]
   peers: { connected: number; members: number }
   pool: { waiting: number; batches: number }
-  storage: { fragments: number; bytes: number; ledger: LedgerStorage } & CustodyReport
+  storage: { fragments: number; bytes: number; ledger: LedgerStorage } & LimitsReport
+  custody: CustodyReport
   memory: { rssBytes: number }
   uptimeMs: number
 }
 
-export interface CustodyReport {
+export interface LimitsReport {
   /** Bytes of fragments that there may be, of one organisation, and of one version's ciphertext. */
   limits: { bytes: number; organisationBytes: number; versionBytes: number }
   /** Room on the disk; null where the system does not tell. */
@@ -78,6 +81,12 @@ export interface CustodyReport {
 /** Organisations whose use of the node a status lists. */
 const LISTED_ORGANISATIONS = 16
 
+/** What this node keeps for others, and how it stands. */
+export interface CustodyReport extends RepairReport, ScrubReport {
+  /** Submissions that are held. */
+  submissions: number
+}
+
 export interface StatusSources {
   chain: Chain
   directory: Directory
@@ -88,13 +97,14 @@ export interface StatusSources {
   transactions: TransactionService
   fragments: FragmentStore
   storage: StorageService
-  custody: {
+  limits: {
     quotaBytes: number
     organisationQuotaBytes: number
     maxVersionBytes: number
     disk: DiskReport | null
     usage: readonly { sponsor: string; bytes: number; stagedBytes: number }[]
   }
+  custody: () => CustodyReport
   keys: NodeKeys
   startedAt: number
   now: () => number
@@ -140,7 +150,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
               .map(({ event, count, code, atMs }) => ({ event, count, code, sinceMs: Math.max(0, now() - atMs) })),
           },
     joining,
-    storage: { disk: sources.custody.disk, fragmentBytes: fragments.usage().bytes, fragmentQuotaBytes: sources.custody.quotaBytes },
+    storage: { disk: sources.limits.disk, fragmentBytes: fragments.usage().bytes, fragmentQuotaBytes: sources.limits.quotaBytes },
     silentCustodian: silentCustodian(chain, keys.account),
   })
   // Who holds no seat any more need not look for what is wrong with the others.
@@ -169,14 +179,15 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     offences: offencesOf(chain.tip, directory),
     peers: { connected: peers.filter(peer => peer.connected).length, members: peers.filter(peer => peer.member && peer.connected).length },
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
-    storage: { ...fragments.usage(), ledger: storage.report(), ...custodyReport(sources) },
+    storage: { ...fragments.usage(), ledger: storage.report(), ...limitsReport(sources) },
+    custody: sources.custody(),
     memory: { rssBytes: process.memoryUsage.rss() },
     uptimeMs,
   }
 }
 
-function custodyReport({ custody, directory }: StatusSources): CustodyReport {
-  const { quotaBytes, organisationQuotaBytes, maxVersionBytes, disk, usage } = custody
+function limitsReport({ limits, directory }: StatusSources): LimitsReport {
+  const { quotaBytes, organisationQuotaBytes, maxVersionBytes, disk, usage } = limits
   return {
     limits: { bytes: quotaBytes, organisationBytes: organisationQuotaBytes, versionBytes: maxVersionBytes },
     disk,

@@ -128,6 +128,7 @@ class World {
       now: () => 1_700_000_000_000,
       list: async () => ({ entries: [[concat(stateKey.submissions(FOLDER), root), anchorCodec.encode(anchor)]] }),
       readOne: async () => folder,
+      custodians: async () => ({ height: 0, custodians }),
       custodiansAt: async () => custodians,
       members: async () => this.members,
       locate: async () => [],

@@ -1,8 +1,16 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { hpkeKeySchedule } from '../../src/crypto/hpke.ts'
+import { keystream } from '../../src/crypto/keystream.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
-import { SEALED_OVERHEAD, SEALING_PUBLIC_KEY_LENGTH, SUITE_XWING, seal, sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
+import {
+  SEALED_OVERHEAD,
+  SEALING_PUBLIC_KEY_LENGTH,
+  type SealingKey,
+  SUITE_XWING,
+  seal,
+  sealingKeyFromSeed,
+} from '../../src/crypto/sealing.ts'
 import { xwingEncapsulate, xwingKeyFromSeed } from '../../src/crypto/xwing.ts'
 import { concat, toHex, utf8 } from '../../src/encoding/bytes.ts'
 import { hex } from '../encoding/hex.ts'
@@ -134,6 +142,39 @@ sealing('public keys that are not valid are refused before anything is sealed', 
   throwsCode(() => seal(smallOrder, utf8('text'), context), 'malformed')
   throwsCode(() => xwingEncapsulate(publicKey), 'malformed')
   throwsCode(() => sealingKeyFromSeed(new Uint8Array(31)), 'seed-length')
+})
+
+sealing(
+  'two sealing keys have one key in common, another for every use and every pair',
+  property(random => {
+    const [a, b, c] = [0, 1, 2].map(() => sealingKeyFromSeed(random.bytes(32))) as [SealingKey, SealingKey, SealingKey]
+    const info = utf8('use 1')
+    const shared = toHex(a.sharedKey(b.publicKey, info))
+    assert.is(toHex(b.sharedKey(a.publicKey, info)), shared)
+    const others = [a.sharedKey(c.publicKey, info), b.sharedKey(c.publicKey, info), a.sharedKey(b.publicKey, utf8('use 2'))].map(toHex)
+    assert.is(new Set([shared, ...others]).size, 4)
+    // Both keys are bound whole: who puts another ML-KEM half beside somebody's X25519 half gets nothing in common.
+    const mixed = concat(c.publicKey.subarray(0, 1 + 1184), b.publicKey.subarray(1 + 1184))
+    assert.is.not(toHex(a.sharedKey(mixed, info)), shared)
+  }),
+)
+
+sealing('a key of small order, of another suite or of a wrong length has nothing in common with any', () => {
+  const key = sealingKeyFromSeed(randomBytes(32))
+  const other = sealingKeyFromSeed(randomBytes(32)).publicKey
+  const smallOrder = concat(other.subarray(0, 1 + 1184), new Uint8Array(32))
+  throwsCode(() => key.sharedKey(smallOrder, utf8('use')), 'malformed')
+  throwsCode(() => key.sharedKey(other.subarray(0, 100), utf8('use')), 'malformed')
+  throwsCode(() => key.sharedKey(concat(Uint8Array.of(2), other.subarray(1)), utf8('use')), 'unknown-suite')
+})
+
+sealing('a keystream is AES-256 of a counter, the same from any block on', () => {
+  // AES-256 of a zero block under a zero key, and of the block 1: FIPS 197 by way of NIST's known answers.
+  const key = new Uint8Array(32)
+  const stream = keystream(key, 0, 100)
+  assert.is(toHex(stream.subarray(0, 16)), 'dc95c078a2408989ad48a21492842087')
+  assert.is(toHex(keystream(key, 32, 68)), toHex(stream.subarray(32)))
+  throwsCode(() => keystream(key, 5, 1), 'offset-invalid')
 })
 
 sealing.run()

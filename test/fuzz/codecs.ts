@@ -24,6 +24,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'membersAccusedCodec',
     'membersEvictedCodec',
     'auditsChangedCodec',
+    'repairsOrderedCodec',
   ],
   'contracts/evidence-formats.ts': ['evidenceBodyCodec', 'evidenceEntryCodec', 'convictionCodec'],
   'contracts/folders-formats.ts': ['folderCodec', 'createFolderCodec', 'rotateFolderCodec', 'advanceFolderCodec', 'ownerCodec'],
@@ -42,6 +43,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'logHeadCodec',
   ],
   'contracts/records-formats.ts': ['anchorBodyCodec', 'anchorCodec', 'eraseBodyCodec', 'erasureCodec'],
+  'contracts/repairs-formats.ts': ['repairOrdersCodec', 'repairEntryCodec'],
   'fragments/formats.ts': [
     'versionLeafCodec',
     'objectHeaderCodec',
@@ -86,6 +88,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'erasuresResponseCodec',
   ],
   'network/peer-status-messages.ts': ['peerStatusCodec'],
+  'network/repair-messages.ts': ['repairRequestCodec', 'repairReplyCodec'],
   'network/validator-messages.ts': [
     'syncRequestCodec',
     'syncResponseCodec',
@@ -109,11 +112,13 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'crypto/keystore.ts': ['of the own file, read after its checksum and its decryption'],
   'fhir/bundle.ts': ['the target "bundle manifest"'],
   'fragments/formats.ts': ['class opening: encoded alone, never read'],
+  'fragments/repair.ts': ['mask context: encoded alone, never read'],
   'fragments/fragment-index.ts': ['of the own store: the targets "fragment index"', 'the same'],
   'ledger/certificate.ts': ['vote content: read back from the own guard alone, after its checksum'],
   'ledger/transaction.ts': ['content: the target "transaction"', 'envelope: the same'],
   'node/custodian/erasure-receipts.ts': ['of the own store', 'the same'],
   'node/custodian/receipts.ts': ['of the own store, sealed by the keyring', 'the same'],
+  'node/custodian/scrub.ts': ['of the own store'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
   'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],
 }

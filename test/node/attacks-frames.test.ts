@@ -19,6 +19,7 @@ import {
 import { createNetwork, type Network } from '../../src/network/network.ts'
 import { peerStatusCodec } from '../../src/network/peer-status-messages.ts'
 import { MAX_FRAGMENT_FRAME, MAX_LIGHT_RESPONSE, PROTOCOL } from '../../src/network/protocols.ts'
+import { repairRequestCodec } from '../../src/network/repair-messages.ts'
 import { batchRequestCodec, snapshotRequestCodec, syncRequestCodec } from '../../src/network/validator-messages.ts'
 import { property, type SeededRandom } from '../encoding/seeded.ts'
 import { Cluster, eventually, lives, nodeKeys, seedOf } from './cluster.ts'
@@ -91,6 +92,7 @@ const SAMPLES: Readonly<Record<keyof typeof PROTOCOL, Uint8Array>> = {
     },
   }),
   release: releaseRequestCodec.encode({ request: hash, signature, accessOpening: hash, consentOpening: null }),
+  repair: repairRequestCodec.encode({ type: 'sums', value: { folder: hash, submissionRoot: hash, attempt: 1, leaves: [0] } }),
   sync: syncRequestCodec.encode({ from: 1, limit: 1 }),
   snapshot: snapshotRequestCodec.encode({ type: 'heads', value: { from: 1, limit: 1 } }),
   peerStatus: peerStatusCodec.encode({ time: 1, height: 1, tip: hash, base: 1, silentThrough: -1 }),
@@ -99,8 +101,8 @@ const SAMPLES: Readonly<Record<keyof typeof PROTOCOL, Uint8Array>> = {
   audit: auditChallengeCodec.encode({ chainId: hash, height: 1, nonce: 0, folder: hash, submissionRoot: hash }),
   consensus: hash,
 }
-const STREAMS: ReadonlySet<string> = new Set(['upload', 'release', 'consensus', 'batches'])
-const MEMBERS_ONLY = ['sync', 'snapshot', 'peerStatus', 'batch', 'batches', 'consensus', 'audit'] as const
+const STREAMS: ReadonlySet<string> = new Set(['upload', 'release', 'repair', 'consensus', 'batches'])
+const MEMBERS_ONLY = ['repair', 'sync', 'snapshot', 'peerStatus', 'batch', 'batches', 'consensus', 'audit'] as const
 
 /** Noise, or a message that was cut, lengthened or flipped. */
 function damaged(sample: Uint8Array, random: SeededRandom): Uint8Array {

@@ -71,8 +71,15 @@ test('(f) wrong uploads are refused, and nothing of them is kept', async ({ worl
       changed(frames, 2, (value: { chunk: Uint8Array }) => ({ ...value, chunk: flipped(value.chunk) })),
       'corrupt-fragment',
     ],
-    "another custodian's fragment": [[...frames.slice(0, 2), ...framesOf(good, 1).slice(2)], 'malformed'],
-    'a root without its proof': [changed(frames, 2, (value: object) => ({ ...value, proof: [] })), 'malformed'],
+    "another custodian's fragment": [[...frames.slice(0, 2), ...framesOf(good, 1).slice(2)], 'corrupt-fragment'],
+    'roots of fewer fragments': [
+      changed(frames, 2, (value: { roots: Uint8Array[] }) => ({ ...value, roots: value.roots.slice(0, 3) })),
+      'malformed',
+    ],
+    'a root that the dispersal does not have': [
+      changed(frames, 2, (value: { roots: Uint8Array[] }) => ({ ...value, roots: value.roots.with(3, seedOf('another')) })),
+      'malformed',
+    ],
     'a chunk that is too short': [changed(frames, 3, (chunk: Uint8Array) => chunk.subarray(1)), 'length-mismatch'],
     'leaves in another order than the root': [changed(frames, 1, () => [two, one]), 'malformed'],
     'a leaf that the root does not have': [

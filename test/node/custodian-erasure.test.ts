@@ -9,7 +9,6 @@ import { verifySignature } from '../../src/crypto/signature.ts'
 import { concat } from '../../src/encoding/bytes.ts'
 import { domain } from '../../src/encoding/hash.ts'
 import { merkleRoot } from '../../src/encoding/merkle.ts'
-import { fragmentRootProof } from '../../src/fragments/dispersal.ts'
 import { erasureReceiptBytes, erasureReceiptCodec, submissionRoot, type VersionMeta } from '../../src/fragments/formats.ts'
 import { openFragmentStore } from '../../src/fragments/fragment-store.ts'
 import { openLevelStore } from '../../src/ledger/level-store.ts'
@@ -286,12 +285,11 @@ test('an erased version is not taken again, before nor while its erasure is carr
     })
     const ticket = world.ticket(held.root, 3000)
     const { fragments: all, fragmentRoots } = held.dispersed[0] as Held['dispersed'][number]
-    const [chunk, root] = [all[ticket.index] as Uint8Array, fragmentRoots[ticket.index] as Uint8Array]
-    const proof = fragmentRootProof(fragmentRoots, ticket.index)
+    const chunk = all[ticket.index] as Uint8Array
     const frames = [
       uploadFrameCodec.encode({ type: 'start', value: ticket }),
       uploadFrameCodec.encode({ type: 'versions', value: held.metas }),
-      uploadFrameCodec.encode({ type: 'fragment', value: { root, proof, chunk } }),
+      uploadFrameCodec.encode({ type: 'fragment', value: { roots: fragmentRoots, chunk } }),
     ]
     const channel = new SlowChannel(PEER, frames)
     const served = uploads.serve(channel)

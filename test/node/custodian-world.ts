@@ -10,7 +10,7 @@ import type { SigningKey } from '../../src/crypto/signature.ts'
 import { folderSealingKey, ownerKey, ownerKeyHash } from '../../src/crypto/wallet.ts'
 import { equalBytes, utf8 } from '../../src/encoding/bytes.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
-import { type DispersedBytes, disperseBytes, fragmentRootProof } from '../../src/fragments/dispersal.ts'
+import { type DispersedBytes, disperseBytes } from '../../src/fragments/dispersal.ts'
 import {
   classCommitment,
   sealedKeyHash,
@@ -221,7 +221,7 @@ export class CustodianWorld implements AsyncDisposable {
       await writer.write(fragment)
       const fragmentRoot = fragmentRoots[INDEX] as Uint8Array
       items.push({ writer, expectedRoot: fragmentRoot })
-      versions.push({ meta, fragmentRoot, fragmentProof: fragmentRootProof(fragmentRoots, INDEX) })
+      versions.push({ meta, fragmentRoots })
       bytes += fragment.length
     }
     await this.fragments.commitSubmission(items, { submissionRoot: root, stagedUntilMs: stagedUntil })
@@ -233,6 +233,7 @@ export class CustodianWorld implements AsyncDisposable {
       ...CODE,
       memberHeight: 0,
       label: 'normal' as const,
+      labelSalt: LABEL_SALT,
       sponsor: author.account,
       bytes,
       anchored: false,

@@ -5,7 +5,7 @@ import type { FolderAddress } from '../../src/client/folders.ts'
 import type { Person } from '../../src/client/identity.ts'
 import type { LightPeer, MemberInfo } from '../../src/client/light-peer.ts'
 import { equalBytes } from '../../src/encoding/bytes.ts'
-import { type DispersedBytes, disperseBytes, fragmentRootProof } from '../../src/fragments/dispersal.ts'
+import { type DispersedBytes, disperseBytes } from '../../src/fragments/dispersal.ts'
 import {
   classCommitment,
   sealedKeyHash,
@@ -84,8 +84,7 @@ export function framesOf({ ticket, signature, metas, dispersed }: RawSubmission,
   ]
   for (const { fragments, fragmentRoots } of dispersed) {
     const fragment = fragments[index] as Uint8Array
-    const [root, proof] = [fragmentRoots[index] as Uint8Array, fragmentRootProof(fragmentRoots, index)]
-    frames.push({ type: 'fragment', value: { root, proof, chunk: fragment.subarray(0, CHUNK_BYTES) } })
+    frames.push({ type: 'fragment', value: { roots: fragmentRoots, chunk: fragment.subarray(0, CHUNK_BYTES) } })
     for (let at = CHUNK_BYTES; at < fragment.length; at += CHUNK_BYTES) {
       frames.push({ type: 'chunk', value: fragment.subarray(at, at + CHUNK_BYTES) })
     }

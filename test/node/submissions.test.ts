@@ -23,6 +23,7 @@ function submissionOf(changes: Partial<Submission> = {}): Submission {
     k: 2,
     memberHeight: 0,
     label: 'normal',
+    labelSalt: seedOf('label salt'),
     sponsor: seedOf('sponsor'),
     bytes: 1000,
     anchored: false,
@@ -43,7 +44,7 @@ function versionOf(name: string): HeldVersion {
     classCommitment: classCommitment(salt, 'laboratory', 77),
   }
   const meta: VersionMeta = { leaf, sealedKey, salt, class: 'laboratory', dataTime: 77, size: 300 }
-  return { meta, fragmentRoot: seedOf(`fragment ${name}`), fragmentProof: [seedOf('a'), seedOf('b')] }
+  return { meta, fragmentRoots: [seedOf(`fragment ${name}`), seedOf('a'), seedOf('b')] }
 }
 
 async function opened(dir: string): Promise<{ store: KeyValueStore; keyring: Keyring; submissions: Submissions } & AsyncDisposable> {

@@ -14,6 +14,7 @@ import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
 import { merkleProof } from '../../encoding/merkle.ts'
+import { fragmentRootProof } from '../../fragments/dispersal.ts'
 import {
   type ReadRequest,
   readRequestBytes,
@@ -280,7 +281,12 @@ export class ReleaseService {
     guard([item])
     await send({
       type: 'fragment',
-      value: { leaf, root: version.fragmentRoot, proof: version.fragmentProof, chunkLeaves: leaves.slice(0, LEAVES_PER_FRAME) },
+      value: {
+        leaf,
+        root: version.fragmentRoots[index] as Uint8Array,
+        proof: fragmentRootProof(version.fragmentRoots, index),
+        chunkLeaves: leaves.slice(0, LEAVES_PER_FRAME),
+      },
     })
     for (let i = LEAVES_PER_FRAME; i < leaves.length; i += LEAVES_PER_FRAME) {
       await send({ type: 'leaves', value: leaves.slice(i, i + LEAVES_PER_FRAME) })

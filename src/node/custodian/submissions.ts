@@ -3,6 +3,7 @@
 import { labelSchema } from '../../contracts/folders-formats.ts'
 import { concat, equalBytes, toHex, u32 } from '../../encoding/bytes.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, struct, tagged } from '../../encoding/schema.ts'
+import { MAX_FRAGMENTS } from '../../fragments/erasure.ts'
 import { MAX_SUBMISSION_VERSIONS, versionLeafHash, versionMetaCodec, versionMetaSchema } from '../../fragments/formats.ts'
 import type { KeyValueStore, StoreOperation } from '../../ledger/store.ts'
 import type { Keyring } from '../keyring.ts'
@@ -18,6 +19,8 @@ const submissionCodec = codec(
     k: integer(32, 2),
     memberHeight: integer(),
     label: labelSchema,
+    /** Opens the folder's commitment to the label. */
+    labelSalt: hash32,
     sponsor: hash32,
     /** Bytes of the fragments held here. */
     bytes: integer(),
@@ -29,10 +32,10 @@ const submissionCodec = codec(
 )
 export type Submission = Infer<typeof submissionCodec>
 
-/** One version as it is held: its metadata, and the proof of the fragment held here. */
+/** One version as it is held: its metadata, and the roots of all its fragments, which prove the one held here. */
 const heldVersionCodec = codec(
-  struct({ meta: versionMetaSchema, fragmentRoot: hash32, fragmentProof: list(hash32, 8) }),
-  versionMetaCodec.maxBytes + 512,
+  struct({ meta: versionMetaSchema, fragmentRoots: list(hash32, MAX_FRAGMENTS, 3) }),
+  versionMetaCodec.maxBytes + 2048,
 )
 export type HeldVersion = Infer<typeof heldVersionCodec>
 
@@ -41,6 +44,11 @@ const storedVersionCodec = codec(
   tagged({ held: byteString(heldVersionCodec.maxBytes + 64), erased: struct({ leafHash: hash32 }) }),
   heldVersionCodec.maxBytes + 128,
 )
+
+/** What stands in the place of an erased version. */
+export interface ErasedLeaf {
+  readonly leafHash: Uint8Array
+}
 
 const SUBMISSION = Uint8Array.of(1)
 const VERSION = Uint8Array.of(2)
@@ -59,6 +67,7 @@ export class Submissions {
   readonly #store: KeyValueStore
   readonly #keyring: Keyring
 
+  #size = 0
   /** Bytes that are staged without an anchor, by sponsor. */
   readonly #staged = new Map<string, number>()
   /** Bytes that are held, staged or anchored, by sponsor; as many entries as there were members. */
@@ -75,7 +84,16 @@ export class Submissions {
   async start(): Promise<void> {
     this.#staged.clear()
     this.#held.clear()
-    for await (const { submission } of this.all()) this.#count(submission, 1)
+    this.#size = 0
+    for await (const { submission } of this.all()) {
+      this.#size++
+      this.#count(submission, 1)
+    }
+  }
+
+  /** Submissions that are held, staged ones included. */
+  get size(): number {
+    return this.#size
   }
 
   /** Bytes that a sponsor has here, and of them those that are not anchored; what is reserved for it counts in both. */
@@ -118,7 +136,7 @@ export class Submissions {
   }
 
   /** Writes a submission and all its versions at once, on disk when the promise settles. It takes the place of the same one before. */
-  async put(root: Uint8Array, submission: Submission, versions: readonly HeldVersion[]): Promise<void> {
+  async put(root: Uint8Array, submission: Submission, versions: readonly (HeldVersion | ErasedLeaf)[]): Promise<void> {
     const { folder } = submission
     await this.#keyring.within(folder, async () => {
       const before = await this.get(root)
@@ -128,11 +146,15 @@ export class Submissions {
       ]
       versions.forEach((version, leaf) => {
         const key = this.#versionKey(root, leaf)
-        const held = this.#keyring.seal(folder, heldVersionCodec.encode(version), key)
-        operations.push({ type: 'put', key, value: storedVersionCodec.encode({ type: 'held', value: held }) })
+        const stored =
+          'leafHash' in version
+            ? { type: 'erased' as const, value: { leafHash: version.leafHash } }
+            : { type: 'held' as const, value: this.#keyring.seal(folder, heldVersionCodec.encode(version), key) }
+        operations.push({ type: 'put', key, value: storedVersionCodec.encode(stored) })
       })
       await this.#store.batch(operations, { sync: true })
-      if (before !== undefined) this.#count(before, -1)
+      if (before === undefined) this.#size++
+      else this.#count(before, -1)
       this.#count(submission, 1)
     })
   }
@@ -211,6 +233,7 @@ export class Submissions {
       ]
       for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
       await this.#store.batch(operations, { sync: true })
+      this.#size--
       this.#count(submission, -1)
     })
   }
@@ -260,9 +283,9 @@ export class Submissions {
     for await (const [key] of this.#store.iterator({ gte, lt })) yield key.slice(33)
   }
 
-  /** Every submission held here. */
-  async *all(): AsyncGenerator<{ root: Uint8Array; submission: Submission }> {
-    for await (const [key, value] of this.#store.iterator({ gte: SUBMISSION, lt: VERSION })) {
+  /** Every submission held here, in the order of their roots. @param from root to begin with */
+  async *all(from: Uint8Array = new Uint8Array(0)): AsyncGenerator<{ root: Uint8Array; submission: Submission }> {
+    for await (const [key, value] of this.#store.iterator({ gte: concat(SUBMISSION, from), lt: VERSION })) {
       yield { root: key.slice(1), submission: submissionCodec.decode(value) }
     }
   }

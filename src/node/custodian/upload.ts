@@ -5,7 +5,7 @@ import { isErasedAt } from '../../contracts/release-facts.ts'
 import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
-import { verifyFragmentRoot } from '../../fragments/dispersal.ts'
+import { dispersalRoot } from '../../fragments/dispersal.ts'
 import {
   classCommitment,
   submissionRoot as rootOf,
@@ -115,15 +115,18 @@ export class UploadService {
       const shape = { n: ticket.n, k: ticket.k, size: meta.size }
       const length = fragmentLength(meta.size, ticket.n, ticket.k)
       const fragment = await next('fragment')
-      if (!verifyFragmentRoot(meta.leaf.dispersalRoot, shape, start.index, fragment.root, fragment.proof)) {
+      if (
+        fragment.roots.length !== ticket.n ||
+        !equalBytes(dispersalRoot(fragment.roots, shape.n, shape.k, shape.size), meta.leaf.dispersalRoot)
+      ) {
         throw new MalformedError('a fragment does not belong to its dispersal')
       }
       const writer = fragments.begin({ dispersalRoot: meta.leaf.dispersalRoot, index: start.index }, length)
       writers.push(writer)
       await writer.write(fragment.chunk)
       for (let chunk = 1; chunk < chunkCount(meta.size, ticket.n, ticket.k); chunk++) await writer.write(await next('chunk'))
-      items.push({ writer, expectedRoot: fragment.root })
-      versions.push({ meta, fragmentRoot: fragment.root, fragmentProof: fragment.proof })
+      items.push({ writer, expectedRoot: fragment.roots[start.index] as Uint8Array })
+      versions.push({ meta, fragmentRoots: fragment.roots })
       bytes += length
     }
     const stagedUntil = this.#deps.now() + STAGING_MS
@@ -140,6 +143,7 @@ export class UploadService {
         k: ticket.k,
         memberHeight: ticket.memberHeight,
         label: ticket.label,
+        labelSalt: ticket.labelSalt,
         sponsor: ticket.sponsor,
         bytes,
         anchored: false,

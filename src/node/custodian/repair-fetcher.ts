@@ -1,0 +1,130 @@
+/** Carries out one repair: what is to be kept of the submission, then the sums of its lost fragments. */
+
+import { folderCodec } from '../../contracts/folders-formats.ts'
+import { stateKey } from '../../contracts/state-keys.ts'
+import { EpioneError } from '../../encoding/errors.ts'
+import type { FragmentStore } from '../../fragments/fragment-store.ts'
+import { fragmentLength } from '../../fragments/layout.ts'
+import type { Network } from '../../network/network.ts'
+import type { Chain } from '../chain.ts'
+import type { Directory } from '../directory.ts'
+import type { Damages } from './damages.ts'
+import type { ErasureService } from './erasure.ts'
+import { type Holdings, indexOf, type Placed } from './holdings.ts'
+import type { Pace } from './pace.ts'
+import { askMetas, SumStreams, type ToKeep } from './repair-client.ts'
+import type { Helper, Ordered } from './repair-plan.ts'
+import type { RepairSurvey } from './repair-survey.ts'
+import { RepairWriter } from './repair-writer.ts'
+import type { Submission, Submissions } from './submissions.ts'
+
+export interface RepairFetcherDependencies {
+  chain: Chain
+  directory: Directory
+  network: Network
+  fragments: FragmentStore
+  submissions: Submissions
+  holdings: Holdings
+  damages: Damages
+  erasures: Pick<ErasureService, 'recheck'>
+  survey: RepairSurvey
+  pace: Pace
+  now: () => number
+}
+
+export class RepairFetcher {
+  readonly #options: { custodian: Uint8Array; signal: AbortSignal }
+  readonly #deps: RepairFetcherDependencies
+
+  /** @param options `signal` ends every repair */
+  constructor(options: { custodian: Uint8Array; signal: AbortSignal }, dependencies: RepairFetcherDependencies) {
+    this.#options = options
+    this.#deps = dependencies
+  }
+
+  /** @returns bytes of the fragments that came, and helpers that had no part of some @throws HelperFailure, or EpioneError `corrupt-fragment` where a sum is wrong */
+  async fetch({ placed, helpers, attempt, there }: Ordered): Promise<{ bytes: number; without: Helper[] }> {
+    const { directory, network, submissions, fragments, holdings, pace, now } = this.#deps
+    const { signal } = this.#options
+    const { folder, root, anchor } = placed
+    const submission = (await submissions.get(root)) ?? (await this.#keepMetas(placed, there))
+    await this.#obeyErasures(placed, submission)
+    const leaves = await holdings.lacking(root, submission)
+    if (leaves.length === 0) return { bytes: 0, without: [] }
+    const peers = helpers.map(({ id }) => directory.byId(id)?.organisation.networkKey ?? new Uint8Array(0))
+    const streams = await SumStreams.open(network, peers, { folder, submissionRoot: root, attempt, leaves }, signal)
+    const writer = new RepairWriter({ root, index: submission.index, n: anchor.n, k: anchor.k }, { fragments, pace, now })
+    try {
+      for (const leaf of leaves) {
+        const version = await submissions.version(root, leaf)
+        if (version === undefined) throw new EpioneError('forgotten', 'A version was erased while it was repaired.')
+        await writer.take(leaf, version, streams, signal)
+      }
+      await writer.finish()
+      await streams.end()
+      return { bytes: writer.bytes, without: helpers.filter((_, i) => writer.without.has(i)) }
+    } catch (error) {
+      streams.abort()
+      await writer.abort()
+      throw error
+    } finally {
+      await this.#deps.damages.mended(root, writer.stored)
+      await this.#obeyErasures(placed, submission)
+    }
+  }
+
+  /** What the ledger ordered to be erased goes again: the order may have been carried out here before this came in. */
+  async #obeyErasures({ folder, root }: Placed, { versions }: Submission): Promise<void> {
+    const { submissions, holdings, erasures } = this.#deps
+    for (let leaf = 0; leaf < versions; leaf++) {
+      const version = await submissions.version(root, leaf)
+      if (version === undefined || !holdings.isErased(folder, version.meta)) continue
+      erasures.recheck(folder)
+      return
+    }
+  }
+
+  /**
+   * Gets what is kept of a submission beside fragments, and keeps it. Who says of a version that it is erased may lie, which its leaf's
+   * hash does not show: then others are asked, until k = f + 1 have said so, one of whom is honest.
+   */
+  async #keepMetas(placed: Placed, there: readonly Helper[]): Promise<Submission> {
+    const { chain, network, submissions } = this.#deps
+    const { folder, root, anchor } = placed
+    const line = chain.tip.tree.get(stateKey.folder(folder))
+    const index = indexOf(placed, this.#options.custodian)
+    if (line === undefined || index === undefined) throw new EpioneError('not-found', 'The submission is not to be held here any more.')
+    const { labelCommitment } = folderCodec.decode(line)
+    let kept: ToKeep | undefined
+    let answers = 0
+    for (const { id } of there) {
+      const told = await this.#deps.survey.ask(id, async (peer, signal) => await askMetas(network, peer, placed, labelCommitment, signal))
+      if (told === undefined) continue
+      kept =
+        kept === undefined
+          ? told
+          : { ...kept, versions: kept.versions.map((version, leaf) => ('meta' in version ? version : (told.versions[leaf] ?? version))) }
+      if (++answers === anchor.k || kept.versions.every(version => 'meta' in version)) break
+    }
+    if (kept === undefined || (answers < anchor.k && kept.versions.some(version => !('meta' in version))))
+      throw new EpioneError('too-few-helpers', 'Nobody gave what is to be kept of a submission.')
+    const { label, labelSalt, versions } = kept
+    const submission: Submission = {
+      folder,
+      epoch: anchor.epoch,
+      index,
+      versions: versions.length,
+      n: anchor.n,
+      k: anchor.k,
+      memberHeight: anchor.memberHeight,
+      label,
+      labelSalt,
+      sponsor: anchor.author,
+      bytes: versions.reduce((sum, version) => sum + ('meta' in version ? fragmentLength(version.meta.size, anchor.n, anchor.k) : 0), 0),
+      anchored: true,
+      stagedUntil: 0,
+    }
+    await submissions.put(root, submission, versions)
+    return submission
+  }
+}
