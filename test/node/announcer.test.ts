@@ -19,6 +19,8 @@ const HOUR = 3_600_000
 /** A custodian's submissions and a DHT; announcements of `failing` roots fail, those of a held gate wait. */
 class World implements AsyncDisposable {
   readonly held = new Map<string, boolean>()
+  /** Those of which no fragment is left. */
+  readonly erased = new Set<string>()
   readonly provided: string[] = []
   readonly withdrawn: string[] = []
   readonly failing = new Set<string>()
@@ -53,14 +55,15 @@ class World implements AsyncDisposable {
   start(): Announcer {
     const names = new Map([...this.held.keys()].map(hex => [toHex(submissionLocator(Buffer.from(hex, 'hex'))), hex]))
     const nameOf = (key: Uint8Array): string => names.get(toHex(key)) ?? toHex(key)
-    const held = this.held
+    const { held, erased } = this
     const submissions = {
       get: async (root: Uint8Array) => {
         const anchored = held.get(toHex(root))
-        return anchored === undefined ? undefined : { anchored }
+        return anchored === undefined ? undefined : { anchored, bytes: erased.has(toHex(root)) ? 0 : 100 }
       },
       async *all() {
-        for (const [hex, anchored] of held) yield { root: new Uint8Array(Buffer.from(hex, 'hex')), submission: { anchored } }
+        for (const [hex, anchored] of held)
+          yield { root: new Uint8Array(Buffer.from(hex, 'hex')), submission: { anchored, bytes: erased.has(hex) ? 0 : 100 } }
       },
     } as unknown as AnnouncerDependencies['submissions']
     const locate = {
@@ -221,18 +224,19 @@ test('after a long absence the DHT is not left to renew by itself; a clock that 
 
 test('what is deleted is taken back: told so, and found by the next look where nobody told', async () => {
   await using world = await World.open()
-  const [told, untold, kept] = [rootOf(1), rootOf(2), rootOf(3)]
-  for (const root of [told, untold, kept]) world.hold(root)
+  const [told, untold, erased, kept] = [rootOf(1), rootOf(2), rootOf(3), rootOf(4)]
+  for (const root of [told, untold, erased, kept]) world.hold(root)
   const announcer = world.start()
   world.connect()
-  await eventually(() => world.provided.length === 3 && announcer.pending === 0, 'all are announced')
+  await eventually(() => world.provided.length === 4 && announcer.pending === 0, 'all are announced')
   world.held.delete(toHex(told))
   await announcer.withdraw(told)
   assert.equal(world.withdrawn, [toHex(told)])
   world.held.delete(toHex(untold))
+  world.erased.add(toHex(erased))
   announcer.look()
-  await eventually(() => world.withdrawn.length === 2, 'the other is withdrawn')
-  assert.equal(world.withdrawn, [toHex(told), toHex(untold)])
+  await eventually(() => world.withdrawn.length === 3, 'the others are withdrawn')
+  assert.equal(world.withdrawn, [toHex(told), toHex(untold), toHex(erased)])
   assert.is(await world.store.get(untold), undefined)
   assert.ok(await world.store.get(kept))
 })

@@ -11,7 +11,7 @@ import { submissionLocator } from '../../fragments/formats.ts'
 import type { KeyValueStore } from '../../ledger/store.ts'
 import type { Network } from '../../network/network.ts'
 import type { Logger } from '../logger.ts'
-import type { Submissions } from './submissions.ts'
+import type { Submission, Submissions } from './submissions.ts'
 
 /** Announcements under way at a time. */
 const AT_ONCE = 8
@@ -125,12 +125,12 @@ export class Announcer {
     const { signal } = this.#stopped
     for await (const [root, value] of store.iterator()) {
       if (signal.aborted) return
-      if ((await submissions.get(root))?.anchored !== true) await this.withdraw(root)
+      if (!isHeld(await submissions.get(root))) await this.withdraw(root)
       else if (ageOf(value, now()) >= STALE_MS && !this.#running.has(toHex(root))) await network.locate.withdraw(submissionLocator(root))
     }
     for await (const { root, submission } of submissions.all()) {
       if (signal.aborted) return
-      if (!submission.anchored) continue
+      if (!isHeld(submission)) continue
       const value = await store.get(root)
       if (value !== undefined && ageOf(value, now()) < AGAIN_MS) continue
       await this.#room()
@@ -181,6 +181,11 @@ export class Announcer {
       this.#retries.set(name, timer)
     }
   }
+}
+
+/** Whether there is anything to find: of a submission that is erased no fragment is left. */
+function isHeld(submission: Submission | undefined): boolean {
+  return submission?.anchored === true && submission.bytes > 0
 }
 
 /** Age of an announcement, in ms. One from the future, as after a clock was set back, counts as old. */
