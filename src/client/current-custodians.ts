@@ -4,7 +4,6 @@ import type { Anchor } from '../contracts/records-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { toHex } from '../encoding/bytes.ts'
 import { type CustodianSet, custodianSet, holdersAfter } from '../fragments/holders.ts'
-import { place } from '../fragments/placement.ts'
 import { readFolder } from './folders.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -39,7 +38,7 @@ async function setsAfter(peer: LightPeer, height: number, options: CallOptions):
 export interface CurrentCustodians {
   /** Today's holders, ascending by index; fewer than n where nobody may hold an index. */
   readonly holders: readonly MemberInfo[]
-  /** Members that held fragments when the submission was anchored and do not today: they may have them still. */
+  /** Members that were holders before, removed ones included: they may have their fragments still. */
   readonly former: readonly MemberInfo[]
 }
 
@@ -55,10 +54,9 @@ export async function currentCustodians(
   const custodians = await peer.custodiansAt(anchor.memberHeight, options)
   const policy = peer.parameters.policies[folder.policy]?.jurisdictions ?? null
   const request = { key: root, custodians, n: anchor.n, k: anchor.k, policy }
-  const today = holdersAfter(request, await setsAfter(peer, anchor.memberHeight, options)).custodians
+  const { custodians: today, entitled } = holdersAfter(request, await setsAfter(peer, anchor.memberHeight, options))
   const members = new Map((await peer.members(options)).map(member => [toHex(member.id), member]))
-  const infos = (found: readonly ({ readonly id: Uint8Array } | undefined)[]): MemberInfo[] =>
-    found.flatMap(custodian => (custodian === undefined ? [] : (members.get(toHex(custodian.id)) ?? [])))
-  const holders = infos(today)
-  return { holders, former: infos(place(request).custodians).filter(member => !holders.includes(member)) }
+  const infos = (ids: Iterable<string>): MemberInfo[] => [...ids].flatMap(id => members.get(id) ?? [])
+  const holders = infos(today.flatMap(custodian => (custodian === undefined ? [] : [toHex(custodian.id)])))
+  return { holders, former: infos(entitled.keys()).filter(member => !holders.includes(member)) }
 }

@@ -193,12 +193,12 @@ async function orderedMarks(
 
 async function possibleHolders(peer: LightPeer, owned: OwnedFolder, options: CallOptions): Promise<MemberInfo[]> {
   const members = await peer.members(options)
-  const former = members.filter(({ status }) => status === 'removed')
+  const former = members.filter(({ status, organisation }) => status === 'removed' || organisation.capacity === 0)
   const placed: MemberInfo[] = []
   if (former.length > 0) {
     for (const submission of await submissionsOf(peer, owned.id, options)) {
-      const { holders, former } = await currentCustodians(peer, owned.id, submission, options)
-      placed.push(...holders, ...former)
+      const { holders, former: before } = await currentCustodians(peer, owned.id, submission, options)
+      placed.push(...holders, ...before)
     }
   }
   return members.filter(

@@ -210,7 +210,7 @@ class SubmissionReader {
 
   async *read(): AsyncGenerator<ReadVersion> {
     const { holders, former } = await currentCustodians(this.#peer, this.#session.folder, this.#submission, this.#options)
-    this.#spares = [...holders, ...former]
+    this.#spares = [...holders, ...former.filter(({ status }) => status === 'active')]
     for (const [position, listed] of this.#versions.entries()) {
       const key = this.#versionKey(listed)
       const from = new Set<MemberInfo>()

@@ -331,22 +331,20 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const damages = new Damages(custodyDb.sublevel('damages'))
   await damages.start()
   const holdings = new Holdings({ chain, fragments, submissions, damages, now })
+  const responder = new AuditResponder({ chain, directory, network, fragments, submissions, logger, now })
+  const audits = new AuditService(
+    { account: keys.account, accountKey: keys.signing },
+    {
+      ...{ chain, directory, network, transactions, responder, logger, now },
+      holders: (folder, root) => holdings.placed(folder, root)?.holders,
+    },
+  )
   const repairRate = options.repair?.bytesPerSecond ?? REPAIR_BYTES_PER_SECOND
   const repair = new RepairService(
     { ...identity, ...options.repair },
     {
-      chain,
-      directory,
-      network,
-      fragments,
-      submissions,
-      transactions,
-      holdings,
-      damages,
-      erasures,
+      ...{ chain, directory, network, fragments, submissions, transactions, holdings, damages, announcer, erasures, disk, logger, now },
       pace: new Pace(repairRate),
-      logger,
-      now,
     },
   )
   const isWhole = async (root: Uint8Array): Promise<boolean> => await repair.isWhole(root)
@@ -366,14 +364,6 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
     logger,
     now,
   })
-  const responder = new AuditResponder({ chain, directory, network, fragments, submissions, logger, now })
-  const audits = new AuditService(
-    { account: keys.account, accountKey: keys.signing },
-    {
-      ...{ chain, directory, network, transactions, responder, logger, now },
-      holders: (folder, root) => holdings.placed(folder, root)?.holders,
-    },
-  )
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },

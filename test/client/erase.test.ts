@@ -132,6 +132,7 @@ test('a former member is asked where it had a place in the folder, and stays lat
         ? { entries: [[stateKey.submission(FOLDER, seedOf('root')), anchorCodec.encode(anchor)]] }
         : await list.call(peer, prefix),
     readOne: async () => folderCodec.encode(folder),
+    custodians: async () => ({ height: 3, custodians: [] }),
     custodiansAt: async () => members.slice(0, 4).map(({ id }) => ({ id, jurisdiction: 'KE', capacity: 1 })),
   })
   const status = await erasureStatus(peer, wallet, owned, { waitMs: 0 })

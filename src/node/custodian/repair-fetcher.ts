@@ -8,6 +8,7 @@ import { fragmentLength } from '../../fragments/layout.ts'
 import type { Network } from '../../network/network.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
+import type { DiskWatch } from '../disk-watch.ts'
 import type { Damages } from './damages.ts'
 import type { ErasureService } from './erasure.ts'
 import { type Holdings, indexOf, type Placed } from './holdings.ts'
@@ -27,6 +28,7 @@ export interface RepairFetcherDependencies {
   holdings: Holdings
   damages: Damages
   erasures: Pick<ErasureService, 'recheck'>
+  disk: Pick<DiskWatch, 'reserve'>
   survey: RepairSurvey
   pace: Pace
   now: () => number
@@ -48,16 +50,18 @@ export class RepairFetcher {
     const { signal } = this.#options
     const { folder, root, anchor } = placed
     const submission = (await submissions.get(root)) ?? (await this.#keepMetas(placed, there))
-    await this.#obeyErasures(placed, submission)
     const leaves = await holdings.lacking(root, submission)
     if (leaves.length === 0) return { bytes: 0, without: [] }
     const peers = helpers.map(({ id }) => directory.byId(id)?.organisation.networkKey ?? new Uint8Array(0))
     const streams = await SumStreams.open(network, peers, { folder, submissionRoot: root, attempt, leaves }, signal)
     const writer = new RepairWriter({ root, index: submission.index, n: anchor.n, k: anchor.k }, { fragments, pace, now })
+    /** What ends the promises of room on the disk. */
+    const room: (() => void)[] = []
     try {
       for (const leaf of leaves) {
         const version = await submissions.version(root, leaf)
         if (version === undefined) throw new EpioneError('forgotten', 'A version was erased while it was repaired.')
+        room.push(this.#deps.disk.reserve(fragmentLength(version.meta.size, anchor.n, anchor.k)))
         await writer.take(leaf, version, streams, signal)
       }
       await writer.finish()
@@ -68,19 +72,9 @@ export class RepairFetcher {
       await writer.abort()
       throw error
     } finally {
+      for (const give of room) give()
       await this.#deps.damages.mended(root, writer.stored)
-      await this.#obeyErasures(placed, submission)
-    }
-  }
-
-  /** What the ledger ordered to be erased goes again: the order may have been carried out here before this came in. */
-  async #obeyErasures({ folder, root }: Placed, { versions }: Submission): Promise<void> {
-    const { submissions, holdings, erasures } = this.#deps
-    for (let leaf = 0; leaf < versions; leaf++) {
-      const version = await submissions.version(root, leaf)
-      if (version === undefined || !holdings.isErased(folder, version.meta)) continue
-      erasures.recheck(folder)
-      return
+      this.#recheckErasures(folder)
     }
   }
 
@@ -125,6 +119,14 @@ export class RepairFetcher {
       stagedUntil: 0,
     }
     await submissions.put(root, submission, versions)
+    this.#recheckErasures(folder)
     return submission
+  }
+
+  /** What was erased while it was on its way here goes again. */
+  #recheckErasures(folder: Uint8Array): void {
+    const { chain, erasures } = this.#deps
+    const [mark] = chain.tip.tree.entries(stateKey.erasures(folder))
+    if (mark !== undefined) erasures.recheck(folder)
   }
 }

@@ -6,13 +6,14 @@
 import type { SigningKey } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../../encoding/errors.ts'
-import { submissionLocator } from '../../fragments/formats.ts'
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
 import type { Network } from '../../network/network.ts'
 import type { Chain, CommittedBlock } from '../chain.ts'
 import type { Directory } from '../directory.ts'
+import type { DiskWatch } from '../disk-watch.ts'
 import type { Logger } from '../logger.ts'
 import type { TransactionService } from '../transactions.ts'
+import type { Announcer } from './announcer.ts'
 import type { Damages } from './damages.ts'
 import type { ErasureService } from './erasure.ts'
 import { concernsHoldings, type Holdings, indexOf, type Placed } from './holdings.ts'
@@ -58,7 +59,9 @@ export interface RepairDependencies {
   transactions: Pick<TransactionService, 'submit'>
   holdings: Holdings
   damages: Damages
+  announcer: Pick<Announcer, 'announce' | 'withdraw'>
   erasures: Pick<ErasureService, 'recheck'>
+  disk: Pick<DiskWatch, 'reserve'>
   pace: Pace
   logger: Logger
   now: () => number
@@ -333,7 +336,7 @@ export class RepairService {
       this.#jobs.delete(toHex(job.root))
       this.#report.repaired++
       logger.info({ submission: toHex(job.root).slice(0, 16), bytes, attempt: repair.attempt }, 'fragments were repaired')
-      await this.#announce(job.root)
+      this.#deps.announcer.announce(job.root)
     } catch (error) {
       if (this.#stopped.signal.aborted) return
       const guilty = error instanceof HelperFailure ? helpers.filter(({ id }) => this.#isPeer(id, error.peer)) : []
@@ -354,20 +357,10 @@ export class RepairService {
     return member !== undefined && equalBytes(member.organisation.networkKey, peer)
   }
 
-  /** Tells the DHT. Nothing stands on it: today's holders are computed. */
-  async #announce(root: Uint8Array): Promise<void> {
-    const { network, logger } = this.#deps
-    try {
-      await network.locate.provide(submissionLocator(root), { signal: this.#stopped.signal })
-    } catch (error) {
-      logger.debug({ code: errorCode(error) }, 'could not announce a submission')
-    }
-  }
-
   /** Drops what others are to hold now, once so many of them have it that any f losses are survived. */
   async #letGo(left: readonly Placed[]): Promise<void> {
     if (left.length === 0) return
-    const { fragments, submissions, network, logger } = this.#deps
+    const { fragments, submissions, announcer, logger } = this.#deps
     const held = await this.#survey.inventory(left)
     let waiting = false
     for (const { root, anchor, holders } of left) {
@@ -382,7 +375,7 @@ export class RepairService {
       // In this order: what stops in between is looked at again.
       await fragments.dropSubmission(root)
       await submissions.delete(root, submission)
-      await network.locate.withdraw(submissionLocator(root)).catch(() => undefined)
+      await announcer.withdraw(root).catch(() => undefined)
       logger.info({ submission: toHex(root).slice(0, 16) }, 'fragments that others hold now were dropped')
     }
     // Others get time to repair.
