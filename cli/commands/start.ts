@@ -117,6 +117,11 @@ export async function start(context: Context, options: StartOptions): Promise<vo
         maxVersionBytes: config.recordLimit as number,
         minFreeBytes: config.minFree as number | null,
       },
+      repair: { bytesPerSecond: Math.max(1, config.repairBytesPerSecond as number) },
+      scrub: {
+        everyMs: Math.max(1, config.scrubMinutes as number) * 60_000,
+        bytesPerSecond: Math.max(1, config.scrubBytesPerSecond as number),
+      },
       maxStateLeaves: config.maxStateLeaves as number,
       limits: limitsOf(config),
       storage: {

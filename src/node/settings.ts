@@ -105,6 +105,27 @@ export const SETTINGS = {
     'EPIONE_MIN_FREE',
     'bytes that stay free on the disk: below, the node takes no fragments; 5 % of the disk and at least 1GiB where this is not set',
   ),
+  repairBytesPerSecond: setting(
+    'bytes',
+    32 * 2 ** 20,
+    '--repair-bytes-per-second',
+    'EPIONE_REPAIR_BYTES_PER_SECOND',
+    'bytes of lost fragments that are brought back in a second, and as much again for helping others',
+  ),
+  scrubBytesPerSecond: setting(
+    'bytes',
+    8 * 2 ** 20,
+    '--scrub-bytes-per-second',
+    'EPIONE_SCRUB_BYTES_PER_SECOND',
+    'bytes of fragments that are read through in a second, to find those that went bad on the disk',
+  ),
+  scrubMinutes: setting(
+    'count',
+    7 * 24 * 60,
+    '--scrub-minutes',
+    'EPIONE_SCRUB_MINUTES',
+    'minutes, one at least, from the beginning of one reading of all fragments to that of the next',
+  ),
   retainBlocks: setting(
     'count',
     0,

@@ -11,7 +11,7 @@ import { formatGenesis, parseGenesis } from '../../src/node/genesis-file.ts'
 import { homePaths } from '../../src/node/home.ts'
 import { createIdentityKeystore } from '../../src/node/identity-file.ts'
 import { createNodeKeystore } from '../../src/node/keys.ts'
-import type { LogLevel } from '../../src/node/settings.ts'
+import type { LogLevel, NodeConfig } from '../../src/node/settings.ts'
 import { writeStaff } from '../../src/node/staff.ts'
 import type { Manifest } from './manifest.ts'
 import { type Plan, type PlannedNode, planGenesis } from './plan.ts'
@@ -32,6 +32,8 @@ export interface HomesOptions {
   genesisTimeMs: number
   /** Longest silence between two blocks, in ms. */
   heartbeatMs: number
+  /** Further settings of every node. */
+  config?: Partial<NodeConfig>
 }
 
 /** Writes everything and gives what net.json is to say; the folder must hold no testnet yet. */
@@ -76,7 +78,13 @@ export async function writeHomes(plan: Plan, options: HomesOptions): Promise<{ m
 async function writeHome(
   plan: Plan,
   node: PlannedNode,
-  { chainId, genesisText, passphraseFile, logLevel }: HomesOptions & { chainId: Uint8Array; genesisText: string; passphraseFile: string },
+  {
+    chainId,
+    genesisText,
+    passphraseFile,
+    logLevel,
+    config,
+  }: HomesOptions & { chainId: Uint8Array; genesisText: string; passphraseFile: string },
 ): Promise<void> {
   const paths = homePaths(node.home)
   const { registrar } = node
@@ -94,7 +102,7 @@ async function writeHome(
   await writeFile(
     paths.config,
     configTemplate({
-      ...{ passphraseFile, logLevel, minFree: TESTNET_MIN_FREE },
+      ...{ passphraseFile, logLevel, minFree: TESTNET_MIN_FREE, ...config },
       listen: node.listen,
       bootstrap: bootstrap.map(other => other.addresses[0]!),
     }),

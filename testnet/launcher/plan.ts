@@ -56,6 +56,8 @@ export interface PlanOptions {
   full: number
   seed: number
   basePort: number
+  /** Fragments of a version, and how many of them are needed. @default n = 3f + 1 and k = f + 1 for as large an f as the nodes allow */
+  fragments?: { n: number; k: number }
 }
 
 export interface Plan extends PlanOptions {
@@ -115,13 +117,14 @@ export function planTestnet(options: PlanOptions): Plan {
  */
 export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number): Genesis {
   const faults = Math.min(MAX_FAULTS, Math.floor((plan.nodes.length - 1) / 3))
+  const { n, k } = plan.fragments ?? { n: 3 * faults + 1, k: faults + 1 }
   return {
     version: 1,
     network: 'epione-testnet',
     time: timeMs,
     parameters: {
-      n: 3 * faults + 1,
-      k: faults + 1,
+      n,
+      k,
       heartbeatMs,
       proposeTimeoutMs: 1_000,
       voteTimeoutMs: 500,

@@ -11,7 +11,7 @@ import { parseHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import { readGenesis } from '../../src/node/genesis-file.ts'
 import { homePaths } from '../../src/node/home.ts'
-import type { LogLevel } from '../../src/node/settings.ts'
+import type { LogLevel, NodeConfig } from '../../src/node/settings.ts'
 import { type Person, readStaff, writeStaff } from '../../src/node/staff.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
 import { Links } from '../faults/links.ts'
@@ -48,8 +48,12 @@ export interface TestnetOptions {
   links?: boolean
   /** Longest silence between two blocks, in ms. @default 30 000 */
   heartbeatMs?: number
+  /** Fragments of a version, and how many of them are needed; read when the testnet is made. @default as many as the nodes allow */
+  fragments?: { n: number; k: number }
   /** @default 'info' */
   logLevel?: LogLevel
+  /** Settings of every node; read when the testnet is made. */
+  config?: Partial<NodeConfig>
   /** Longest wait for the network to agree on its first block, in ms. @default 30 000 */
   timeoutMs?: number
   signal?: AbortSignal
@@ -300,14 +304,14 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
   const validators = options.validators ?? DEFAULT_VALIDATORS
   const full = options.full ?? 0
   const basePort = options.basePort ?? (await findBasePort(validators + full))
-  const plan = planTestnet({ dir, validators, full, seed: options.seed ?? DEFAULT_SEED, basePort })
+  const plan = planTestnet({ dir, validators, full, seed: options.seed ?? DEFAULT_SEED, basePort, fragments: options.fragments })
   await assertFreePorts(
     basePort,
     plan.nodes.map(node => node.number),
   )
-  const { logLevel = 'info', heartbeatMs = HEARTBEAT_MS } = options
+  const { logLevel = 'info', heartbeatMs = HEARTBEAT_MS, config = {} } = options
   // The first block is due at once: whoever waits for it sees at once that the network works.
-  const { manifest, genesis } = await writeHomes(plan, { logLevel, heartbeatMs, genesisTimeMs: Date.now() - heartbeatMs })
+  const { manifest, genesis } = await writeHomes(plan, { logLevel, heartbeatMs, config, genesisTimeMs: Date.now() - heartbeatMs })
   writeManifest(manifest)
   return new Testnet(
     manifest,
