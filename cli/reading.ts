@@ -8,7 +8,9 @@ import { equalBytes, toHex } from '../src/encoding/bytes.ts'
 import { EpioneError } from '../src/encoding/errors.ts'
 import { readCode } from './codes.ts'
 import type { Context } from './context.ts'
+import { noteCustodians, recallCustodians } from './custodian-book.ts'
 import { count } from './format.ts'
+import { homeOf } from './home.ts'
 import { withPerson } from './person-session.ts'
 import { withOwnedFolder } from './wallet-session.ts'
 
@@ -35,18 +37,26 @@ export async function withReading<T>(
 ): Promise<T> {
   const { signal } = context
   const { submission, purpose } = options
+  const home = homeOf(context)
+  const read = async (peer: LightPeer, open: () => Promise<Session>, own: boolean): Promise<T> => {
+    await recallCustodians(home, peer.standings)
+    try {
+      const session = await open()
+      return await act({ peer, session, listing: await listVersions(peer, session, call), own })
+    } finally {
+      await noteCustodians(home, peer.standings)
+    }
+  }
   const call = { signal, ...(submission === undefined ? {} : { submission }) }
   if (options.folder !== undefined) {
     return await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
-      const session = await openOwnSession(peer, wallet, owned, { signal, purpose: purpose ?? 'PATRQT' })
-      return await act({ peer, session, listing: await listVersions(peer, session, call), own: true })
+      return await read(peer, async () => await openOwnSession(peer, wallet, owned, { signal, purpose: purpose ?? 'PATRQT' }), true)
     })
   }
   // Standard input is read before a passphrase is asked for there.
   const share = decodeShare(await readCode(context, options.share ?? '', 'epione-share:'))
   return await withPerson(context, async ({ peer, person }) => {
-    const session = await openSession(peer, person, share, { signal, purpose: purpose ?? 'TREAT' })
-    return await act({ peer, session, listing: await listVersions(peer, session, call), own: false })
+    return await read(peer, async () => await openSession(peer, person, share, { signal, purpose: purpose ?? 'TREAT' }), false)
   })
 }
 

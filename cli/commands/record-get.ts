@@ -2,15 +2,21 @@
 import { resolve } from 'node:path'
 import { bundleFromVersions, collectionOf, FHIR_MEDIA_TYPE, type FhirVersion, MAX_FHIR_BYTES } from '../../src/client/fhir-records.ts'
 import { type ListedVersion, type ReadVersion, readVersions } from '../../src/client/get.ts'
+import type { CustodianFailure } from '../../src/client/standings.ts'
 import { concat, equalBytes, toHex } from '../../src/encoding/bytes.ts'
-import { EpioneError } from '../../src/encoding/errors.ts'
+import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'
+import { namedFailures } from '../custodian-failures.ts'
 import { refuseErased } from '../erasure-book.ts'
+import { EXIT, exitCodeOf } from '../exit-codes.ts'
 import { parseKeepingDigits } from '../fhir-json.ts'
 import { type AsOfResult, asOfResult, count, formatBytes } from '../format.ts'
+import { describeError } from '../output.ts'
+import { MIN_PARTIAL_BYTES, PartialDownload } from '../partial-download.ts'
 import { assertWritable, writePrivateFile } from '../private-file.ts'
 import { createProgress, type Progress } from '../progress.ts'
 import { byRecord, nothingToRead, type Reading, type ReadingOptions, versionsOf, warnIncomplete, withReading } from '../reading.ts'
+import { TransferLine } from '../transfer-line.ts'
 import { idBytes } from '../wallet-session.ts'
 
 export interface RecordGetOptions extends ReadingOptions {
@@ -33,6 +39,8 @@ export interface RecordGetResult {
   whole: boolean
   /** Records that were read and are not in it, for they are files. */
   files: readonly string[]
+  /** Custodians that sent something wrong, failed, refused or were too slow, though others made up for it. */
+  failures: readonly { custodian: string; name: string; code: string }[]
   /** Path that was written, or null where the content went to standard output. */
   file: string | null
   /** The FHIR resource or Bundle, where no file was named; numbers with the digits that they were written with. */
@@ -52,6 +60,10 @@ interface Answer {
   whole: boolean
   files: readonly string[]
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+  /** Complete once the pieces are read. */
+  failures: readonly CustodianFailure[]
+  /** Where a long content is kept while it comes. */
+  partial?: { file: PartialDownload; beginning: ReadVersion['beginning'] }
 }
 
 /** Content up to this length is printed only once it is checked to its end. */
@@ -103,7 +115,39 @@ async function getVersion(
   wanted: ListedVersion,
   progress: Progress,
 ): Promise<void> {
-  for await (const { header, content } of readVersions(reading.peer, reading.session, [wanted], { signal: context.signal })) {
+  const partial = options.out === undefined ? undefined : await PartialDownload.open(resolve(options.out), wanted)
+  try {
+    await readOne(context, options, reading, wanted, progress, partial)
+  } catch (error) {
+    progress.clear()
+    if (partial === undefined || (await partial.size()) === 0) throw error
+    if (errorCode(error) === 'resume-mismatch') {
+      context.output.warn('what was read before is damaged; reading it from the start')
+      await partial.discard()
+      return await readOne(context, options, reading, wanted, progress, partial)
+    }
+    // What was erased, or is not what it should be, does not stay here either.
+    if (errorCode(error) === 'erased' || exitCodeOf(describeError(error).code) === EXIT.integrity) await partial.discard()
+    else
+      context.output.note(
+        `${formatBytes(await partial.size())} are kept in ${resolve(options.out ?? '')}.part; the same command goes on from there`,
+      )
+    throw error
+  }
+}
+
+async function readOne(
+  context: Context,
+  options: RecordGetOptions,
+  reading: Reading,
+  wanted: ListedVersion,
+  progress: Progress,
+  partial: PartialDownload | undefined,
+): Promise<void> {
+  if (partial !== undefined && partial.bytes > 0) context.output.note(`going on after ${formatBytes(partial.bytes)}`)
+  const call = { signal: context.signal, known: partial?.known }
+  for await (const { header, content, beginning, failures } of readVersions(reading.peer, reading.session, [wanted], call)) {
+    const keep = partial !== undefined && header.encoding === 'identity' && header.size >= MIN_PARTIAL_BYTES
     const answer: Answer = {
       record: toHex(wanted.recordId),
       submission: toHex(wanted.submission.root),
@@ -113,6 +157,8 @@ async function getVersion(
       whole: true,
       files: [],
       pieces: content,
+      failures,
+      ...(keep ? { partial: { file: partial, beginning } } : {}),
     }
     await hand(context, options, reading, answer, progress)
   }
@@ -128,10 +174,12 @@ async function getDocument(context: Context, options: RecordGetOptions, reading:
   if (!everything && first.total === 1) return await getVersion(context, options, reading, first, progress)
   const files: string[] = []
   const read: FhirVersion[] = []
+  let failures: readonly CustodianFailure[] = []
   let held = 0
   for await (const version of readVersions(reading.peer, reading.session, versions, { signal: context.signal })) {
     progress.show(() => `read ${read.length + files.length} of ${versions.length}, ${formatBytes(held)}`)
     const { listed, header, content } = version
+    failures = version.failures
     if (!isFhir(version)) {
       files.push(toHex(listed.recordId))
       continue
@@ -159,6 +207,7 @@ async function getDocument(context: Context, options: RecordGetOptions, reading:
     whole: document.whole,
     files,
     pieces: [document.bytes],
+    failures,
   }
   await hand(context, options, reading, answer, progress)
 }
@@ -179,12 +228,14 @@ async function hand(context: Context, options: RecordGetOptions, reading: Readin
   const file = options.out === undefined ? null : resolve(options.out)
   const pieces = told(answer, progress)
   let content: unknown
-  if (file !== null) await writePrivateFile(file, pieces)
+  if (file !== null && answer.partial !== undefined) await answer.partial.file.write(file, answer.partial.beginning, pieces)
+  else if (file !== null) await writePrivateFile(file, pieces)
   else if (output.json) content = await jsonContent(answer, pieces)
   else await print(context, answer, pieces)
   progress.clear()
   const { asOf } = await reading.peer.head({ signal })
   const { record, submission, version, mediaType, size, whole, files } = answer
+  const failures = [...reading.listing.failures, ...answer.failures]
   const value: RecordGetResult = {
     record,
     submission,
@@ -193,6 +244,7 @@ async function hand(context: Context, options: RecordGetOptions, reading: Readin
     bytes: size,
     whole,
     files,
+    failures: failures.map(({ custodian, name, code }) => ({ custodian: toHex(custodian), name, code })),
     file,
     ...(content === undefined ? {} : { content }),
     accessEntry: toHex(reading.session.entryId),
@@ -200,6 +252,7 @@ async function hand(context: Context, options: RecordGetOptions, reading: Readin
   }
   if (output.json) output.result(value, () => [])
   else output.note(`${file ?? 'read'}: ${mediaType}, ${formatBytes(size)}, checked; in the access log as ${value.accessEntry.slice(0, 16)}`)
+  if (failures.length > 0) output.warn(`not all custodians did as they should: ${namedFailures(failures)}`)
   if (files.length > 0) {
     output.warn(`${count(files.length, 'file')} not in the Bundle; read each by the id of its record: ${files.slice(0, 10).join(' ')}`)
   }
@@ -207,10 +260,11 @@ async function hand(context: Context, options: RecordGetOptions, reading: Readin
 
 /** The pieces, with progress as they pass. */
 async function* told({ pieces, size }: Answer, progress: Progress): AsyncGenerator<Uint8Array> {
+  const transfer = new TransferLine()
   let at = 0
   for await (const piece of pieces) {
     at += piece.length
-    progress.show(() => `${formatBytes(at)} of ${formatBytes(size)}`)
+    progress.show(() => transfer.line('reading', at, size))
     yield piece
   }
 }

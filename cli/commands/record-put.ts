@@ -1,12 +1,15 @@
 /** `epione record put` */
-import { resolve } from 'node:path'
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { MAX_FHIR_BYTES, recordsFromFhir } from '../../src/client/fhir-records.ts'
 import type { FolderAddress } from '../../src/client/folders.ts'
-import { type PutProgress, type PutResult, putRecords, type RecordInput } from '../../src/client/put.ts'
+import { type PutResult, putRecords, type RecordInput } from '../../src/client/put.ts'
+import type { PutProgress } from '../../src/client/put-meter.ts'
+import { encodeReceipts } from '../../src/client/receipt-set.ts'
 import { contentOf, MAX_CONTENT_BYTES } from '../../src/client/record-object.ts'
 import type { RecordClass } from '../../src/contracts/consent-terms.ts'
 import type { Label } from '../../src/contracts/folders-formats.ts'
-import { toHex } from '../../src/encoding/bytes.ts'
+import { toHex, utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'
 import { type OpenFile, openFile, readStream } from '../file-content.ts'
@@ -15,8 +18,11 @@ import { count, formatBytes, formatSpan, printable } from '../format.ts'
 import { homeOf } from '../home.ts'
 import { table } from '../output.ts'
 import { withPerson } from '../person-session.ts'
+import { writePrivateFile } from '../private-file.ts'
 import { createProgress } from '../progress.ts'
 import { nextVersion, noteRecords } from '../record-book.ts'
+import { TransferLine } from '../transfer-line.ts'
+import { uploadFile } from '../upload-file.ts'
 import { idBytes } from '../wallet-session.ts'
 
 export interface RecordPutOptions {
@@ -30,6 +36,8 @@ export interface RecordPutOptions {
   record?: string
   /** Number of the version, where the home does not know the record. */
   recordVersion?: number
+  /** File for the custodians' receipts instead of one in the home. */
+  receipt?: string
 }
 
 /** What `--json` prints. */
@@ -50,6 +58,12 @@ export interface RecordPutResult {
     error: string | null
   }[]
   receipts: { received: number; needed: number; custodians: number }
+  /** Where the receipts are kept, or null where that failed. */
+  receiptFile: string | null
+  /** Whether it went on where an earlier attempt broke off. */
+  resumed: boolean
+  /** Bytes of fragments that were sent now. */
+  sentBytes: number
   /** The residency policy left no choice but to put k or more fragments into one jurisdiction. */
   relaxed: boolean
   /** Bytes of ciphertext. */
@@ -71,33 +85,43 @@ export async function recordPut(context: Context, options: RecordPutOptions, fil
   const address = await findFolder(home, idBytes(options.folder))
   checkLabel(address, options.label)
   const progress = createProgress(context)
-  const reading = { read: 0 }
-  const source = file === '-' ? null : await openFile(resolve(file), { signal: context.signal, onRead: bytes => (reading.read += bytes) })
+  const source = file === '-' ? null : await openFile(resolve(file), { signal: context.signal })
+  const journal = source === null ? undefined : uploadFile(home, [options.folder, resolve(file), options.type ?? '', options.record ?? ''])
   try {
     const inputs = await readInputs(context, source, options)
     if (options.record !== undefined) await asNextVersion(home, address.id, inputs, options)
     const { result, tookMs } = await withPerson(context, async ({ peer, person }) => {
       const start = performance.now()
-      reading.read = 0
-      const onProgress = (state: PutProgress): void => progress.show(() => progressLine(state))
-      // Within one large version only the bytes that were read tell how far it is.
-      const timer = setInterval(() => {
-        if (inputs.length === 1 && source !== null) progress.show(() => passLine(reading.read, source.size))
-      }, 250)
+      const transfer = new TransferLine()
+      const onProgress = (state: PutProgress): void => progress.show(() => progressLine(transfer, state))
       try {
-        return {
-          result: await putRecords(peer, person, address, inputs, { signal: context.signal, onProgress }),
-          tookMs: performance.now() - start,
-        }
+        const call = { signal: context.signal, onProgress, ...(journal === undefined ? {} : { journal }) }
+        return { result: await putRecords(peer, person, address, inputs, call), tookMs: performance.now() - start }
       } finally {
-        clearInterval(timer)
         progress.clear()
       }
     })
     await note(context, home, result)
-    print(context, result, inputs, Math.round(tookMs))
+    const receiptFile = await keepReceipts(context, home, result, options)
+    print(context, result, inputs, Math.round(tookMs), receiptFile)
+  } catch (error) {
+    if (await journal?.exists()) context.output.note('what was sent is kept for an hour; the same command goes on from there')
+    throw error
   } finally {
     await source?.close()
+  }
+}
+
+/** The author's evidence that it is stored. It is written whether this works or not. */
+async function keepReceipts(context: Context, home: string, result: PutResult, { receipt }: RecordPutOptions): Promise<string | null> {
+  const path = receipt === undefined ? join(home, 'receipts', `${toHex(result.submissionRoot)}.receipts`) : resolve(receipt)
+  try {
+    if (receipt === undefined) await mkdir(join(home, 'receipts'), { recursive: true, mode: 0o700 })
+    await writePrivateFile(path, [utf8(`${encodeReceipts(result.receipts)}\n`)])
+    return path
+  } catch (error) {
+    context.output.warn(`the receipts could not be kept in ${path} (${errorCode(error)})`)
+    return null
   }
 }
 
@@ -165,20 +189,13 @@ async function note(context: Context, home: string, result: PutResult): Promise<
   }
 }
 
-function progressLine({ phase, versions, totalVersions, bytes, totalBytes }: PutProgress): string {
+function progressLine(transfer: TransferLine, { phase, versions, totalVersions, bytes, totalBytes }: PutProgress): string {
+  if (phase === 'anchoring') return 'anchoring'
   const of = totalVersions > 1 ? ` ${versions} of ${totalVersions}` : ''
-  const percent = totalBytes === 0 ? 100 : Math.floor((100 * bytes) / totalBytes)
-  return phase === 'anchoring' ? 'anchoring' : `${phase}${of}, ${percent} %`
+  return transfer.line(`${phase}${of}`, bytes, totalBytes)
 }
 
-/** One large version is read three times: to hash it, to learn the roots of its fragments, and to send them. */
-function passLine(read: number, size: number): string {
-  const pass = Math.min(2, Math.floor(read / Math.max(1, size)))
-  const percent = Math.min(100, Math.floor((100 * (read - pass * size)) / Math.max(1, size)))
-  return `${['hashing', 'sealing', 'uploading'][pass]}, ${percent} %`
-}
-
-function print(context: Context, result: PutResult, inputs: readonly RecordInput[], tookMs: number): void {
+function print(context: Context, result: PutResult, inputs: readonly RecordInput[], tookMs: number, receiptFile: string | null): void {
   const { output } = context
   const stored = result.custodians.filter(custodian => custodian.stored).length
   const n = result.custodians.length
@@ -204,6 +221,9 @@ function print(context: Context, result: PutResult, inputs: readonly RecordInput
       error: error ?? null,
     })),
     receipts: { received: stored, needed: n - Math.floor((n - 1) / 3), custodians: n },
+    receiptFile,
+    resumed: result.resumed,
+    sentBytes: result.sentBytes,
     relaxed: result.relaxed,
     bytes: result.size,
     height: result.anchored.height,
@@ -217,6 +237,8 @@ function print(context: Context, result: PutResult, inputs: readonly RecordInput
     ...table([
       ['folder', value.folder],
       ['submission', value.submission],
+      ...(receiptFile === null ? [] : [['receipts', receiptFile]]),
+      ...(value.resumed ? [['resumed', `${formatBytes(value.sentBytes)} were still to be sent`]] : []),
     ]),
     '',
     ...table([

@@ -43,6 +43,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .addOption(new Option('--label <label>', 'only if the folder has this label: a guard against the wrong folder').choices(LABEL_CHOICES))
     .option('--record <id>', 'store as the next version of this record', parseId)
     .option('--record-version <n>', 'number of that version, where this home does not know it', parseInteger(1, 0xffff_ffff))
+    .option('--receipt <file>', "keep the custodians' signed receipts in this file (default: receipts/ in the home)")
     .action(action(host, async () => (await import('../commands/record-put.ts')).recordPut))
   examples(put, [
     ['epione record put history.json --folder 3f0c...', 'a Bundle: one version per resource, one anchor'],
@@ -69,6 +70,26 @@ export function declareRecordCommands(program: Command, host: Host): void {
     ['epione record get 77ab... --share amina.share --purpose TREAT', 'as a clinician'],
     ['epione record get --submission 5e5e... --folder 3f0c... --out history.json', 'a whole Bundle, byte for byte'],
     ['epione record get --all --share amina.share --out history.json', 'all that may be read'],
+  ])
+  const verify = record
+    .command('verify')
+    .summary("check the custodians' receipts of a record put")
+    .description(
+      "Checks a file of receipts by itself (with the network's genesis document), by what the ledger proves now, and with --folder or --share by asking the custodians. Says what was checked and what was not.",
+    )
+    .argument('<file>', 'file that record put wrote')
+    .option('--offline', 'ask nobody: check by the proofs in the file alone')
+    .option('--genesis <file>', "the network's genesis document (default: that of the home)")
+    .addOption(
+      new Option('--folder <id>', 'ask the custodians too, as the owner of this folder').argParser(parseId).conflicts(['share', 'offline']),
+    )
+    .addOption(new Option('--share <code>', 'ask the custodians too, as who may read').conflicts('offline'))
+    .addOption(purpose())
+    .action(action(host, async () => (await import('../commands/record-verify.ts')).recordVerify))
+  examples(verify, [
+    ['epione record verify ~/.epione/receipts/5e5e....receipts', 'what was signed, and that the ledger has it'],
+    ['epione record verify 5e5e....receipts --offline --genesis genesis.json', 'for an auditor, without a network'],
+    ['epione record verify 5e5e....receipts --share amina.share', 'and whether the custodians still answer for it; leaves an access entry'],
   ])
   const list = record
     .command('list')

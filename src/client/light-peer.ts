@@ -45,6 +45,7 @@ import { createNetwork } from '../network/network.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import { type CallOptions, NodePool, WAIT_TIMEOUT_MS } from './nodes.ts'
 import { notFound } from './not-found.ts'
+import { Standings } from './standings.ts'
 import { type Checkpoint, TrustedHeaders, type Witness } from './trust.ts'
 
 /** How long a transaction of a light peer stays valid, in ms. */
@@ -106,6 +107,8 @@ export class LightPeer {
   readonly chainId: Uint8Array
   readonly nodes: NodePool
   readonly now: () => number
+  /** What this peer remembers of custodians: who is asked first, and who lied. */
+  readonly standings: Standings
   readonly #trust: TrustedHeaders
   #members: { at: number; list: Promise<MemberInfo[]> } | undefined
   #custodians: { at: number; set: Promise<{ height: number; custodians: Custodians }> } | undefined
@@ -115,6 +118,7 @@ export class LightPeer {
     this.genesis = genesis
     this.nodes = nodes
     this.now = now
+    this.standings = new Standings(now)
     this.#trust = new TrustedHeaders({ genesis, now, witnesses: async height => await this.#witnesses(height) })
     this.chainId = this.#trust.chainId
   }
@@ -202,6 +206,22 @@ export class LightPeer {
       options,
     )
     return { values, asOf: this.#asOf(header) }
+  }
+
+  /** A node's answer, checked, that proves what is at keys of the newest state: for who wants to check it later. */
+  async prove(keys: readonly Uint8Array[], options: CallOptions = {}): Promise<Uint8Array> {
+    const { proof } = await this.#newest(
+      { type: 'query', value: { height: null, keys: [...keys] } },
+      async bytes => {
+        const { commit, proofs } = queryResponseCodec.decode(bytes)
+        const header = await this.#believe(commit, options)
+        if (proofs.length !== keys.length) throw new MalformedError('the node proved another number of keys')
+        for (const [i, key] of keys.entries()) verifyKey(header.stateRoot, key, proofs[i] as (typeof proofs)[number])
+        return { header, proof: bytes }
+      },
+      options,
+    )
+    return proof
   }
 
   async readOne(key: Uint8Array, options: CallOptions = {}): Promise<Uint8Array | null> {

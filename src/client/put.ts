@@ -1,85 +1,41 @@
 /** Writes records: seals each version to its folder, disperses it over the custodians, and has the submission anchored. */
 
-import type { RecordClass } from '../contracts/consent-terms.ts'
 import type { Folder } from '../contracts/folders-formats.ts'
 import type { Custodians } from '../contracts/members-formats.ts'
 import { anchorBodyCodec } from '../contracts/records-formats.ts'
-import { commitmentSalt, encryptObject, objectLength } from '../crypto/object-stream.ts'
-import { randomBytes } from '../crypto/random.ts'
-import { seal } from '../crypto/sealing.ts'
-import { verifySignature } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
-import { computeDispersal, disperse } from '../fragments/dispersal.ts'
-import {
-  classCommitment,
-  MAX_SUBMISSION_VERSIONS,
-  type ObjectHeader,
-  objectHeaderCodec,
-  provenanceBytes,
-  recordCommitment,
-  sealedKeyHash,
-  sealingContext,
-  storageReceiptBytes,
-  storageReceiptCodec,
-  submissionRoot,
-  type UploadTicket,
-  uploadTicketCodec,
-  type VersionMeta,
-} from '../fragments/formats.ts'
+import { MAX_SUBMISSION_VERSIONS, submissionRoot, type UploadTicket, uploadTicketCodec } from '../fragments/formats.ts'
 import { fragmentLength } from '../fragments/layout.ts'
+import { systemTimer, type Timer } from '../fragments/pace.ts'
 import { place } from '../fragments/placement.ts'
-import { uploadFrameCodec, uploadReplyCodec, VERSIONS_PER_FRAME } from '../network/fragment-messages.ts'
-import type { FrameChannel } from '../network/frames.ts'
-import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../network/protocols.ts'
 import { deskSignature, deskTransaction } from './desk.ts'
 import { type FolderAddress, readFolder } from './folders.ts'
 import type { Person } from './identity.ts'
 import type { Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
+import { PutMeter, type PutProgress } from './put-meter.ts'
+import { collectEvidence, type ReceiptSet } from './receipt-set.ts'
+import type { RecordInput } from './record-input.ts'
+import { MAX_CONTENT_BYTES } from './record-object.ts'
+import { type SealedVersion, sealedBefore, sealVersion } from './sealed-version.ts'
+import { Upload } from './upload.ts'
+import { UploadGroup } from './upload-group.ts'
 import {
-  type Content,
-  chooseDictionary,
-  MAX_CONTENT_BYTES,
-  objectPlaintext,
-  objectPlaintextLength,
-  prepareContent,
-} from './record-object.ts'
+  type JournalStore,
+  MAX_JOURNAL_VERSIONS,
+  MIN_JOURNAL_BYTES,
+  openJournal,
+  sealJournal,
+  uploadSecret,
+  uploadToken,
+} from './upload-journal.ts'
 
-/** How long a custodian may take for one frame of an upload, in ms. */
-const FRAME_TIMEOUT_MS = 20_000
-/** How long a custodian may take to get everything onto its disk, or to check a ticket, in ms. */
-const REPLY_TIMEOUT_MS = 60_000
+export type { RecordInput } from './record-input.ts'
+
 /** How long a ticket is good for, in ms. */
 const TICKET_MS = 50 * 60 * 1000
-
-/** One version to write. */
-export interface RecordInput {
-  /** Record of which this is a new version; left out for a new record. */
-  recordId?: Uint8Array
-  /** @default 1 */
-  version?: number
-  mediaType: string
-  /** @default 'record' */
-  kind?: ObjectHeader['kind']
-  /** FHIR resource type, or empty. */
-  resourceType?: string
-  class: RecordClass
-  /** Time of the content, in ms, where it has one: by it a consent may be narrowed. */
-  dataTime?: number | null
-  content: Content
-}
-
-export interface PutProgress {
-  phase: 'sealing' | 'uploading' | 'anchoring'
-  /** Versions done, and in all. */
-  versions: number
-  totalVersions: number
-  /** Bytes of content read, over all phases so far, and in all. */
-  bytes: number
-  totalBytes: number
-}
 
 export interface PutOptions extends CallOptions {
   /**
@@ -88,6 +44,10 @@ export interface PutOptions extends CallOptions {
    */
   dictionary?: Uint8Array | null
   onProgress?: (progress: PutProgress) => void
+  /** Where a large upload is remembered until it is anchored, so that it goes on when the same content is put again. */
+  journal?: JournalStore
+  /** Clock by which slow custodians are told. */
+  timer?: Timer
 }
 
 export interface WrittenVersion {
@@ -110,14 +70,22 @@ export interface PutResult {
   relaxed: boolean
   /** Bytes of ciphertext before coding. */
   size: number
+  /** Bytes of fragments that were sent now; less than all where an earlier attempt had sent some. */
+  sentBytes: number
+  /** Whether it went on where an earlier attempt broke off. */
+  resumed: boolean
   anchored: Committed
+  /** The custodians' signed receipts, with what proves them: see receipt-set.ts. */
+  receipts: ReceiptSet
 }
 
-interface SealedVersion {
-  input: RecordInput
-  meta: VersionMeta
-  fragmentRoots: Uint8Array[]
-  ciphertext: () => AsyncIterable<Uint8Array>
+/** What is written, and by which set of custodians it is placed. */
+interface Draft {
+  sealed: SealedVersion[]
+  secret: Uint8Array
+  resumed: boolean
+  memberHeight: number
+  custodians: Custodians
 }
 
 /**
@@ -143,66 +111,72 @@ export async function putRecords(
   }
   const folder = await readFolder(peer, address.id, options)
   if (folder === null) throw notFound()
-  const progress = new Progress(inputs, options.onProgress)
-  const { height: memberHeight, custodians } = await peer.custodians(options)
-  const sealed: SealedVersion[] = []
-  for (const input of inputs) {
-    options.signal?.throwIfAborted()
-    sealed.push(await sealVersion(peer, person, address, folder, input, options))
-    progress.advance('sealing', input.content.size)
-  }
-  const submission = await submit(peer, person, address, folder, sealed, { memberHeight, custodians }, progress, options)
-  return submission
+  const meter = new PutMeter(inputs, options.onProgress)
+  const metered = meter.inputs()
+  const draft =
+    (await draftBefore(peer, person, address, folder, metered, meter, options)) ??
+    (await newDraft(peer, person, address, folder, metered, meter, options))
+  const result = await submit(peer, person, address, folder, draft, meter, options)
+  await options.journal?.clear()
+  return result
 }
 
-async function sealVersion(
+async function newDraft(
   peer: LightPeer,
   person: Person,
   address: FolderAddress,
   folder: Folder,
-  input: RecordInput,
+  inputs: readonly RecordInput[],
+  meter: PutMeter,
   options: PutOptions,
-): Promise<SealedVersion> {
-  const { n, k } = peer.parameters
-  const recordId = input.recordId ?? randomBytes(32)
-  const version = input.version ?? 1
-  const dictionary = chooseDictionary(input.mediaType, peer.parameters.dictionaries, options.dictionary)
-  const prepared = await prepareContent(input.content, dictionary)
-  const unsigned = {
-    version: 1,
-    mediaType: input.mediaType,
-    kind: input.kind ?? ('record' as const),
-    encoding: prepared.encoding,
-    dictionary: prepared.dictionary,
-    size: prepared.size,
-    storedSize: prepared.stored.size,
-    contentHash: prepared.contentHash,
-    resourceType: input.resourceType ?? '',
-    time: peer.now(),
-    author: { organisation: person.organisation, key: person.signing.publicKey, role: person.role },
+): Promise<Draft> {
+  const { height: memberHeight, custodians } = await peer.custodians(options)
+  const sealed: SealedVersion[] = []
+  for (const [i, input] of inputs.entries()) {
+    options.signal?.throwIfAborted()
+    sealed.push(await sealVersion(peer, person, address, folder, input, { ...options, onPass: pass => meter.pass(pass, i) }))
   }
-  const signature = person.signing.sign(provenanceBytes(address.id, recordId, version, unsigned))
-  const header = objectHeaderCodec.encode({ ...unsigned, author: { ...unsigned.author, signature } })
-  const dek = randomBytes(32)
-  const objectSalt = randomBytes(32)
-  const plaintextLength = objectPlaintextLength(header, prepared.stored.size)
-  const size = objectLength(plaintextLength)
-  // Encrypted twice with the same key and salt, to the same bytes: once to learn the roots, once to send. Memory stays flat.
-  const ciphertext = (): AsyncIterable<Uint8Array> =>
-    encryptObject(dek, objectSalt, objectPlaintext(header, prepared.stored), plaintextLength)
-  const dispersal = await computeDispersal(ciphertext(), size, { n, k }, { signal: options.signal })
-  const sealedKey = seal(folder.sealingKey, dek, sealingContext.versionKey(peer.chainId, address.id, folder.epoch, recordId, version))
-  const salt = randomBytes(32)
-  const dataTime = input.dataTime ?? null
-  const leaf = {
-    recordId,
-    version,
-    dispersalRoot: dispersal.root,
-    commitment: recordCommitment(commitmentSalt(dek), header),
-    sealedKeyHash: sealedKeyHash(sealedKey),
-    classCommitment: classCommitment(salt, input.class, dataTime),
+  const secret = uploadSecret()
+  const size = inputs.reduce((sum, input) => sum + input.content.size, 0)
+  if (options.journal !== undefined && size >= MIN_JOURNAL_BYTES && inputs.length <= MAX_JOURNAL_VERSIONS) {
+    const { chainId } = peer
+    const versions = sealed.map(version => version.secret)
+    const journal = { version: 1, chainId, folder: address.id, epoch: folder.epoch, memberHeight, secret, versions }
+    await options.journal.save(sealJournal(person, journal))
   }
-  return { input, ciphertext, fragmentRoots: dispersal.fragmentRoots, meta: { leaf, sealedKey, salt, class: input.class, dataTime, size } }
+  return { sealed, secret, resumed: false, memberHeight, custodians }
+}
+
+/** The draft of an attempt that broke off, where it is of this folder and content and its custodians are still the same. */
+async function draftBefore(
+  peer: LightPeer,
+  person: Person,
+  address: FolderAddress,
+  folder: Folder,
+  inputs: readonly RecordInput[],
+  meter: PutMeter,
+  options: PutOptions,
+): Promise<Draft | undefined> {
+  const kept = await options.journal?.load()
+  const journal = kept == null ? undefined : openJournal(person, peer.chainId, kept)
+  if (journal === undefined) return undefined
+  const { height, custodians } = await peer.custodians(options)
+  const fits =
+    equalBytes(journal.folder, address.id) &&
+    journal.epoch === folder.epoch &&
+    journal.memberHeight === height &&
+    journal.versions.length === inputs.length
+  if (!fits) return undefined
+  const sealed: SealedVersion[] = []
+  for (const [i, input] of inputs.entries()) {
+    options.signal?.throwIfAborted()
+    meter.pass('hashing', i)
+    const secret = journal.versions[i]
+    const version = secret === undefined ? undefined : await sealedBefore(peer, input, secret, options)
+    if (version === undefined) return undefined
+    sealed.push(version)
+  }
+  return { sealed, secret: journal.secret, resumed: true, memberHeight: height, custodians }
 }
 
 async function submit(
@@ -210,15 +184,15 @@ async function submit(
   person: Person,
   address: FolderAddress,
   folder: Folder,
-  sealed: readonly SealedVersion[],
-  members: { memberHeight: number; custodians: Custodians },
-  progress: Progress,
+  draft: Draft,
+  meter: PutMeter,
   options: PutOptions,
 ): Promise<PutResult> {
   const { n, k } = peer.parameters
+  const { sealed, memberHeight } = draft
   const root = submissionRoot(sealed.map(({ meta }) => meta.leaf))
   const policy = peer.parameters.policies[folder.policy]?.jurisdictions ?? null
-  const placement = place({ key: root, custodians: members.custodians, n, k, policy })
+  const placement = place({ key: root, custodians: draft.custodians, n, k, policy })
   const size = sealed.reduce((sum, { meta }) => sum + meta.size, 0)
   const ticket: UploadTicket = {
     folder: address.id,
@@ -228,7 +202,7 @@ async function submit(
     size,
     n,
     k,
-    memberHeight: members.memberHeight,
+    memberHeight,
     labelSalt: address.labelSalt,
     label: address.label,
     sponsor: person.organisation,
@@ -239,21 +213,15 @@ async function submit(
   const directory = await peer.members(options)
   const uploads = placement.custodians.map((custodian, index) => {
     const member = directory.find(({ id }) => equalBytes(id, custodian.id)) as MemberInfo
-    return new Upload(peer, member, index, root)
+    const token = uploadToken(draft.secret, member.id)
+    return new Upload(peer, member, index, { ticket: ticketBytes, signature, token, submissionRoot: root })
   })
-  const needed = n - Math.floor((n - 1) / 3)
-  try {
-    await Promise.all(uploads.map(async upload => await upload.begin(ticketBytes, signature, sealed, options)))
-    requireReceipts(uploads, needed, n)
-    await sendFragments(uploads, sealed, { n, k }, progress, options)
-    await Promise.all(uploads.map(async upload => await upload.finish()))
-    requireReceipts(uploads, needed, n)
-  } catch (error) {
-    for (const upload of uploads) upload.cancel()
-    throw error
-  }
+  const group = new UploadGroup(uploads, n - Math.floor((n - 1) / 3), options.timer ?? systemTimer)
+  const onSent = (version: number, bytes: number): void => meter.sent(version, bytes, sealed[version]?.meta.size ?? bytes)
+  await group.run(sealed, { n, k }, { ...options, onSent })
+  for (const { member, error } of uploads) if (error !== undefined) peer.standings.failed(member, errorCode(error))
 
-  progress.phase('anchoring')
+  meter.phase('anchoring')
   const body = anchorBodyCodec.encode({
     folder: address.id,
     epoch: folder.epoch,
@@ -261,9 +229,9 @@ async function submit(
     sizeBucket: Math.ceil(Math.log2(Math.max(1, size))),
     n,
     k,
-    memberHeight: members.memberHeight,
+    memberHeight,
   })
-  const receipts = uploads.flatMap(upload => upload.receipt ?? [])
+  const { receipts } = group
   const anchored = await deskTransaction(peer, person, { type: 'anchor', value: { body, receipts } }, options)
   return {
     status: receipts.length === n ? 'written' : 'degraded',
@@ -287,165 +255,9 @@ async function submit(
     })),
     relaxed: placement.relaxed,
     size,
+    sentBytes: uploads.reduce((sum, upload) => sum + upload.sentBytes, 0),
+    resumed: draft.resumed,
     anchored,
-  }
-}
-
-function requireReceipts(uploads: readonly Upload[], needed: number, n: number): void {
-  const working = uploads.filter(upload => upload.error === undefined)
-  if (working.length >= needed) return
-  const failed = uploads.filter(upload => upload.error !== undefined)
-  const names = failed.map(upload => `${upload.member.organisation.name} (${errorCode(upload.error)})`).join(', ')
-  throw new EpioneError(
-    'too-few-receipts',
-    `Only ${working.length} of ${n} custodians could store it and ${needed} are needed; missing: ${names}. Nothing was anchored.`,
-    {
-      metadata: { receipts: working.length, needed },
-      cause: failed[0]?.error,
-    },
-  )
-}
-
-/** Encodes each version once and sends every custodian its chunks, at the pace of the slowest that still works. */
-async function sendFragments(
-  uploads: readonly Upload[],
-  sealed: readonly SealedVersion[],
-  code: { n: number; k: number },
-  progress: Progress,
-  options: PutOptions,
-): Promise<void> {
-  for (const version of sealed) {
-    for await (const { stripe, shards } of disperse(version.ciphertext(), version.meta.size, code, { signal: options.signal })) {
-      await Promise.all(
-        uploads.map(async upload => {
-          const chunk = shards[upload.index] as Uint8Array
-          if (stripe > 0) await upload.send({ type: 'chunk', value: chunk })
-          else await upload.send({ type: 'fragment', value: { roots: version.fragmentRoots, chunk } })
-        }),
-      )
-    }
-    progress.advance('uploading', version.input.content.size)
-  }
-}
-
-/** The upload to one custodian. A failure is kept, and what follows does nothing: the others go on. */
-class Upload {
-  readonly member: MemberInfo
-  readonly index: number
-  error: unknown
-  receipt: { receipt: Uint8Array; signature: Uint8Array } | undefined
-  readonly #peer: LightPeer
-  readonly #root: Uint8Array
-  #channel: FrameChannel | undefined
-  #replies: AsyncIterator<Uint8Array> | undefined
-
-  constructor(peer: LightPeer, member: MemberInfo, index: number, root: Uint8Array) {
-    this.#peer = peer
-    this.member = member
-    this.index = index
-    this.#root = root
-  }
-
-  async begin(ticket: Uint8Array, signature: Uint8Array, sealed: readonly SealedVersion[], options: CallOptions): Promise<void> {
-    await this.#attempt(async () => {
-      const channel = await this.#peer.nodes.openStream(this.member.organisation.networkKey, PROTOCOL.upload, {
-        ...options,
-        maxFrame: MAX_FRAGMENT_FRAME,
-        frameTimeoutMs: REPLY_TIMEOUT_MS,
-      })
-      this.#channel = channel
-      this.#replies = channel.frames()[Symbol.asyncIterator]()
-      await this.send({ type: 'start', value: { ticket, signature, index: this.index } })
-      for (let i = 0; i < sealed.length; i += VERSIONS_PER_FRAME) {
-        await this.send({ type: 'versions', value: sealed.slice(i, i + VERSIONS_PER_FRAME).map(({ meta }) => meta) })
-      }
-      const reply = await this.#reply()
-      if (reply.type !== 'ready') throw new EpioneError('malformed', 'The custodian did not answer as it should.')
-    })
-  }
-
-  async send(frame: Parameters<typeof uploadFrameCodec.encode>[0]): Promise<void> {
-    await this.#attempt(async () => {
-      if (this.#channel === undefined) throw new EpioneError('connection-lost', 'There is no connection to the custodian.')
-      await this.#channel.send(uploadFrameCodec.encode(frame), { signal: AbortSignal.timeout(FRAME_TIMEOUT_MS) })
-    })
-  }
-
-  /** Waits for the custodian's signed word that everything is on its disk. */
-  async finish(): Promise<void> {
-    await this.#attempt(async () => {
-      const reply = await this.#reply()
-      if (reply.type !== 'receipt') throw new EpioneError('malformed', 'The custodian did not answer as it should.')
-      const receipt = storageReceiptCodec.decode(reply.value.receipt)
-      const right =
-        equalBytes(receipt.submissionRoot, this.#root) &&
-        equalBytes(receipt.custodian, this.member.id) &&
-        receipt.index === this.index &&
-        verifySignature(this.member.organisation.signingKey, storageReceiptBytes(receipt), reply.value.signature)
-      if (!right) throw new EpioneError('malformed', "The custodian's receipt does not hold.")
-      this.receipt = reply.value
-      await this.#channel?.close()
-    })
-  }
-
-  cancel(): void {
-    this.#channel?.abort(new Error('the upload was given up'))
-  }
-
-  async #reply() {
-    const { value, done } = (await this.#replies?.next()) ?? { value: undefined, done: true }
-    if (done === true || value === undefined) throw new EpioneError('connection-lost', 'The custodian ended the upload.')
-    const reply = uploadReplyCodec.decode(value)
-    if (reply.type === 'error') {
-      const decoder = new TextDecoder()
-      throw new EpioneError(decoder.decode(reply.value.code), decoder.decode(reply.value.message))
-    }
-    return reply
-  }
-
-  async #attempt(run: () => Promise<void>): Promise<void> {
-    if (this.error !== undefined) return
-    try {
-      await run()
-    } catch (error) {
-      // A custodian that refuses says why and closes; the reason is worth more than the broken pipe that it causes.
-      this.error = this.#replies === undefined ? error : await this.#reason(error)
-      this.cancel()
-    }
-  }
-
-  async #reason(error: unknown): Promise<unknown> {
-    if (errorCode(error) !== 'connection-lost') return error
-    try {
-      await this.#reply()
-    } catch (told) {
-      return errorCode(told) === 'connection-lost' ? error : told
-    }
-    return error
-  }
-}
-
-class Progress {
-  readonly #report: PutOptions['onProgress']
-  readonly #state: PutProgress
-
-  constructor(inputs: readonly RecordInput[], report: PutOptions['onProgress']) {
-    this.#report = report
-    const bytes = inputs.reduce((sum, input) => sum + input.content.size, 0)
-    this.#state = { phase: 'sealing', versions: 0, totalVersions: inputs.length, bytes: 0, totalBytes: 2 * bytes }
-  }
-
-  phase(phase: PutProgress['phase']): void {
-    if (this.#state.phase === phase) return
-    this.#state.phase = phase
-    this.#state.versions = 0
-    this.#report?.({ ...this.#state })
-  }
-
-  advance(phase: PutProgress['phase'], bytes: number): void {
-    this.phase(phase)
-    this.#state.versions++
-    this.#state.bytes += bytes
-    this.#report?.({ ...this.#state })
+    receipts: await collectEvidence(peer, { body, receipts, anchored }, options),
   }
 }

@@ -10,8 +10,8 @@ import {
   type VersionMeta,
   versionLeafHash,
 } from '../fragments/formats.ts'
-import type { FragmentSource } from '../fragments/gather.ts'
 import { chunkCount } from '../fragments/layout.ts'
+import type { FragmentSource } from '../fragments/source-reader.ts'
 import { type ReleaseFrame, releaseFrameCodec, releaseRequestCodec } from '../network/fragment-messages.ts'
 import type { FrameChannel } from '../network/frames.ts'
 import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../network/protocols.ts'
@@ -31,6 +31,8 @@ export interface ReleaseAsk {
   submissionRoot: Uint8Array
   /** Positions in the submission, ascending, or null for the list. */
   leaves: readonly number[] | null
+  /** Chunk with which the fragment of the first leaf begins. @default 0 */
+  firstChunk?: number
 }
 
 export class ReleaseStream {
@@ -42,6 +44,10 @@ export class ReleaseStream {
   readonly index: number
   readonly #channel: FrameChannel
   readonly #next: () => Promise<ReleaseFrame>
+  /** Chunk with which the next fragment begins. */
+  #firstChunk: number
+  /** Bytes of chunks that came, and how long they were waited for, since it was last asked. */
+  #served = { bytes: 0, waitedMs: 0 }
 
   private constructor(
     member: MemberInfo,
@@ -49,6 +55,7 @@ export class ReleaseStream {
     next: () => Promise<ReleaseFrame>,
     shown: ShownVersion[],
     start: { total: number; index: number },
+    firstChunk: number,
   ) {
     this.member = member
     this.#channel = channel
@@ -56,6 +63,7 @@ export class ReleaseStream {
     this.shown = shown
     this.total = start.total
     this.index = start.index
+    this.#firstChunk = firstChunk
   }
 
   /** Asks one custodian. @throws EpioneError `not-found` where it refuses, `behind` or `stale` where it is not up to date */
@@ -80,6 +88,7 @@ export class ReleaseStream {
         time: peer.now(),
         submissionRoot: ask.submissionRoot,
         leaves: ask.leaves === null ? null : [...ask.leaves],
+        firstChunk: ask.firstChunk ?? 0,
       }
       await channel.send(
         releaseRequestCodec.encode({
@@ -100,7 +109,7 @@ export class ReleaseStream {
         shown.push(...page.value)
       }
       checkShown(shown, start.value, ask)
-      return new ReleaseStream(member, channel, next, shown, start.value)
+      return new ReleaseStream(member, channel, next, shown, start.value, ask.firstChunk ?? 0)
     } catch (error) {
       channel.abort(error instanceof Error ? error : new Error('the release was given up'))
       throw error
@@ -120,19 +129,34 @@ export class ReleaseStream {
       chunkLeaves.push(...more.value)
     }
     const next = this.#next
+    const served = (bytes: number, ms: number): void => {
+      this.#served.bytes += bytes
+      this.#served.waitedMs += ms
+    }
+    const begins = this.#firstChunk
+    this.#firstChunk = 0
     return {
       index: this.index,
       fragmentRoot: frame.value.root,
       proof: frame.value.proof,
       chunkLeaves,
       async *open(firstChunk) {
-        for (let i = 0; i < count; i++) {
+        for (let i = begins; i < count; i++) {
+          const asked = performance.now()
           const chunk = await next()
           if (chunk.type !== 'chunk') throw new MalformedError('the custodian did not send a chunk')
+          served(chunk.value.length, performance.now() - asked)
           if (i >= firstChunk) yield chunk.value
         }
       },
     }
+  }
+
+  /** Bytes of fragments that came since this was last asked, and how long they were waited for, in ms. */
+  takeServed(): { bytes: number; waitedMs: number } {
+    const served = this.#served
+    this.#served = { bytes: 0, waitedMs: 0 }
+    return served
   }
 
   async close(): Promise<void> {

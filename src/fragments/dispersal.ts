@@ -77,11 +77,21 @@ export function disperse(
   return stripesOf(ciphertext, { n, k, size }, { ...options, reuse: false })
 }
 
-/** @param options `reuse`: the shards of a stripe are overwritten by the next, which spares their allocation */
+/** The whole stripes of the beginning of a ciphertext of `size` bytes, as {@link disperse} gives them; what is over is left out. */
+export function dispersePrefix(
+  prefix: AsyncIterable<Uint8Array>,
+  size: number,
+  { n, k }: CodeParameters,
+  options: DispersalOptions = {},
+): AsyncGenerator<Stripe, void, undefined> {
+  return stripesOf(prefix, { n, k, size }, { ...options, reuse: false, partial: true })
+}
+
+/** @param options `partial`: the ciphertext may end too early. `reuse`: the shards of a stripe are overwritten by the next, which spares their allocation */
 async function* stripesOf(
   ciphertext: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   shape: DispersalShape,
-  options: DispersalOptions & { reuse: boolean },
+  options: DispersalOptions & { reuse: boolean; partial?: boolean },
 ): AsyncGenerator<Stripe, void, undefined> {
   const { n, k, size } = shape
   const code = erasureCode(shape)
@@ -113,7 +123,7 @@ async function* stripesOf(
       else data.fill(0, stripeBytes(shape, stripe))
     }
   }
-  if (stripe < stripes) throw sizeMismatch(size, 'fewer')
+  if (stripe < stripes && options.partial !== true) throw sizeMismatch(size, 'fewer')
 }
 
 function sizeMismatch(size: number, what: 'more' | 'fewer'): EpioneError {

@@ -25,6 +25,9 @@ export const MAX_SUBMISSION_VERSIONS = 4096
 /** Longest ciphertext of one version, in bytes. */
 export const MAX_CIPHERTEXT_BYTES = 2 ** 40
 
+/** More chunks than a fragment has. */
+export const MAX_FRAGMENT_CHUNKS = 2 ** 24
+
 /** Leaf of a submission's Merkle tree: one version, as the author committed to it. */
 export const versionLeafCodec = codec(
   struct({
@@ -200,6 +203,8 @@ export const readRequestCodec = codec(
     submissionRoot: hash32,
     /** Positions in the submission, ascending; null asks for the list of what may be read, without fragments. */
     leaves: nullable(list(integer(MAX_SUBMISSION_VERSIONS - 1), MAX_SUBMISSION_VERSIONS, 1)),
+    /** Chunk with which the fragment of the first of them begins: where another custodian failed, or a read goes on. */
+    firstChunk: integer(MAX_FRAGMENT_CHUNKS),
   }),
   64 * 1024,
 )

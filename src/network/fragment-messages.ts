@@ -4,7 +4,7 @@ import { concat } from '../encoding/bytes.ts'
 import { MalformedError } from '../encoding/errors.ts'
 import { byteString, type Codec, codec, hash32, type Infer, integer, list, nullable, struct, tagged } from '../encoding/schema.ts'
 import { MAX_FRAGMENTS } from '../fragments/erasure.ts'
-import { MAX_SUBMISSION_VERSIONS, versionMetaSchema } from '../fragments/formats.ts'
+import { MAX_FRAGMENT_CHUNKS, MAX_SUBMISSION_VERSIONS, versionMetaSchema } from '../fragments/formats.ts'
 import { CHUNK_BYTES } from '../fragments/layout.ts'
 import { MAX_FRAGMENT_FRAME } from './protocols.ts'
 
@@ -41,7 +41,8 @@ export const VERSIONS_PER_FRAME = 64
 export const uploadFrameCodec = withChunks(
   codec(
     tagged({
-      start: struct({ ticket: byteString(1024), signature: byteString(64, 64), index: integer(47) }),
+      /** `token`: random, known to this custodian alone; who brings it again goes on with an upload that broke off. */
+      start: struct({ ticket: byteString(1024), signature: byteString(64, 64), index: integer(47), token: hash32 }),
       versions: list(versionMetaSchema, VERSIONS_PER_FRAME, 1),
       /** The roots of all n fragments: a custodian that loses its own is given them again by any other. */
       fragment: struct({ roots: list(hash32, MAX_FRAGMENTS, 3), chunk: byteString(CHUNK_BYTES, 1) }),
@@ -53,9 +54,16 @@ export type UploadFrame = Infer<typeof uploadFrameCodec>
 
 export const failureSchema = struct({ code: byteString(48), message: byteString(512) })
 
-/** Frames from the custodian: `ready` once it knows what is coming (where to go on, in versions), then the receipt or an error. */
+/**
+ * Frames from the custodian: `ready` once it knows what is coming, then the receipt or an error. `ready` says where to begin: with
+ * which chunk of which version. What is before it came earlier; all of it, where the version is the number of versions.
+ */
 export const uploadReplyCodec = codec(
-  tagged({ ready: struct({}), receipt: struct({ receipt: byteString(256), signature: byteString(64, 64) }), error: failureSchema }),
+  tagged({
+    ready: struct({ version: integer(MAX_SUBMISSION_VERSIONS), chunk: integer(MAX_FRAGMENT_CHUNKS) }),
+    receipt: struct({ receipt: byteString(256), signature: byteString(64, 64) }),
+    error: failureSchema,
+  }),
   8192,
 )
 

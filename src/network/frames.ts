@@ -130,6 +130,9 @@ export class FrameReader {
     this.#resuming = true
     try {
       this.#stream.resume()
+    } catch (error) {
+      // The connection is gone, and with it the window that would be opened; what has come can still be read.
+      this.#error ??= translateError(error, 'stream')
     } finally {
       this.#resuming = false
     }

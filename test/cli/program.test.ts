@@ -61,6 +61,7 @@ test('all commands are there', () => {
       'record history',
       'record list',
       'record put',
+      'record verify',
       'staff add',
       'staff list',
       'staff remove',

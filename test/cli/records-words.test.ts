@@ -120,9 +120,9 @@ test('versions are gathered by record, the newest last', () => {
 })
 
 test('nothing is said to be there only where enough custodians answered', () => {
-  throwsCode(() => nothingToRead({ versions: [], incomplete: [] }), 'not-found')
+  throwsCode(() => nothingToRead({ versions: [], incomplete: [], failures: [] }), 'not-found')
   const submission = { root: id(1) } as never
-  throwsCode(() => nothingToRead({ versions: [], incomplete: [submission] }), 'too-few-custodians')
+  throwsCode(() => nothingToRead({ versions: [], incomplete: [submission], failures: [] }), 'too-few-custodians')
 })
 
 test.run()

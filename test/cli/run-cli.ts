@@ -20,6 +20,8 @@ export interface CliOptions {
   program?: readonly string[]
   /** Called with each piece of standard output. */
   onOutput?: (text: string, kill: (signal: NodeJS.Signals) => void) => void
+  /** Called once it runs. */
+  onStart?: (pid: number, kill: (signal: NodeJS.Signals) => void) => void
 }
 
 /** Environment without what would change the program's answers. */
@@ -32,9 +34,10 @@ function cleanEnvironment(): Record<string, string> {
 }
 
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
-  const { env = {}, input = '', program = [process.execPath, MAIN], onOutput } = options
+  const { env = {}, input = '', program = [process.execPath, MAIN], onOutput, onStart } = options
   return new Promise((resolve, reject) => {
     const child = spawn(program[0]!, [...program.slice(1), ...args], { env: { ...cleanEnvironment(), NO_COLOR: '1', ...env } })
+    if (child.pid !== undefined) onStart?.(child.pid, signal => child.kill(signal))
     let stdout = ''
     let stderr = ''
     child.stdout.setEncoding('utf8').on('data', text => {

@@ -201,7 +201,7 @@ test('what is meant: records, versions, submissions or all; and nothing where th
     version(1, { recordId: seedOf('record', 0), version: 2 }),
     version(2, { submission: { root: seedOf('root two') } as ListedVersion['submission'] }),
   ]
-  const listing: Listing = { versions: [one, again, other], incomplete: [] }
+  const listing: Listing = { versions: [one, again, other], incomplete: [], failures: [] }
   const chosen = async (selection: Parameters<typeof versionsToErase>[3], from = listing) =>
     (await versionsToErase(peer, {} as Session, from, selection)).versions
   const recordId = seedOf('record', 0)

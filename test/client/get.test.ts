@@ -4,6 +4,7 @@ import { type AnchoredSubmission, type Listing, listVersions, readVersions } fro
 import type { LightPeer, MemberInfo } from '../../src/client/light-peer.ts'
 import { contentOf, objectPlaintext, objectPlaintextLength, prepareContent } from '../../src/client/record-object.ts'
 import type { Session } from '../../src/client/session.ts'
+import { Standings } from '../../src/client/standings.ts'
 import { folderCodec } from '../../src/contracts/folders-formats.ts'
 import { anchorCodec } from '../../src/contracts/records-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
@@ -31,6 +32,7 @@ import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
 import { place } from '../../src/fragments/placement.ts'
 import { type ReleaseFrame, releaseFrameCodec, releaseRequestCodec } from '../../src/network/fragment-messages.ts'
 import { rejectsCode } from '../encoding/throws.ts'
+import { VirtualTimer } from '../fragments/virtual-timer.ts'
 import { genesisOf, seedOf } from '../node/cluster.ts'
 
 const test = suite('lists and reads')
@@ -91,6 +93,8 @@ async function write(index: number, code: { n: number; k: number }, author: Auth
 /** What a custodian does: shows these leaves, refuses as one without a copy does, cannot be reached, or is not up to date. */
 type Conduct = readonly number[] | 'not-found' | 'unreachable' | 'behind'
 
+type Lie = 'wrong bytes' | 'never answers' | 'not found' | 'closes in the middle' | 'wrong proofs' | 'wrong versions'
+
 class World {
   readonly written: readonly Written[]
   readonly submission: AnchoredSubmission
@@ -100,6 +104,8 @@ class World {
   readonly members: readonly MemberInfo[]
   readonly asked: number[] = []
   conducts: readonly Conduct[] = []
+  /** Custodians that lie when fragments are asked of them, by index. */
+  readonly lies = new Map<number, Lie>()
 
   constructor(written: readonly Written[], code: { n: number; k: number }) {
     this.written = written
@@ -126,6 +132,7 @@ class World {
       chainId: CHAIN,
       parameters,
       now: () => 1_700_000_000_000,
+      standings: new Standings(() => 1_700_000_000_000),
       list: async () => ({ entries: [[concat(stateKey.submissions(FOLDER), root), anchorCodec.encode(anchor)]] }),
       readOne: async () => folder,
       custodians: async () => ({ height: 0, custodians }),
@@ -150,13 +157,18 @@ class World {
     const conduct = this.conducts[index] as Conduct
     if (conduct === 'unreachable') throw new EpioneError('unreachable', 'Nobody is there.')
     let frames: ReleaseFrame[] = []
+    let hangs = false
     return {
       send: async (bytes: Uint8Array) => {
         const { leaves } = readRequestCodec.decode(releaseRequestCodec.decode(bytes).request)
         frames = typeof conduct === 'string' ? [failure(conduct)] : this.#release(index, leaves ?? conduct, leaves !== null)
+        const lie = this.lies.get(index)
+        if (leaves !== null && lie !== undefined) frames = lying(frames, lie)
+        hangs = leaves !== null && lie === 'never answers'
       },
       frames: async function* () {
         for (const frame of frames) yield releaseFrameCodec.encode(frame)
+        if (hangs) await new Promise(() => undefined)
       },
       close: async () => undefined,
       abort: () => undefined,
@@ -189,6 +201,25 @@ class World {
 }
 
 const failure = (code: string): ReleaseFrame => ({ type: 'error', value: { code: utf8(code), message: utf8(code) } })
+
+/** The frames of an honest release, as a liar sends them. */
+function lying(frames: readonly ReleaseFrame[], lie: Lie): ReleaseFrame[] {
+  const middle = frames.findIndex(({ type }) => type === 'fragment')
+  switch (lie) {
+    case 'wrong bytes':
+      return frames.map(frame => (frame.type === 'chunk' ? { ...frame, value: frame.value.map(byte => byte ^ 1) } : frame))
+    case 'wrong proofs':
+      return frames.map(frame => (frame.type === 'fragment' ? { ...frame, value: { ...frame.value, proof: [] } } : frame))
+    case 'wrong versions':
+      return frames.map(frame => (frame.type === 'start' ? { ...frame, value: { ...frame.value, proof: [seedOf('no proof')] } } : frame))
+    case 'closes in the middle':
+      return frames.slice(0, middle + 1)
+    case 'not found':
+      return [failure('not-found')]
+    case 'never answers':
+      return []
+  }
+}
 
 const four = { n: 4, k: 2 }
 const seven = { n: 7, k: 3 }
@@ -291,6 +322,63 @@ test('a record that names another organisation than the one that anchored it is 
   const world = new World([await write(0, four, { ...trueAuthor, organisation: seedOf('other') })], four)
   world.conducts = Array(4).fill([0])
   await rejectsCode(readAll(world), 'malformed-object')
+})
+
+/** Reads the first version; gives what it cost, and who is named. */
+async function readOne(world: World): Promise<{ asked: number[]; failures: [number, string][]; from: number }> {
+  const timer = new VirtualTimer()
+  return await timer.run(
+    (async () => {
+      const { versions } = await listVersions(world.peer, world.session, { timer })
+      world.asked.length = 0
+      for await (const read of readVersions(world.peer, world.session, versions.slice(0, 1), { timer })) {
+        const parts: Uint8Array[] = []
+        for await (const part of read.content) parts.push(part)
+        assert.is(new TextDecoder().decode(concat(...parts)), 'content 0')
+        const failures = read.failures.map(({ custodian, code }): [number, string] => [
+          world.members.findIndex(({ id }) => equalBytes(id, custodian)),
+          code,
+        ])
+        return { asked: [...world.asked], failures, from: read.from.length }
+      }
+      throw new Error('nothing was read')
+    })(),
+  )
+}
+
+const CODES: Record<Lie, string> = {
+  'wrong bytes': 'corrupt-fragment',
+  'never answers': 'too-slow',
+  'not found': 'not-found',
+  'closes in the middle': 'connection-lost',
+  'wrong proofs': 'corrupt-fragment',
+  'wrong versions': 'invalid-proof',
+}
+
+for (const [lie, code] of Object.entries(CODES) as [Lie, string][]) {
+  test(`${lie}: a liar costs one stream more, is named, and is not asked first again`, async () => {
+    const world = new World(await versionsOf(four), four)
+    world.conducts = Array(4).fill([0, 1])
+    assert.equal(await readOne(world), { asked: [0, 1], failures: [], from: 2 }, 'without a liar')
+    world.lies.set(1, lie)
+    const first = await readOne(world)
+    assert.equal(first, { asked: [0, 1, 2], failures: [[1, code]], from: 2 })
+    const standing = world.peer.standings.list().find(({ custodian }) => equalBytes(custodian, world.members[1]?.id as Uint8Array))
+    assert.equal(standing?.failures, { [code]: 1 })
+    const { asked, failures } = await readOne(world)
+    assert.not.ok(asked.includes(1), `${asked}`)
+    assert.equal(failures, [])
+  })
+}
+
+test('with f liars among the first k a record of seven custodians is still read, at one more stream each', async () => {
+  const world = new World(await versionsOf(seven), seven)
+  world.conducts = Array(7).fill([0, 1])
+  world.lies.set(0, 'never answers')
+  world.lies.set(2, 'wrong bytes')
+  const { asked, failures } = await readOne(world)
+  assert.is(asked.length, 5)
+  assert.equal(new Map(failures), new Map([[0, 'too-slow'] as const, [2, 'corrupt-fragment'] as const]))
 })
 
 test.run()

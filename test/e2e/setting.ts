@@ -46,12 +46,20 @@ export class Setting {
   }
 
   async put(file: string, ...options: string[]): Promise<CliRun> {
-    return await runCli(['record', 'put', file, '--folder', this.folder, ...options, ...this.author, '--json'])
+    return await runCli(this.putArguments(file, ...options))
+  }
+
+  putArguments(file: string, ...options: string[]): string[] {
+    return ['record', 'put', file, '--folder', this.folder, ...options, ...this.author, '--json']
   }
 
   /** Reads as the patient, into a file. */
   async get(out: string, ...selector: string[]): Promise<CliRun> {
-    return await runCli(['record', 'get', ...selector, '--folder', this.folder, '--out', this.at(out), ...this.patient])
+    return await runCli(this.getArguments(out, ...selector))
+  }
+
+  getArguments(out: string, ...selector: string[]): string[] {
+    return ['record', 'get', ...selector, '--folder', this.folder, '--out', this.at(out), ...this.patient]
   }
 
   async stop(): Promise<void> {

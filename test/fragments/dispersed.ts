@@ -1,7 +1,7 @@
 /** Helpers of the tests that read and write dispersals. */
 import { type DispersedBytes, fragmentRootProof } from '../../src/fragments/dispersal.ts'
-import type { FragmentSource } from '../../src/fragments/gather.ts'
 import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
+import type { FragmentSource } from '../../src/fragments/source-reader.ts'
 import type { SeededRandom } from '../encoding/seeded.ts'
 
 /** The bytes as a stream of pieces of many lengths, empty ones among them. */

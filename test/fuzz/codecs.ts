@@ -107,6 +107,8 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/folders.ts': ['enrolment: the target "enrolment"'],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
+  'client/receipt-set.ts': ['receipts: the target "receipts"'],
+  'client/upload-journal.ts': ["of the own home, opened with the author's key"],
   'consensus/guard.ts': ['the target "signing guard"'],
   'contracts/folders-formats.ts': ['label commitment: encoded alone, never read'],
   'crypto/keystore.ts': ['of the own file, read after its checksum and its decryption'],

@@ -3,10 +3,12 @@
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeCard, decodeShare, encodeCard, encodeShare } from '../../src/client/identity.ts'
+import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import { WriteAheadLog } from '../../src/consensus/wal.ts'
 import { decodeEventData, type EventName } from '../../src/contracts/events.ts'
+import { anchorBodyCodec } from '../../src/contracts/records-formats.ts'
 import { sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
 import { signingKeyFromSeed, verifySignature } from '../../src/crypto/signature.ts'
 import { concat, equalBytes, toHex, utf8 } from '../../src/encoding/bytes.ts'
@@ -16,6 +18,7 @@ import { sha256 } from '../../src/encoding/hash.ts'
 import { merkleProof, merkleRoot, verifyMerkleProof } from '../../src/encoding/merkle.ts'
 import { joinFhir, splitFhir } from '../../src/fhir/bundle.ts'
 import { parseJson } from '../../src/fhir/json-scan.ts'
+import { storageReceiptCodec } from '../../src/fragments/formats.ts'
 import { FragmentIndex } from '../../src/fragments/fragment-index.ts'
 import { certificateCodec, certificatePower, verifyCertificate } from '../../src/ledger/certificate.ts'
 import { decodePlace, openRecord, sealRecord } from '../../src/ledger/chain-records.ts'
@@ -299,6 +302,26 @@ export const TARGETS: readonly Target[] = [
     encodeCard({ version: 1, chainId, organisation: hash, name: 'A. Person', role: 'physician', signingKey: hash, sealingKey }),
     text => encodeCard(decodeCard(text)),
     ['bad-card'],
+  ),
+  code(
+    'receipts',
+    'epione-receipts:',
+    encodeReceipts({
+      version: 1,
+      chainId,
+      body: anchorBodyCodec.encode({ folder: hash, epoch: 0, submissionRoot: hash, sizeBucket: 9, n: 4, k: 2, memberHeight: 1 }),
+      receipts: [
+        {
+          receipt: storageReceiptCodec.encode({ chainId, submissionRoot: hash, custodian: hash, index: 1, bytes: 9, time: 1 }),
+          signature: new Uint8Array(64),
+        },
+      ],
+      transaction: hash,
+      height: 2,
+      evidence: null,
+    }),
+    text => encodeReceipts(decodeReceipts(text)),
+    ['bad-receipts'],
   ),
   code(
     'share',

@@ -88,6 +88,7 @@ const SAMPLES: Readonly<Record<keyof typeof PROTOCOL, Uint8Array>> = {
         until: 1,
       }),
       signature,
+      token: hash,
       index: 0,
     },
   }),

@@ -287,7 +287,7 @@ test('an erased version is not taken again, before nor while its erasure is carr
     const { fragments: all, fragmentRoots } = held.dispersed[0] as Held['dispersed'][number]
     const chunk = all[ticket.index] as Uint8Array
     const frames = [
-      uploadFrameCodec.encode({ type: 'start', value: ticket }),
+      uploadFrameCodec.encode({ type: 'start', value: { ...ticket, token: seedOf('token') } }),
       uploadFrameCodec.encode({ type: 'versions', value: held.metas }),
       uploadFrameCodec.encode({ type: 'fragment', value: { roots: fragmentRoots, chunk } }),
     ]

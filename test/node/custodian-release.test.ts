@@ -40,6 +40,7 @@ function read(world: CustodianWorld, session: ReadSession, { root }: Held, leave
     time: world.clock.now,
     submissionRoot: root,
     leaves,
+    firstChunk: 0,
   }
   const frame = releaseRequestCodec.encode({
     request: readRequestCodec.encode(request),
@@ -314,7 +315,7 @@ test('uploads at the same time do not share the room that is left', async () => 
   /** Begins an upload of which 600 bytes belong here; it waits for the versions until it is let go. */
   const start = (name: string) => {
     const { ticket, signature, index } = world.ticket(seedOf(name), 1200)
-    const frame = uploadFrameCodec.encode({ type: 'start', value: { ticket, signature, index } })
+    const frame = uploadFrameCodec.encode({ type: 'start', value: { ticket, signature, index, token: seedOf(`token ${name}`) } })
     const held = Promise.withResolvers<void>()
     const channel = new SlowChannel(PEER, [frame], { until: held.promise })
     const served = uploads.serve(channel)

@@ -26,7 +26,7 @@ async function answers(
   )
   const { ticket, signature, index } = world.ticket(held.root, size, held.metas.length)
   const channel = new SlowChannel(seedOf('peer'), [
-    uploadFrameCodec.encode({ type: 'start', value: { ticket, signature, index } }),
+    uploadFrameCodec.encode({ type: 'start', value: { ticket, signature, index, token: held.root } }),
     uploadFrameCodec.encode({ type: 'versions', value: held.metas }),
   ])
   const served = uploads.serve(channel)

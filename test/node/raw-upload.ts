@@ -4,6 +4,7 @@ import { deskSignature } from '../../src/client/desk.ts'
 import type { FolderAddress } from '../../src/client/folders.ts'
 import type { Person } from '../../src/client/identity.ts'
 import type { LightPeer, MemberInfo } from '../../src/client/light-peer.ts'
+import { randomBytes } from '../../src/crypto/random.ts'
 import { equalBytes } from '../../src/encoding/bytes.ts'
 import { type DispersedBytes, disperseBytes } from '../../src/fragments/dispersal.ts'
 import {
@@ -79,7 +80,7 @@ export async function signTicket(peer: LightPeer, person: Person, ticket: Upload
 /** The frames by which the submission goes to the custodian at `index`. */
 export function framesOf({ ticket, signature, metas, dispersed }: RawSubmission, index: number): UploadFrame[] {
   const frames: UploadFrame[] = [
-    { type: 'start', value: { ticket: uploadTicketCodec.encode(ticket), signature, index } },
+    { type: 'start', value: { ticket: uploadTicketCodec.encode(ticket), signature, index, token: randomBytes(32) } },
     { type: 'versions', value: metas },
   ]
   for (const { fragments, fragmentRoots } of dispersed) {

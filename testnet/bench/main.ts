@@ -6,17 +6,20 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createTestnet } from '../launcher/testnet.ts'
 import { measureLedger } from './ledger.ts'
-import { measureRecords } from './records.ts'
+import { measureDispersal, measureRecords } from './records.ts'
 import { type Row, table } from './table.ts'
 
-const USAGE = `usage: npm run bench -- [--seed N] [--transactions N]
+const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records]
 
   --seed N          keys and content (default 1)
   --transactions N  transactions of the throughput run (default 4000)
+  --records         instead, records of 10 kB to 100 MB over 4 and 7 custodians, which takes some minutes
 `
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({ options: { seed: { type: 'string' }, transactions: { type: 'string' }, help: { type: 'boolean' } } })
+  const { values } = parseArgs({
+    options: { seed: { type: 'string' }, transactions: { type: 'string' }, records: { type: 'boolean' }, help: { type: 'boolean' } },
+  })
   if (values.help === true) {
     process.stdout.write(USAGE)
     return 0
@@ -29,6 +32,15 @@ async function main(): Promise<number> {
   }
   const progress = (text: string): void => void process.stderr.write(`${text}\n`)
   const dir = await mkdtemp(join(tmpdir(), 'epione-bench-'))
+  if (values.records === true) {
+    try {
+      const rows = await measureDispersal(custodians => join(dir, String(custodians)), { seed, progress })
+      process.stdout.write(`\neach custodian a process, load from one more; ${machine()}, seed ${seed}\n\n${table(rows)}\n`)
+      return 0
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
   progress('starting four validators')
   const net = await createTestnet({ dir, validators: 4, seed })
   try {
@@ -36,15 +48,19 @@ async function main(): Promise<number> {
       ...(await measureLedger(net, { seed, transactions, progress })),
       ...(await measureRecords(net, { seed, progress })),
     ]
-    const cpu = cpus()
     process.stdout.write(
-      `\n4 validators in 4 processes, load from a fifth; fsync on, signatures on; ${cpu.length} cores (${cpu[0]?.model ?? 'unknown'}), Node ${process.version}, seed ${seed}\n\n${table(rows)}\n`,
+      `\n4 validators in 4 processes, load from a fifth; fsync on, signatures on; ${machine()}, seed ${seed}\n\n${table(rows)}\n`,
     )
     return 0
   } finally {
     await net.stop()
     await rm(dir, { recursive: true, force: true })
   }
+}
+
+function machine(): string {
+  const cpu = cpus()
+  return `${cpu.length} cores (${cpu[0]?.model ?? 'unknown'}), Node ${process.version}`
 }
 
 process.exit(await main())

@@ -137,7 +137,9 @@ export class ReleaseService {
       guard(page)
       await send({ type: 'versions', value: page.map(({ leaf, version }) => ({ leaf, meta: version.meta })) })
     }
-    if (asked !== null) for (const item of shown) await this.#sendFragment(item, index, guard, send)
+    if (asked !== null) {
+      for (const [i, item] of shown.entries()) await this.#sendFragment(item, index, i === 0 ? ask.request.firstChunk : 0, guard, send)
+    }
     await send({ type: 'end', value: {} })
   }
 
@@ -273,11 +275,18 @@ export class ReleaseService {
     await desk.keepReceipt(ask.request.folder, receipt.time, releaseReceiptCodec.encode(receipt), signature, receipt)
   }
 
-  async #sendFragment(item: Shown, index: number, guard: Guard, send: (frame: ReleaseFrame) => Promise<void>): Promise<void> {
+  async #sendFragment(
+    item: Shown,
+    index: number,
+    firstChunk: number,
+    guard: Guard,
+    send: (frame: ReleaseFrame) => Promise<void>,
+  ): Promise<void> {
     const { fragments } = this.#deps
     const { leaf, version } = item
     const key = { dispersalRoot: version.meta.leaf.dispersalRoot, index }
     const leaves = await fragments.chunkLeaves(key)
+    if (firstChunk > leaves.length) throw new MalformedError('the fragment has fewer chunks')
     guard([item])
     await send({
       type: 'fragment',
@@ -291,7 +300,7 @@ export class ReleaseService {
     for (let i = LEAVES_PER_FRAME; i < leaves.length; i += LEAVES_PER_FRAME) {
       await send({ type: 'leaves', value: leaves.slice(i, i + LEAVES_PER_FRAME) })
     }
-    for await (const chunk of fragments.read(key)) {
+    for await (const chunk of fragments.read(key, { firstChunk })) {
       guard([item])
       await send({ type: 'chunk', value: chunk })
     }

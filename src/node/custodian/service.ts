@@ -84,6 +84,7 @@ export class CustodianService {
     await this.#work
     await this.#deps.announcer.stop()
     await this.#deps.erasures.stop()
+    await this.#deps.uploads.stop()
   }
 
   /** Runs background work one piece after another. */
@@ -148,6 +149,7 @@ export class CustodianService {
       else await submissions.delete(root, submission)
     }
     await fragments.dropExpired(at)
+    await this.#deps.uploads.dropExpired()
     await desk.dropExpired()
   }
 }

@@ -170,6 +170,15 @@ export class Submissions {
     })
   }
 
+  /** Moves the time until which a staged submission is kept. */
+  async renew(root: Uint8Array, stagedUntil: number): Promise<void> {
+    await this.#change(root, async submission => {
+      if (submission.anchored) return
+      const renewed = submissionCodec.encode({ ...submission, stagedUntil })
+      await this.#store.batch([{ type: 'put', key: concat(SUBMISSION, root), value: renewed }], { sync: true })
+    })
+  }
+
   /** Runs a change of a submission that is held, after those before it. */
   async #change<T>(root: Uint8Array, change: (submission: Submission) => Promise<T>): Promise<T | undefined> {
     const known = await this.get(root)

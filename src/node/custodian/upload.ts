@@ -5,7 +5,7 @@ import { isErasedAt } from '../../contracts/release-facts.ts'
 import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
-import { dispersalRoot } from '../../fragments/dispersal.ts'
+import { dispersalRoot as dispersalRootOf } from '../../fragments/dispersal.ts'
 import {
   classCommitment,
   submissionRoot as rootOf,
@@ -17,7 +17,8 @@ import {
   uploadTicketCodec,
   type VersionMeta,
 } from '../../fragments/formats.ts'
-import type { CommitItem, FragmentStore, FragmentWriter } from '../../fragments/fragment-store.ts'
+import type { FragmentStore } from '../../fragments/fragment-store.ts'
+import type { FragmentKey } from '../../fragments/fragment-writer.ts'
 import { chunkCount, fragmentLength } from '../../fragments/layout.ts'
 import { place } from '../../fragments/placement.ts'
 import { type UploadFrame, uploadFrameCodec, uploadReplyCodec } from '../../network/fragment-messages.ts'
@@ -29,13 +30,26 @@ import type { Logger } from '../logger.ts'
 import type { ErasureService } from './erasure.ts'
 import { firstFrame } from './first-frame.ts'
 import { type CustodyLimits, checkVersionSizes, type LimitDependencies, takeRoom } from './limits.ts'
-import type { HeldVersion, Submission, Submissions } from './submissions.ts'
+import { discard, type PartialUpload, PartialUploads } from './partial-uploads.ts'
+import type { Submission, Submissions } from './submissions.ts'
 
 /** How long staged fragments wait for their anchor, in ms. */
 const STAGING_MS = 60 * 60 * 1000
 
 type FrameValues = { [F in UploadFrame as F['type']]: F['value'] }
 type FrameValue<T extends UploadFrame['type']> = FrameValues[T]
+type NextFrame = <T extends UploadFrame['type']>(type: T) => Promise<FrameValue<T>>
+
+/** How an upload ends that may go on later. */
+const BREAKS: ReadonlySet<string> = new Set(['connection-lost', 'timeout'])
+
+/** An upload as it is served. */
+interface Intake {
+  token: Uint8Array | undefined
+  upload: PartialUpload | undefined
+  /** Says that its token is free again. */
+  end: () => void
+}
 
 export interface UploadOptions extends CustodyLimits {
   custodian: Uint8Array
@@ -56,88 +70,180 @@ export interface UploadDependencies {
 export class UploadService {
   readonly #options: UploadOptions
   readonly #deps: UploadDependencies
+  readonly #partial: PartialUploads
 
   constructor(options: UploadOptions, dependencies: UploadDependencies) {
     this.#options = options
     this.#deps = dependencies
+    this.#partial = new PartialUploads(dependencies.now)
   }
 
-  /** Serves one upload. What is wrong with it is told to the uploader; nothing of it stays then. */
+  /**
+   * Serves one upload. What is wrong with it is told to the uploader; nothing of it stays then. Where it only broke off, what has
+   * come is kept for whoever knows its token.
+   */
   async serve(channel: FrameChannel): Promise<void> {
-    const writers: FragmentWriter[] = []
-    const reservation = { release: (): void => {} }
+    const intake: Intake = { token: undefined, upload: undefined, end: () => {} }
     try {
-      const receipt = await this.#receive(channel, writers, reservation)
+      const receipt = await this.#receive(channel, intake)
       await channel.send(uploadReplyCodec.encode({ type: 'receipt', value: receipt }))
     } catch (error) {
-      await Promise.allSettled(writers.map(async writer => await writer.abort()))
+      await this.#giveUp(intake, error)
       this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused an upload')
       // Where the stream is what failed, the uploader cannot be told.
       const reply = uploadReplyCodec.encode({ type: 'error', value: failure(error) })
       if (errorCode(error) !== 'connection-lost') await channel.send(reply).catch(() => undefined)
       if (error instanceof MalformedError) throw error
     } finally {
-      reservation.release()
+      intake.end()
     }
   }
 
-  async #receive(
-    channel: FrameChannel,
-    writers: FragmentWriter[],
-    reservation: { release: () => void },
-  ): Promise<{ receipt: Uint8Array; signature: Uint8Array }> {
+  /** Discards what broken uploads left and nobody came back for. */
+  async dropExpired(): Promise<void> {
+    await this.#partial.dropExpired()
+  }
+
+  async stop(): Promise<void> {
+    await this.#partial.stop()
+  }
+
+  async #giveUp({ token, upload }: Intake, error: unknown): Promise<void> {
+    if (upload === undefined) return
+    const broken = BREAKS.has(errorCode(error))
+    if (!broken || token === undefined || !this.#partial.park(token, upload)) await discard(upload)
+  }
+
+  async #receive(channel: FrameChannel, intake: Intake): Promise<{ receipt: Uint8Array; signature: Uint8Array }> {
     const frames = channel.frames()[Symbol.asyncIterator]()
-    const next = async <T extends UploadFrame['type']>(type: T): Promise<FrameValue<T>> => {
+    const next: NextFrame = async type => {
       const { value, done } = type === 'start' ? await firstFrame(channel, frames) : await frames.next()
       if (done === true) throw new EpioneError('connection-lost', 'The upload ended before it was whole.')
       const frame = uploadFrameCodec.decode(value)
       if (frame.type !== type) throw new MalformedError(`expected a frame "${type}", not "${frame.type}"`)
-      return frame.value as FrameValue<T>
+      return frame.value as FrameValue<typeof type>
     }
 
     const start = await next('start')
     const ticket = uploadTicketCodec.decode(start.ticket)
     const sponsor = this.#checkTicket(ticket, start.signature, start.index)
-    const before = await this.#deps.submissions.get(ticket.submissionRoot)
-    reservation.release = takeRoom(ticket, sponsor, before?.bytes ?? 0, this.#options, this.#deps)
+    intake.end = await this.#partial.begin(start.token, () => channel.abort(new Error('the uploader came back')))
+    intake.token = start.token
+    const parked = this.#partial.take(start.token, ticket.submissionRoot, start.index)
+    const upload = parked ?? (await this.#begin(ticket, start.index, sponsor))
+    intake.upload = upload
     const metas: VersionMeta[] = []
     while (metas.length < ticket.versions) metas.push(...(await next('versions')))
     checkVersions(ticket, metas)
     this.#requireNoneErased(ticket, metas)
     checkVersionSizes(metas, this.#options)
-    await channel.send(uploadReplyCodec.encode({ type: 'ready', value: {} }))
+    const whole = upload.bytes === 0 && (await this.#isWhole(ticket, start.index, metas))
+    const at = whole ? { version: metas.length, chunk: 0 } : { version: upload.version, chunk: upload.chunk }
+    await channel.send(uploadReplyCodec.encode({ type: 'ready', value: at }))
+    if (!whole) await this.#takeFragments(ticket, metas, upload, next)
+    await this.#stage(ticket, metas, upload, whole)
+    intake.upload = undefined
+    upload.release()
+    await this.#dropErased(ticket, metas)
+    return this.#receipt(ticket, start.index, metas)
+  }
 
-    const { fragments } = this.#deps
-    const items: CommitItem[] = []
-    const versions: HeldVersion[] = []
-    let bytes = 0
-    for (const meta of metas) {
-      const shape = { n: ticket.n, k: ticket.k, size: meta.size }
-      const length = fragmentLength(meta.size, ticket.n, ticket.k)
-      const fragment = await next('fragment')
-      if (
-        fragment.roots.length !== ticket.n ||
-        !equalBytes(dispersalRoot(fragment.roots, shape.n, shape.k, shape.size), meta.leaf.dispersalRoot)
-      ) {
-        throw new MalformedError('a fragment does not belong to its dispersal')
-      }
-      const writer = fragments.begin({ dispersalRoot: meta.leaf.dispersalRoot, index: start.index }, length)
-      writers.push(writer)
-      await writer.write(fragment.chunk)
-      for (let chunk = 1; chunk < chunkCount(meta.size, ticket.n, ticket.k); chunk++) await writer.write(await next('chunk'))
-      items.push({ writer, expectedRoot: fragment.roots[start.index] as Uint8Array })
-      versions.push({ meta, fragmentRoots: fragment.roots })
-      bytes += length
+  async #begin(ticket: UploadTicket, index: number, sponsor: string): Promise<PartialUpload> {
+    const before = await this.#deps.submissions.get(ticket.submissionRoot)
+    return {
+      submissionRoot: ticket.submissionRoot,
+      index,
+      release: takeRoom(ticket, sponsor, before?.bytes ?? 0, this.#options, this.#deps),
+      version: 0,
+      chunk: 0,
+      writer: undefined,
+      bytes: 0,
+      writers: [],
+      items: [],
+      versions: [],
     }
-    const stagedUntil = this.#deps.now() + STAGING_MS
-    await fragments.commitSubmission(items, { submissionRoot: ticket.submissionRoot, stagedUntilMs: stagedUntil })
-    // Sent again before its anchor, it waits anew.
+  }
+
+  /** Takes what is missing. Between two frames the upload stands where it says, so that it can go on from there. */
+  async #takeFragments(ticket: UploadTicket, metas: readonly VersionMeta[], upload: PartialUpload, next: NextFrame): Promise<void> {
+    const { fragments } = this.#deps
+    const { n, k } = ticket
+    for (; upload.version < metas.length; upload.version++) {
+      const meta = metas[upload.version] as VersionMeta
+      const { dispersalRoot } = meta.leaf
+      if (upload.chunk === 0) {
+        const { roots, chunk } = await next('fragment')
+        if (roots.length !== n || !equalBytes(dispersalRootOf(roots, n, k, meta.size), dispersalRoot)) {
+          throw new MalformedError('a fragment does not belong to its dispersal')
+        }
+        const writer = fragments.begin({ dispersalRoot, index: upload.index }, fragmentLength(meta.size, n, k))
+        upload.writer = writer
+        upload.writers.push(writer)
+        upload.items.push({ writer, expectedRoot: roots[upload.index] as Uint8Array })
+        upload.versions.push({ meta, fragmentRoots: roots })
+        await this.#write(upload, chunk)
+      }
+      while (upload.chunk < chunkCount(meta.size, n, k)) await this.#write(upload, await next('chunk'))
+      upload.chunk = 0
+    }
+  }
+
+  async #write(upload: PartialUpload, chunk: Uint8Array): Promise<void> {
+    await upload.writer?.write(chunk)
+    upload.chunk++
+    upload.bytes += chunk.length
+  }
+
+  /** Whether all fragments of the submission are staged here already, as when the uploader stopped before it was anchored. */
+  async #isWhole(ticket: UploadTicket, index: number, metas: readonly VersionMeta[]): Promise<boolean> {
     const held = await this.#deps.submissions.get(ticket.submissionRoot)
-    if (held === undefined || !held.anchored) {
+    const same =
+      held !== undefined &&
+      !held.anchored &&
+      held.index === index &&
+      held.epoch === ticket.epoch &&
+      held.label === ticket.label &&
+      held.memberHeight === ticket.memberHeight &&
+      equalBytes(held.folder, ticket.folder) &&
+      equalBytes(held.sponsor, ticket.sponsor)
+    if (!same) return false
+    // A receipt says that the bytes are sound, not only that they came once.
+    for (const { leaf } of metas) if (!(await this.#isSound({ dispersalRoot: leaf.dispersalRoot, index }))) return false
+    return true
+  }
+
+  async #isSound(key: FragmentKey): Promise<boolean> {
+    const { fragments } = this.#deps
+    if (!fragments.has(key)) return false
+    try {
+      for await (const _ of fragments.read(key));
+      return true
+    } catch (error) {
+      this.#deps.logger.warn({ code: errorCode(error) }, 'a staged fragment is damaged, and is taken anew')
+      return false
+    }
+  }
+
+  async #stage(ticket: UploadTicket, metas: readonly VersionMeta[], upload: PartialUpload, whole: boolean): Promise<void> {
+    const { fragments, submissions, now } = this.#deps
+    const { submissionRoot } = ticket
+    const stagedUntil = now() + STAGING_MS
+    await fragments.commitSubmission(upload.items, { submissionRoot, stagedUntilMs: stagedUntil })
+    // Sent again before its anchor, it waits anew.
+    const held = await submissions.get(submissionRoot)
+    if (whole) {
+      const kept =
+        held !== undefined && metas.every(({ leaf }) => fragments.has({ dispersalRoot: leaf.dispersalRoot, index: upload.index }))
+      if (!kept) {
+        this.#requireNoneErased(ticket, metas)
+        throw new EpioneError('expired', 'What was sent before has run out in this moment; send it again.')
+      }
+      await submissions.renew(submissionRoot, stagedUntil)
+    } else if (held === undefined || !held.anchored) {
       const submission: Submission = {
         folder: ticket.folder,
         epoch: ticket.epoch,
-        index: start.index,
+        index: upload.index,
         versions: ticket.versions,
         n: ticket.n,
         k: ticket.k,
@@ -145,23 +251,24 @@ export class UploadService {
         label: ticket.label,
         labelSalt: ticket.labelSalt,
         sponsor: ticket.sponsor,
-        bytes,
+        bytes: fragmentBytes(ticket, metas),
         anchored: false,
         stagedUntil,
       }
-      await this.#deps.submissions.put(ticket.submissionRoot, submission, versions)
+      await submissions.put(submissionRoot, submission, upload.versions)
     } else {
       // Fragments that were lost here and come back are kept for good like those before.
-      await fragments.markAnchored(ticket.submissionRoot)
+      await fragments.markAnchored(submissionRoot)
     }
-    reservation.release()
-    await this.#dropErased(ticket, metas)
+  }
+
+  #receipt(ticket: UploadTicket, index: number, metas: readonly VersionMeta[]): { receipt: Uint8Array; signature: Uint8Array } {
     const receipt = {
       chainId: this.#deps.chain.chainId,
       submissionRoot: ticket.submissionRoot,
       custodian: this.#options.custodian,
-      index: start.index,
-      bytes,
+      index,
+      bytes: fragmentBytes(ticket, metas),
       time: this.#deps.now(),
     }
     return { receipt: storageReceiptCodec.encode(receipt), signature: this.#options.accountKey.sign(storageReceiptBytes(receipt)) }
@@ -218,6 +325,11 @@ export class UploadService {
     }
     return sponsor.organisation.name
   }
+}
+
+/** Bytes of a submission's fragments at one custodian. */
+function fragmentBytes({ n, k }: UploadTicket, metas: readonly VersionMeta[]): number {
+  return metas.reduce((sum, { size }) => sum + fragmentLength(size, n, k), 0)
 }
 
 /** The versions must be those that the submission's root commits to, each with its right key, class and size. */
