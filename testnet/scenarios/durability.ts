@@ -27,6 +27,8 @@ const FLIPPED = 0.3
 const MENDED_MS = 15 * 60_000
 /** Looks in a row, a second apart, that must find nothing to be mended. */
 const QUIET_LOOKS = 20
+/** Shortest time between two lines about how the mending goes, in ms. */
+const SAID_EVERY_MS = 5_000
 /** What operators with little data and much doubt would set: all fragments are read through once a minute. */
 const CONFIG = { scrubMinutes: 1, scrubBytesPerSecond: 64 * 2 ** 20 }
 
@@ -187,6 +189,7 @@ async function mended(net: Testnet, { archive, dead, rotten, flipped }: Broken, 
   const alive = [...net.nodes.keys()].filter(index => !dead.includes(index))
   const accounts = dead.map(index => toHex(net.nodes[index]?.account as Uint8Array))
   let said = ''
+  let saidMs = 0
   let quiet = 0
   /** Ends of readings of the rotten disk since: the second of them began after the bits were flipped. */
   const readings = new Set<number>()
@@ -201,8 +204,11 @@ async function mended(net: Testnet, { archive, dead, rotten, flipped }: Broken, 
       const out = accounts.filter(account => !present.has(account)).length
       const looked = custody.filter(each => each?.looked === true).length
       const text = `${out} of ${dead.length} dead are out; ${found} of ${flipped} flipped bits found; ${missing} submissions missing or damaged; ${looked} of ${alive.length} have looked`
-      if (text !== said) progress(text)
-      said = text
+      if (text !== said && performance.now() - saidMs >= SAID_EVERY_MS) {
+        progress(text)
+        said = text
+        saidMs = performance.now()
+      }
       const isMended = out === dead.length && readings.size >= 2 && missing === 0 && looked === alive.length
       // A custodian that takes another's place needs a moment to see that it does.
       quiet = isMended ? quiet + 1 : 0
