@@ -52,11 +52,10 @@ export const auditRecordCodec = codec(
     /** All that was ever reported. A third of liars can colour these sums, though nothing else. */
     asked: integer(),
     missed: integer(),
-    /** Newest window of a report, and who has judged in it. */
-    window: integer(),
-    voices: list(struct({ member: hash32, verdict: verdictSchema }), MAX_VALIDATORS),
+    /** Who has judged, of the windows that reports may be about: the newest at the last report, and the one before. */
+    voices: list(struct({ window: integer(), member: hash32, verdict: verdictSchema }), 2 * MAX_VALIDATORS),
   }),
-  16 * 1024,
+  32 * 1024,
 )
 export type AuditRecord = Infer<typeof auditRecordCodec>
 
@@ -67,7 +66,6 @@ export const NEW_RECORD: AuditRecord = {
   absences: 0,
   asked: 0,
   missed: 0,
-  window: 0,
   voices: [],
 }
 
