@@ -1,6 +1,6 @@
 /**
  * Storage audits: how a custodian shows that it has its fragment without giving any of it away. A challenge picks a version, a chunk and
- * random coefficients in GF(2^8); the answer is the chunk's inner product with them, two bytes. Fragments are a codeword at every
+ * random coefficients in GF(2^8); the answer is two inner products with them, of the chunk or, where it is short, of its digest. Fragments are a codeword at every
  * place, so the answers of all custodians of a version are one, too: whoever answers with other bytes than it was given stands out, and
  * nobody has to hold the fragment of another to see it. (After HAIL: Bowers, Juels, Oprea, CCS 2009.)
  */
@@ -14,10 +14,18 @@ import { chunkCount } from './layout.ts'
 
 /** Length of an answer, in bytes: wrong bytes give a right one once in 65,536 times. */
 export const FINGERPRINT_BYTES = 2
-/** Nonces that a challenger may choose from, and with the period below all that it can learn: 4 x 2 bytes of a submission's fragment a day. */
+/** Nonces that a challenger may choose from, and with the period below all that one can learn in a day: 4 x 2 bytes of a submission's fragment. */
 export const AUDIT_NONCES = 4
 /** Span of time whose first block is the one that challenges stand on, in ms. */
 export const AUDIT_PERIOD_MS = 24 * 60 * 60 * 1000
+
+/**
+ * Chunks of at most so many bytes are asked for combinations of a few fixed sums alone, their digest: a fragment of 48 bytes would otherwise be told
+ * within days. All that challenges by whomever ever tell of such a chunk is its digest.
+ */
+export const SHORT_CHUNK_BYTES = 4096
+/** Bytes of the digest of a short chunk; at most half the chunk. */
+const DIGEST_BYTES = 16
 
 export interface Challenge {
   /** Hash of the first block of the present period. */
@@ -49,13 +57,24 @@ function pick(tag: string, seed: Uint8Array, count: number): number {
   return new DataView(hash.buffer, hash.byteOffset).getUint32(0) % count
 }
 
-/** What a custodian answers for a chunk: its inner products with random rows of coefficients. */
-export function fingerprint(seed: Uint8Array, chunk: Uint8Array): Uint8Array {
-  const rows = shake256(taggedHash('audit-rows', seed), FINGERPRINT_BYTES * chunk.length)
-  return Uint8Array.from({ length: FINGERPRINT_BYTES }, (_, row) => {
-    const from = row * chunk.length
+/**
+ * What a custodian answers for a chunk: two inner products with random rows, of the chunk itself or, where it is short, of its digest. Linear in
+ * the chunk, and alike for all fragments of a version, so that answers are a codeword as the chunks are.
+ * @param dispersalRoot of the version; the digest is the same whichever submission brought it
+ */
+export function fingerprint(seed: Uint8Array, dispersalRoot: Uint8Array, chunk: Uint8Array): Uint8Array {
+  const digest = Math.min(DIGEST_BYTES, chunk.length >> 1)
+  const asked = chunk.length <= SHORT_CHUNK_BYTES ? products(taggedHash('audit-digest', dispersalRoot), digest, chunk) : chunk
+  return products(taggedHash('audit-rows', seed), FINGERPRINT_BYTES, asked)
+}
+
+/** Inner products of a vector over GF(2^8) with `count` rows that follow from `seed`. */
+function products(seed: Uint8Array, count: number, vector: Uint8Array): Uint8Array {
+  const rows = shake256(seed, count * vector.length)
+  return Uint8Array.from({ length: count }, (_, row) => {
+    const from = row * vector.length
     let sum = 0
-    for (let i = 0; i < chunk.length; i++) sum ^= multiply(rows[from + i] as number, chunk[i] as number)
+    for (let i = 0; i < vector.length; i++) sum ^= multiply(rows[from + i] as number, vector[i] as number)
     return sum
   })
 }

@@ -2,9 +2,18 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
-import { type Answer, challengeSeed, fingerprint, judgeAnswers, pickedChunk, pickedLeaf } from '../../src/fragments/audit.ts'
+import {
+  type Answer,
+  challengeSeed,
+  fingerprint,
+  judgeAnswers,
+  pickedChunk,
+  pickedLeaf,
+  SHORT_CHUNK_BYTES,
+} from '../../src/fragments/audit.ts'
 import { nearestCodeword } from '../../src/fragments/codeword.ts'
 import { disperseBytes } from '../../src/fragments/dispersal.ts'
+import { divide, multiply } from '../../src/fragments/field.ts'
 import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
 import { property, type SeededRandom } from '../encoding/seeded.ts'
 
@@ -17,6 +26,8 @@ const often = (body: (random: SeededRandom) => void): (() => Promise<void>) =>
   })
 
 const hashOf = (name: string): Uint8Array => taggedHash('test', utf8(name))
+/** Dispersal root of the version that is asked for. */
+const ROOT = hashOf('dispersal')
 const challenge = { block: hashOf('block'), challenger: hashOf('challenger'), submissionRoot: hashOf('root'), nonce: 0 }
 
 /** Codes with n = 3f + 1 and k = f + 1. */
@@ -38,7 +49,7 @@ function answersOf(
   const answers = fragments.map(fragment => ({
     versions: 3,
     size,
-    fingerprint: fingerprint(seed, fragment.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES)),
+    fingerprint: fingerprint(seed, ROOT, fragment.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES)),
   }))
   return { answers, fragments, seed }
 }
@@ -80,10 +91,11 @@ test('the largest code: 16 of 46, with 15 that lie alike', () => {
     Uint8Array.from({ length: 9000 }, (_, i) => (i * 31) ^ (i >> 3)),
     code,
   )
-  const answers = fragments.map(fragment => ({ versions: 1, size: 9000, fingerprint: fingerprint(seed, fragment) }))
+  const answers = fragments.map(fragment => ({ versions: 1, size: 9000, fingerprint: fingerprint(seed, ROOT, fragment) }))
   // Liars that agree with each other on another codeword.
   const other = disperseBytes(new Uint8Array(9000).fill(7), code).fragments
-  for (let i = 0; i < 15; i++) answers[3 * i] = { versions: 1, size: 9000, fingerprint: fingerprint(seed, other[3 * i] as Uint8Array) }
+  for (let i = 0; i < 15; i++)
+    answers[3 * i] = { versions: 1, size: 9000, fingerprint: fingerprint(seed, ROOT, other[3 * i] as Uint8Array) }
   const judged = judgeAnswers(code, answers)
   assert.equal(
     judged,
@@ -94,7 +106,8 @@ test('the largest code: 16 of 46, with 15 that lie alike', () => {
 test(
   'a changed byte anywhere in the chunk changes the answer',
   often(random => {
-    const size = 100_000 + random.below(100_000)
+    // Short chunks and long ones.
+    const size = random.below(2) === 0 ? 1 + random.below(8000) : 100_000 + random.below(100_000)
     const code = codeOf(1)
     const { answers, fragments, seed } = answersOf(random, code, size)
     const index = random.below(4)
@@ -103,12 +116,55 @@ test(
     const at = random.below(bytes.length)
     bytes[at] = (bytes[at] as number) ^ (1 + random.below(255))
     const given = answers.slice()
-    given[index] = { versions: 3, size, fingerprint: fingerprint(seed, bytes) }
-    // Both coefficients of the byte are zero once in 65,536 times.
+    given[index] = { versions: 3, size, fingerprint: fingerprint(seed, ROOT, bytes) }
+    // Both answers stay as they were once in 65,536 times.
     assert.equal(
       judgeAnswers(code, given),
       [0, 1, 2, 3].map(i => i !== index),
     )
+  }),
+)
+
+/** Rank of what the answers to many challenges tell of the first `columns` bytes of chunks of `length` bytes. */
+function rankOfAnswers(random: SeededRandom, length: number, columns: number): number {
+  const rows: Uint8Array[] = Array.from({ length: columns }, () => new Uint8Array(columns))
+  for (let pair = 0; pair < columns; pair += 2) {
+    const seed = challengeSeed({ ...challenge, challenger: random.bytes(32), block: random.bytes(32), nonce: random.below(4) })
+    for (let column = 0; column < columns; column++) {
+      const unit = new Uint8Array(length)
+      unit[column] = 1
+      fingerprint(seed, ROOT, unit).forEach((value, i) => {
+        ;(rows[pair + i] as Uint8Array)[column] = value
+      })
+    }
+  }
+  let rank = 0
+  for (let column = 0; column < columns; column++) {
+    const found = rows.findIndex((row, i) => i >= rank && row[column] !== 0)
+    if (found < 0) continue
+    const pivot = rows[found] as Uint8Array
+    rows[found] = rows[rank] as Uint8Array
+    rows[rank++] = pivot
+    for (const row of rows.slice(rank)) {
+      const factor = divide(row[column] as number, pivot[column] as number)
+      for (let i = column; i < columns; i++) row[i] = (row[i] as number) ^ multiply(factor, pivot[i] as number)
+    }
+  }
+  return rank
+}
+
+test(
+  'of a short chunk, all challenges by all members tell the same 16 bytes, or half of it',
+  property(random => {
+    for (const [length, digest] of [
+      [16, 8],
+      [48, 16],
+      [176, 16],
+    ] as const) {
+      assert.is(rankOfAnswers(random, length, length), digest, `${length} bytes`)
+    }
+    assert.is(rankOfAnswers(random, SHORT_CHUNK_BYTES, 24), 16)
+    assert.ok(rankOfAnswers(random, SHORT_CHUNK_BYTES + 16, 24) > 16, 'a long one is asked for all')
   }),
 )
 
@@ -131,7 +187,7 @@ test('the answer for one challenger, block, nonce or submission is of no use for
     { ...challenge, submissionRoot: hashOf('another') },
   ].map(challengeSeed)
   assert.is(new Set(seeds.map(seed => String(seed))).size, 5)
-  assert.is(new Set(seeds.map(seed => String(fingerprint(seed, chunk)))).size, 5)
+  assert.is(new Set(seeds.map(seed => String(fingerprint(seed, ROOT, chunk)))).size, 5)
 })
 
 test('every version and every chunk is picked', () => {

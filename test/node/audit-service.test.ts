@@ -60,7 +60,7 @@ async function audited(
     const chunk = pickedChunk(seed, SIZE, CODE)
     const fragment = fragments[placed.findIndex(({ id }) => equalBytes(id, holder))] as Uint8Array
     const bytes = fragment.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES)
-    return { type: 'held', value: { versions: 1, size: SIZE, fingerprint: fingerprint(seed, bytes) } }
+    return { type: 'held', value: { versions: 1, size: SIZE, fingerprint: fingerprint(seed, root, bytes) } }
   }
   const service = new AuditService(
     { account: OWN.account, accountKey: OWN.signing },

@@ -61,7 +61,7 @@ async function expected(world: CustodianWorld, { root, metas }: Held, nonce = 0)
   const fragment = await world.fragments.readAll({ dispersalRoot: leaf.dispersalRoot, index: 1 })
   const chunk = pickedChunk(seed, size, CODE)
   const bytes = fragment.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES)
-  return { type: 'held', value: { versions: metas.length, size, fingerprint: fingerprint(seed, bytes) } }
+  return { type: 'held', value: { versions: metas.length, size, fingerprint: fingerprint(seed, leaf.dispersalRoot, bytes) } }
 }
 
 const refusal = async (asking: Promise<unknown>): Promise<string> =>

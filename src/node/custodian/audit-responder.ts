@@ -104,7 +104,7 @@ export class AuditResponder {
       if (version === undefined) return { type: 'lost', value: {} }
       const { size, leaf } = version.meta
       const chunk = await this.#chunk({ dispersalRoot: leaf.dispersalRoot, index }, pickedChunk(seed, size, submission))
-      return { type: 'held', value: { versions, size, fingerprint: fingerprint(seed, chunk) } }
+      return { type: 'held', value: { versions, size, fingerprint: fingerprint(seed, leaf.dispersalRoot, chunk) } }
     } catch (error) {
       if (!LOSSES.has(errorCode(error))) throw error
       this.#deps.logger.warn({ code: errorCode(error) }, 'an audit found that a fragment is missing or damaged here')
