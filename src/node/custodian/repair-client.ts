@@ -99,7 +99,7 @@ export interface ToKeep {
  * @param label the folder's commitment to its label
  */
 export async function askMetas(
-  network: Network,
+  network: Pick<Network, 'openStream'>,
   peer: Uint8Array,
   placed: Placed,
   label: Uint8Array,
@@ -150,7 +150,7 @@ export class SumStreams {
 
   /** @throws what the first member that fails throws */
   static async open(
-    network: Network,
+    network: Pick<Network, 'openStream'>,
     peers: readonly Uint8Array[],
     ask: Extract<RepairRequest, { type: 'sums' }>['value'],
     signal: AbortSignal,

@@ -16,20 +16,20 @@ import type { Pace } from './pace.ts'
 import { askMetas, SumStreams, type ToKeep } from './repair-client.ts'
 import type { Helper, Ordered } from './repair-plan.ts'
 import type { RepairSurvey } from './repair-survey.ts'
-import { RepairWriter } from './repair-writer.ts'
+import { RepairWriter, type StoredFragment } from './repair-writer.ts'
 import type { Submission, Submissions } from './submissions.ts'
 
 export interface RepairFetcherDependencies {
   chain: Chain
   directory: Directory
-  network: Network
+  network: Pick<Network, 'openStream'>
   fragments: FragmentStore
   submissions: Submissions
   holdings: Holdings
   damages: Damages
   erasures: Pick<ErasureService, 'recheck'>
   disk: Pick<DiskWatch, 'reserve'>
-  survey: RepairSurvey
+  survey: Pick<RepairSurvey, 'ask'>
   pace: Pace
   now: () => number
 }
@@ -73,8 +73,7 @@ export class RepairFetcher {
       throw error
     } finally {
       for (const give of room) give()
-      await this.#deps.damages.mended(root, writer.stored)
-      this.#recheckErasures(folder)
+      await this.#afterStored(folder, root, writer.stored)
     }
   }
 
@@ -121,6 +120,27 @@ export class RepairFetcher {
     await submissions.put(root, submission, versions)
     this.#recheckErasures(folder)
     return submission
+  }
+
+  /**
+   * What the ledger ordered to be erased while a repair held it in its batch was not here when the erasure came by, which comes by once:
+   * it goes here. The ledger is asked too, for the erasure may be between dropping the fragment and saying so of the version.
+   */
+  async #afterStored(folder: Uint8Array, root: Uint8Array, stored: readonly StoredFragment[]): Promise<void> {
+    const { submissions, fragments, holdings, damages } = this.#deps
+    try {
+      for (const { leaf, dispersalRoot } of stored) {
+        const version = await submissions.version(root, leaf)
+        if (version !== undefined && !holdings.isErased(folder, version.meta)) continue
+        if (await fragments.dropFragment(root, dispersalRoot)) await fragments.scour(dispersalRoot)
+      }
+      await damages.mended(
+        root,
+        stored.map(({ leaf }) => leaf),
+      )
+    } finally {
+      this.#recheckErasures(folder)
+    }
   }
 
   /** What was erased while it was on its way here goes again. */

@@ -20,11 +20,17 @@ export interface RepairWriterOptions {
   k: number
 }
 
+/** A fragment that came, by its version's place in the submission. */
+export interface StoredFragment {
+  readonly leaf: number
+  readonly dispersalRoot: Uint8Array
+}
+
 export class RepairWriter {
   readonly #options: RepairWriterOptions
   readonly #deps: { fragments: FragmentStore; pace: Pace; now: () => number }
   #items: CommitItem[] = []
-  #leaves: number[] = []
+  #taken: StoredFragment[] = []
   #pending = 0
   #bytes = 0
 
@@ -33,8 +39,8 @@ export class RepairWriter {
     this.#deps = dependencies
   }
 
-  /** Positions of the versions whose fragments are stored. */
-  readonly stored: number[] = []
+  /** The fragments that are stored. */
+  readonly stored: StoredFragment[] = []
   /** Helpers, by their places among the k, that had no part of some version. */
   readonly without = new Set<number>()
 
@@ -63,7 +69,7 @@ export class RepairWriter {
     }
     if (writer === undefined) return
     this.#pending += length
-    this.#leaves.push(leaf)
+    this.#taken.push({ leaf, dispersalRoot: meta.leaf.dispersalRoot })
     if (this.#items.length >= BATCH_FRAGMENTS || this.#pending >= BATCH_BYTES) await this.finish()
   }
 
@@ -71,14 +77,14 @@ export class RepairWriter {
   async finish(): Promise<void> {
     if (this.#items.length === 0) return
     const { fragments, now } = this.#deps
-    const [items, leaves, bytes] = [this.#items, this.#leaves, this.#pending]
+    const [items, taken, bytes] = [this.#items, this.#taken, this.#pending]
     this.#items = []
-    this.#leaves = []
+    this.#taken = []
     this.#pending = 0
     await fragments.commitSubmission(items, { submissionRoot: this.#options.root, stagedUntilMs: now() + STAGING_MS })
-    await fragments.markAnchored(this.#options.root)
+    this.stored.push(...taken)
     this.#bytes += bytes
-    this.stored.push(...leaves)
+    await fragments.markAnchored(this.#options.root)
   }
 
   async abort(): Promise<void> {
