@@ -3,7 +3,9 @@ import { readdir, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { compareBytes, toHex } from '../../src/encoding/bytes.ts'
+import { compareBytes, concat, equalBytes, toHex, u32 } from '../../src/encoding/bytes.ts'
+import { EpioneError } from '../../src/encoding/errors.ts'
+import type { FragmentStore } from '../../src/fragments/fragment-store.ts'
 import { Damages } from '../../src/node/custodian/damages.ts'
 import { Holdings } from '../../src/node/custodian/holdings.ts'
 import { Pace } from '../../src/node/custodian/pace.ts'
@@ -124,6 +126,50 @@ test('a pass that is stopped goes on near where it was', async () => {
   await second.scrubber.stop()
   assert.equal(second.found, [`${toHex((all[59] as Held).root)} 0`])
   assert.ok(reads.length < 60 && reads.length >= 60 - 32, `${reads.length} were read`)
+})
+
+/** The world, with fragments that this says of which fail with an error of the disk. */
+function failing(world: CustodianWorld, fails: (dispersalRoot: Uint8Array) => boolean): CustodianWorld {
+  const fragments = new Proxy(world.fragments, {
+    get(object, name) {
+      const value = Reflect.get(object, name, object)
+      if (name !== 'read') return typeof value === 'function' ? value.bind(object) : value
+      return (...[key, options]: Parameters<FragmentStore['read']>) => {
+        if (fails(key.dispersalRoot)) throw new EpioneError('storage-failed', 'The disk failed.')
+        return object.read(key, options)
+      }
+    },
+  })
+  return Object.assign(Object.create(world), { fragments }) as CustodianWorld
+}
+
+test('one fragment that the disk does not give, and a version that cannot be opened, do not end a pass', async () => {
+  await using world = await CustodianWorld.open()
+  const all = [await world.hold('a', [140_000, 200]), await world.hold('b', [140_000, 200]), await world.hold('c', [140_000, 200])]
+  all.sort((a, b) => compareBytes(a.root, b.root))
+  const [first, second, third] = all as [Held, Held, Held]
+  // A value in the place of another is what no key opens.
+  const store = world.custody.sublevel('submissions')
+  const place = (leaf: number): Uint8Array => concat(Uint8Array.of(2), second.root, u32(leaf))
+  const other = (await store.get(place(1))) as Uint8Array
+  await store.batch([{ type: 'put', key: place(0), value: other }])
+  await flip(await fileOf(world, third, 0), 3)
+  const bad = first.metas[0] as Held['metas'][number]
+  const { scrubber, found } = await start(failing(world, root => equalBytes(root, bad.leaf.dispersalRoot)))
+  await eventually(() => scrubber.report().lastScrub > 0 || world.errors.length > 0, 'a pass has ended')
+  await scrubber.stop()
+  assert.equal(world.errors, [])
+  assert.equal(found, [`${toHex(first.root)} 0`, `${toHex(third.root)} 0`])
+})
+
+test('a disk that gives nothing ends the pass before all counts as bad', async () => {
+  await using world = await CustodianWorld.open()
+  await world.hold('a', Array<number>(20).fill(100))
+  const { scrubber, found } = await start(failing(world, () => true))
+  await eventually(() => scrubber.report().lastScrub > 0 || world.errors.length > 0, 'the pass is over')
+  await scrubber.stop()
+  assert.equal([world.errors, scrubber.report().lastScrub], [['storage-failed'], 0])
+  assert.is(found.length, 8)
 })
 
 test.run()

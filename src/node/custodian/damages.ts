@@ -3,11 +3,19 @@
  * but the bad chunks may still help.
  */
 import { concat, toHex, u32 } from '../../encoding/bytes.ts'
+import { errorCode } from '../../encoding/errors.ts'
 import type { KeyValueStore } from '../../ledger/store.ts'
 
 /** Most that are noted; those beyond are found again by the next reading through. */
 const MAX_DAMAGES = 65_536
 const PRESENT = Uint8Array.of(1)
+
+const LOSSES: ReadonlySet<string> = new Set(['fragment-not-found', 'corrupt-fragment', 'storage-failed'])
+
+/** Whether reading a fragment that ought to be here failed in a way that only a repair mends. */
+export function isLoss(error: unknown): boolean {
+  return LOSSES.has(errorCode(error))
+}
 
 export class Damages {
   readonly #store: KeyValueStore

@@ -27,7 +27,7 @@ import type { Directory, Member } from '../directory.ts'
 import { notFound } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
-import type { Damages } from './damages.ts'
+import { type Damages, isLoss } from './damages.ts'
 import { firstFrame } from './first-frame.ts'
 import { type Holdings, indexOf, type Placed } from './holdings.ts'
 import type { Pace } from './pace.ts'
@@ -180,7 +180,7 @@ export class RepairServer {
           await send({ type: 'chunk', value: mask.mask(chunk, position++) })
         }
       } catch (error) {
-        if (errorCode(error) === 'corrupt-fragment') await this.#deps.onCorrupt(submissionRoot, leaf)
+        if (isLoss(error)) await this.#deps.onCorrupt(submissionRoot, leaf)
         throw error
       }
     }

@@ -5,14 +5,16 @@ import { byteString, codec, type Infer, integer, struct } from '../../encoding/s
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
 import type { KeyValueStore } from '../../ledger/store.ts'
 import type { Logger } from '../logger.ts'
-import type { Damages } from './damages.ts'
+import { type Damages, isLoss } from './damages.ts'
 import { type Pace, pause } from './pace.ts'
-import type { Submission, Submissions } from './submissions.ts'
+import type { HeldVersion, Submission, Submissions } from './submissions.ts'
 
 /** Least that a fragment counts in the rate, in bytes: opening one takes time, too. */
 const LEAST_BYTES = 4_096
 /** How long an error of the disk is waited out, in ms. */
 const RETRY_MS = 60_000
+/** Fragments in a row that the disk does not give, after which the disk itself may be what fails: then one more at each retry. */
+const FAILURES_IN_A_ROW = 8
 /** Submissions after which the position is written down. */
 const NOTED_EVERY = 16
 
@@ -63,6 +65,8 @@ export class Scrubber {
   #work: Promise<void> = Promise.resolve()
   #position: Position = { next: BEGINNING, endedAt: 0, beganAt: 0 }
   #corruptFound = 0
+  /** Errors of the disk since the last fragment that could be read. */
+  #failures = 0
 
   constructor({ everyMs = 7 * 24 * 60 * 60 * 1000 }: ScrubOptions, dependencies: ScrubDependencies) {
     this.#everyMs = everyMs
@@ -119,25 +123,35 @@ export class Scrubber {
   }
 
   async #read(root: Uint8Array, submission: Submission): Promise<void> {
-    const { fragments, submissions, damages, pace, onCorrupt } = this.#deps
+    const { fragments, damages, pace, onCorrupt } = this.#deps
     const { signal } = this.#stopped
     for (let leaf = 0; leaf < submission.versions; leaf++) {
-      const version = await submissions.version(root, leaf)
+      const version = await this.#version(root, leaf)
       if (version === undefined) continue
       const key = { dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index }
       // What has no record is known to be missing.
       if (!fragments.has(key) || damages.has(root, leaf)) continue
       try {
         for await (const chunk of fragments.read(key, { signal })) await pace.take(Math.max(chunk.length, LEAST_BYTES), signal)
+        this.#failures = 0
       } catch (error) {
-        if (errorCode(error) !== 'corrupt-fragment') {
-          // It may have been dropped while it was read.
-          if (errorCode(error) === 'fragment-not-found') continue
-          throw error
-        }
+        // It may have been dropped while it was read.
+        if (errorCode(error) === 'fragment-not-found') continue
+        if (!isLoss(error)) throw error
         this.#corruptFound++
         await onCorrupt(root, leaf)
+        if (errorCode(error) === 'storage-failed' && ++this.#failures >= FAILURES_IN_A_ROW) throw error
       }
+    }
+  }
+
+  /** Undefined also where the version cannot be opened: what is known of it comes from others, and its fragment with that. */
+  async #version(root: Uint8Array, leaf: number): Promise<HeldVersion | undefined> {
+    try {
+      return await this.#deps.submissions.version(root, leaf)
+    } catch (error) {
+      if (errorCode(error) === 'forgotten') return undefined
+      throw error
     }
   }
 }
