@@ -46,7 +46,7 @@ export const LIMITS = { stagedQuotaBytes: 2 ** 30, organisationQuotaBytes: 2 ** 
 export const ROOMY = { reserve: () => () => undefined }
 /** Index of the fragments held here. */
 export const INDEX = 1
-const LABEL_SALT = seedOf('label salt')
+export const LABEL_SALT = seedOf('label salt')
 const wallet = walletOf('patient')
 export const owner = ownerKey(wallet.seed, 0)
 const author = nodeKeys(0)

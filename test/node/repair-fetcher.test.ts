@@ -1,7 +1,8 @@
 /** One repair beside what goes on meanwhile: erasures that come while it is on its way. Its helpers are played. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { equalBytes } from '../../src/encoding/bytes.ts'
+import { concat, equalBytes, u32 } from '../../src/encoding/bytes.ts'
+import { versionLeafHash } from '../../src/fragments/formats.ts'
 import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
 import { type RepairReply, repairReplyCodec, repairRequestCodec } from '../../src/network/repair-messages.ts'
 import { Damages } from '../../src/node/custodian/damages.ts'
@@ -9,8 +10,9 @@ import { Holdings, type Placed } from '../../src/node/custodian/holdings.ts'
 import { Pace } from '../../src/node/custodian/pace.ts'
 import { RepairFetcher } from '../../src/node/custodian/repair-fetcher.ts'
 import type { Ordered } from '../../src/node/custodian/repair-plan.ts'
+import type { Submission } from '../../src/node/custodian/submissions.ts'
 import { nodeKeys } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, INDEX, ROOMY } from './custodian-world.ts'
+import { CUSTODIAN, CustodianWorld, type Held, HOUR, INDEX, LABEL_SALT, ROOMY } from './custodian-world.ts'
 
 const test = suite('one repair')
 
@@ -108,6 +110,66 @@ test('what is erased while a repair holds it in its batch does not come back', a
   assert.is((await world.fragments.fragmentsOf(held.root)).length, 2)
   await erasures.stop()
   assert.equal(world.errors, [])
+})
+
+/** What a member that holds a submission says of it; those at `erased` are hidden. */
+async function* metas(held: Held, erased: readonly number[] = []): AsyncGenerator<RepairReply> {
+  yield { type: 'submission', value: { versions: held.metas.length, label: 'normal', labelSalt: LABEL_SALT } }
+  yield {
+    type: 'versions',
+    value: held.metas.map((meta, i) =>
+      erased.includes(i)
+        ? { type: 'hidden', value: { leafHash: versionLeafHash(meta.leaf) } }
+        : { type: 'held', value: { meta, fragmentRoots: held.dispersed[i]?.fragmentRoots as Uint8Array[] } },
+    ),
+  }
+}
+
+test('versions that the keyring does not open come again from others; an erased one stays erased', async () => {
+  await using world = await CustodianWorld.open()
+  const held = await world.hold('a', [100, 200, 300])
+  await world.anchor(held)
+  await world.submissions.markAnchored(held.root)
+  await world.fragments.markAnchored(held.root)
+  await world.erase(held.metas[0] as Held['metas'][number])
+  const { fetcher, erasures, holdings } = await fetcherOf(world, async function* (request) {
+    assert.is(request.type, 'metas', 'the fragments are here')
+    // Neither of them has carried out the erasure.
+    yield* metas(held)
+  })
+  await erasures.settled()
+  assert.ok(await world.submissions.isErased(held.root, 0))
+  // A value in the place of another is what no key opens.
+  const store = world.custody.sublevel('submissions')
+  const place = (leaf: number): Uint8Array => concat(Uint8Array.of(2), held.root, u32(leaf))
+  await store.batch([{ type: 'put', key: place(1), value: (await store.get(place(2))) as Uint8Array }])
+  const lacking = async (): Promise<number[]> => await holdings.lacking(held.root, (await world.submissions.get(held.root)) as Submission)
+  assert.equal(await lacking(), [1])
+  await fetcher.fetch(orderFor(world, holdings, held))
+  await erasures.settled()
+  assert.equal(await lacking(), [])
+  assert.equal((await world.submissions.version(held.root, 1))?.meta, held.metas[1])
+  assert.equal((await world.submissions.version(held.root, 2))?.meta, held.metas[2])
+  assert.ok(await world.submissions.isErased(held.root, 0))
+  await erasures.stop()
+  assert.equal(world.errors, [])
+})
+
+test('fragments of an upload that broke before it was noted are kept once others have told what they are', async () => {
+  await using world = await CustodianWorld.open()
+  const held = await world.hold('a', [100, 200])
+  await world.anchor(held)
+  await world.submissions.delete(held.root, (await world.submissions.get(held.root)) as Submission)
+  const { fetcher, erasures, holdings } = await fetcherOf(world, async function* () {
+    yield* metas(held)
+  })
+  await fetcher.fetch(orderFor(world, holdings, held))
+  await world.fragments.dropExpired(world.clock.now + 2 * HOUR)
+  assert.equal(
+    [0, 1].map(leaf => world.fragments.has(keyOf(held, leaf))),
+    [true, true],
+  )
+  await erasures.stop()
 })
 
 test.run()

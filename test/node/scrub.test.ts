@@ -114,10 +114,10 @@ test('a pass that is stopped goes on near where it was', async () => {
   const submissions = new Proxy(world.submissions, {
     get(object, name) {
       const value = Reflect.get(object, name, object)
-      if (name !== 'version') return typeof value === 'function' ? value.bind(object) : value
+      if (name !== 'versionOrForgotten') return typeof value === 'function' ? value.bind(object) : value
       return async (root: Uint8Array, leaf: number) => {
         reads.push(root)
-        return await object.version(root, leaf)
+        return await object.versionOrForgotten(root, leaf)
       }
     },
   })

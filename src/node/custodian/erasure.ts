@@ -16,7 +16,7 @@ import type { Chain } from '../chain.ts'
 import { bucketOf, type Keyring } from '../keyring.ts'
 import type { Logger } from '../logger.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
-import type { ErasedVersion, HeldVersion, Submission, Submissions } from './submissions.ts'
+import type { ErasedVersion, Submission, Submissions } from './submissions.ts'
 
 /** How often what failed is tried again, in ms. */
 const RETRY_MS = 60_000
@@ -239,7 +239,7 @@ export class ErasureService {
     let forgotten = 0
     for (let leaf = 0; leaf < submission.versions; leaf++) {
       this.#stopped.signal.throwIfAborted()
-      const held = await this.#held(root, leaf)
+      const held = await this.#deps.submissions.versionOrForgotten(root, leaf)
       if (held === 'forgotten') forgotten++
       if (held === undefined || held === 'forgotten') continue
       const { salt, size, leaf: committed } = held.meta
@@ -249,15 +249,6 @@ export class ErasureService {
       found.push({ leaf, leafHash: versionLeafHash(committed), bytes, mark: erasureMark(salt, recordId, version), dispersalRoot })
     }
     return { found, forgotten }
-  }
-
-  async #held(root: Uint8Array, leaf: number): Promise<HeldVersion | 'forgotten' | undefined> {
-    try {
-      return await this.#deps.submissions.version(root, leaf)
-    } catch (error) {
-      if (errorCode(error) === 'forgotten') return 'forgotten'
-      throw error
-    }
   }
 
   /** Destroys the key at rest of one bucket, and signs for what is through with that. */

@@ -99,12 +99,19 @@ export class Holdings {
     return isErasedAt(tip.tree, folder, { salt, recordId: leaf.recordId, version: leaf.version })
   }
 
-  /** Positions of the versions whose fragments should be here and are not, or are known to be bad. */
+  /**
+   * Positions of the versions whose fragments should be here and are not, or are known to be bad; and of those that the keyring does
+   * not open, as where the custody is older than it: what is known of them has to come again from others.
+   */
   async lacking(root: Uint8Array, submission: Submission): Promise<number[]> {
     const { fragments, submissions, damages } = this.#deps
     const lacking: number[] = []
     for (let leaf = 0; leaf < submission.versions; leaf++) {
-      const version = await submissions.version(root, leaf)
+      const version = await submissions.versionOrForgotten(root, leaf)
+      if (version === 'forgotten') {
+        lacking.push(leaf)
+        continue
+      }
       if (version === undefined || this.isErased(submission.folder, version.meta)) continue
       const isHere = fragments.has({ dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index })
       if (!isHere || damages.has(root, leaf)) lacking.push(leaf)

@@ -17,7 +17,7 @@ import { askMetas, SumStreams, type ToKeep } from './repair-client.ts'
 import type { Helper, Ordered } from './repair-plan.ts'
 import type { RepairSurvey } from './repair-survey.ts'
 import { RepairWriter, type StoredFragment } from './repair-writer.ts'
-import type { Submission, Submissions } from './submissions.ts'
+import type { ErasedLeaf, HeldVersion, Submission, Submissions } from './submissions.ts'
 
 export interface RepairFetcherDependencies {
   chain: Chain
@@ -49,7 +49,9 @@ export class RepairFetcher {
     const { directory, network, submissions, fragments, holdings, pace, now } = this.#deps
     const { signal } = this.#options
     const { folder, root, anchor } = placed
-    const submission = (await submissions.get(root)) ?? (await this.#keepMetas(placed, there))
+    const known = await submissions.get(root)
+    const isReadable = known !== undefined && (await this.#isReadable(root, known))
+    const submission = isReadable ? known : await this.#keepMetas(placed, there, known)
     const leaves = await holdings.lacking(root, submission)
     if (leaves.length === 0) return { bytes: 0, without: [] }
     const peers = helpers.map(({ id }) => directory.byId(id)?.organisation.networkKey ?? new Uint8Array(0))
@@ -77,15 +79,23 @@ export class RepairFetcher {
     }
   }
 
+  async #isReadable(root: Uint8Array, { versions }: Submission): Promise<boolean> {
+    for (let leaf = 0; leaf < versions; leaf++) {
+      if ((await this.#deps.submissions.versionOrForgotten(root, leaf)) === 'forgotten') return false
+    }
+    return true
+  }
+
   /**
    * Gets what is kept of a submission beside fragments, and keeps it. Who says of a version that it is erased may lie, which its leaf's
    * hash does not show: then others are asked, until k = f + 1 have said so, one of whom is honest.
+   * @param known what is here of it, with versions that cannot be opened; those that can stay, and so do those that are erased
    */
-  async #keepMetas(placed: Placed, there: readonly Helper[]): Promise<Submission> {
-    const { chain, network, submissions } = this.#deps
+  async #keepMetas(placed: Placed, there: readonly Helper[], known: Submission | undefined): Promise<Submission> {
+    const { chain, network, submissions, fragments } = this.#deps
     const { folder, root, anchor } = placed
     const line = chain.tip.tree.get(stateKey.folder(folder))
-    const index = indexOf(placed, this.#options.custodian)
+    const index = known?.index ?? indexOf(placed, this.#options.custodian)
     if (line === undefined || index === undefined) throw new EpioneError('not-found', 'The submission is not to be held here any more.')
     const { labelCommitment } = folderCodec.decode(line)
     let kept: ToKeep | undefined
@@ -101,7 +111,8 @@ export class RepairFetcher {
     }
     if (kept === undefined || (answers < anchor.k && kept.versions.some(version => !('meta' in version))))
       throw new EpioneError('too-few-helpers', 'Nobody gave what is to be kept of a submission.')
-    const { label, labelSalt, versions } = kept
+    const { label, labelSalt } = kept
+    const versions = known === undefined ? kept.versions : await this.#withOwn(root, kept.versions)
     const submission: Submission = {
       folder,
       epoch: anchor.epoch,
@@ -118,8 +129,22 @@ export class RepairFetcher {
       stagedUntil: 0,
     }
     await submissions.put(root, submission, versions)
+    // Fragments that a broken upload has staged are kept with it.
+    await fragments.markAnchored(root)
     this.#recheckErasures(folder)
     return submission
+  }
+
+  /** What others told of versions, but for those of which more is known here. */
+  async #withOwn(root: Uint8Array, told: ToKeep['versions']): Promise<ToKeep['versions']> {
+    const { submissions } = this.#deps
+    const versions: (HeldVersion | ErasedLeaf)[] = []
+    for (const [leaf, other] of told.entries()) {
+      const own = await submissions.versionOrForgotten(root, leaf)
+      const leafHash = own === undefined ? await submissions.leafHash(root, leaf) : undefined
+      versions.push(leafHash !== undefined ? { leafHash } : own === undefined || own === 'forgotten' ? other : own)
+    }
+    return versions
   }
 
   /**
@@ -130,8 +155,8 @@ export class RepairFetcher {
     const { submissions, fragments, holdings, damages } = this.#deps
     try {
       for (const { leaf, dispersalRoot } of stored) {
-        const version = await submissions.version(root, leaf)
-        if (version !== undefined && !holdings.isErased(folder, version.meta)) continue
+        const version = await submissions.versionOrForgotten(root, leaf)
+        if (version === 'forgotten' || (version !== undefined && !holdings.isErased(folder, version.meta))) continue
         if (await fragments.dropFragment(root, dispersalRoot)) await fragments.scour(dispersalRoot)
       }
       await damages.mended(

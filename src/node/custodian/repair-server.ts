@@ -157,7 +157,8 @@ export class RepairServer {
     }
     if (leaves.some((leaf, i) => leaf >= submission.versions || (i > 0 && leaf <= (leaves[i - 1] as number)))) throw notFound()
     for (const leaf of leaves) {
-      const version = await submissions.version(submissionRoot, leaf)
+      const found = await submissions.versionOrForgotten(submissionRoot, leaf)
+      const version = found === 'forgotten' ? undefined : found
       const key = version === undefined ? undefined : { dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index }
       if (
         version === undefined ||

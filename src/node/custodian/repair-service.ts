@@ -133,7 +133,14 @@ export class RepairService {
     if (this.#jobs.has(toHex(root))) return false
     const submission = await submissions.get(root)
     if (submission?.anchored !== true) return false
-    return this.#hasLooked || (await holdings.lacking(root, submission)).length === 0
+    if (this.#hasLooked) return true
+    try {
+      return (await holdings.lacking(root, submission)).length === 0
+    } catch (error) {
+      // What cannot be read here is not to hide from the asker what can.
+      this.#failed(error)
+      return false
+    }
   }
 
   /** Has a fragment repaired whose bytes went bad. */
@@ -240,7 +247,13 @@ export class RepairService {
     let looks = 0
     for (const placed of holdings.all()) {
       if (this.#stopped.signal.aborted) return
-      await this.#inspect(placed)
+      try {
+        await this.#inspect(placed)
+      } catch (error) {
+        // What cannot be read is as good as missing; those after it are looked at all the same.
+        this.#failed(error)
+        if (indexOf(placed, this.#options.custodian) !== undefined) this.#add(placed.folder, placed.root, 0)
+      }
       if (++looks % LOOKS_AT_ONCE === 0) await pause(1, this.#stopped.signal)
     }
   }

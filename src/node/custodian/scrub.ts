@@ -7,7 +7,7 @@ import type { KeyValueStore } from '../../ledger/store.ts'
 import type { Logger } from '../logger.ts'
 import { type Damages, isLoss } from './damages.ts'
 import { type Pace, pause } from './pace.ts'
-import type { HeldVersion, Submission, Submissions } from './submissions.ts'
+import type { Submission, Submissions } from './submissions.ts'
 
 /** Least that a fragment counts in the rate, in bytes: opening one takes time, too. */
 const LEAST_BYTES = 4_096
@@ -123,11 +123,12 @@ export class Scrubber {
   }
 
   async #read(root: Uint8Array, submission: Submission): Promise<void> {
-    const { fragments, damages, pace, onCorrupt } = this.#deps
+    const { fragments, submissions, damages, pace, onCorrupt } = this.#deps
     const { signal } = this.#stopped
     for (let leaf = 0; leaf < submission.versions; leaf++) {
-      const version = await this.#version(root, leaf)
-      if (version === undefined) continue
+      const version = await submissions.versionOrForgotten(root, leaf)
+      // What cannot be opened is known to be missing too.
+      if (version === undefined || version === 'forgotten') continue
       const key = { dispersalRoot: version.meta.leaf.dispersalRoot, index: submission.index }
       // What has no record is known to be missing.
       if (!fragments.has(key) || damages.has(root, leaf)) continue
@@ -142,16 +143,6 @@ export class Scrubber {
         await onCorrupt(root, leaf)
         if (errorCode(error) === 'storage-failed' && ++this.#failures >= FAILURES_IN_A_ROW) throw error
       }
-    }
-  }
-
-  /** Undefined also where the version cannot be opened: what is known of it comes from others, and its fragment with that. */
-  async #version(root: Uint8Array, leaf: number): Promise<HeldVersion | undefined> {
-    try {
-      return await this.#deps.submissions.version(root, leaf)
-    } catch (error) {
-      if (errorCode(error) === 'forgotten') return undefined
-      throw error
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import { labelSchema } from '../../contracts/folders-formats.ts'
 import { concat, equalBytes, toHex, u32 } from '../../encoding/bytes.ts'
+import { errorCode } from '../../encoding/errors.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, struct, tagged } from '../../encoding/schema.ts'
 import { MAX_FRAGMENTS } from '../../fragments/erasure.ts'
 import { MAX_SUBMISSION_VERSIONS, versionLeafHash, versionMetaCodec, versionMetaSchema } from '../../fragments/formats.ts'
@@ -195,6 +196,16 @@ export class Submissions {
     const bytes = await this.#store.get(key)
     const stored = bytes === undefined ? undefined : storedVersionCodec.decode(bytes)
     return stored?.type === 'held' ? heldVersionCodec.decode(this.#keyring.open(stored.value, key)) : undefined
+  }
+
+  /** One version, or `forgotten` where it is here and the keyring does not open it; undefined where it is not held, or erased. */
+  async versionOrForgotten(root: Uint8Array, leaf: number): Promise<HeldVersion | 'forgotten' | undefined> {
+    try {
+      return await this.version(root, leaf)
+    } catch (error) {
+      if (errorCode(error) === 'forgotten') return 'forgotten'
+      throw error
+    }
   }
 
   /** Whether a version was held here and is erased: not to be audited, nor rebuilt. */
