@@ -2,7 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { toHex } from '../../src/encoding/bytes.ts'
-import { byUrgency, chooseHelpers, Doubts, type Helper } from '../../src/node/custodian/repair-plan.ts'
+import { byUrgency, chooseHelpers, Doubts, type Helper, pauseBefore } from '../../src/node/custodian/repair-plan.ts'
 import { property } from '../encoding/seeded.ts'
 import { seedOf } from './cluster.ts'
 
@@ -68,6 +68,20 @@ test('attempts take turns among equals, and a success makes up for a failure', (
   assert.equal(
     [0, 1, 2].map(index => doubts.of(helper(index).id)),
     [0, 1, 0],
+  )
+})
+
+test('many wrong sums, as of what never was a codeword, make a repair rare; a few cost no time', () => {
+  const job = (failures: number, wrongSums: number) => ({ folder: root, root, failures, wrongSums, keepsOrder: false, notBefore: 0 })
+  assert.equal(
+    [0, 10, 32, 33, 40, 1_000].map(count => pauseBefore(job(count, count), true)),
+    [500, 500, 500, 1_000, 128_000, 24 * 60 * 60_000],
+  )
+  // Others that could not be reached are no wrong sums.
+  assert.is(pauseBefore(job(100, 0), true), 500)
+  assert.equal(
+    [0, 3, 100].map(count => pauseBefore(job(count, 0), false)),
+    [500, 4_000, 5 * 60_000],
   )
 })
 

@@ -14,8 +14,28 @@ export interface Job {
   readonly folder: Uint8Array
   readonly root: Uint8Array
   failures: number
+  /** Of these, sums that were wrong. */
+  wrongSums: number
+  /** Nothing but this node's own disk failed since its last order: the order still serves. */
+  keepsOrder: boolean
   /** Not tried again before this time, in ms. */
   notBefore: number
+}
+
+/** First and longest pause before a repair that failed is tried again, in ms. */
+export const FIRST_RETRY_MS = 500
+export const LONGEST_RETRY_MS = 5 * 60_000
+/**
+ * Wrong sums after which a repair is tried less and less often, and the longest pause then, in ms. It may be that no set of helpers
+ * gives a right one: the writer's fragments were of no codeword.
+ */
+const SETS_IN_A_ROW = 32
+const LONGEST_WRONG_MS = 24 * 60 * 60_000
+
+/** How long a repair that failed now waits, in ms. @param isWrongSum nobody has to recover first: another set of helpers may do at once */
+export function pauseBefore({ failures, wrongSums }: Job, isWrongSum: boolean): number {
+  const doublings = isWrongSum ? Math.max(0, wrongSums - SETS_IN_A_ROW) : failures
+  return Math.min(isWrongSum ? LONGEST_WRONG_MS : LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(doublings, 20))
 }
 
 /** A repair that can be done now. */

@@ -21,7 +21,17 @@ import { type Pace, pause } from './pace.ts'
 import { HelperFailure } from './repair-client.ts'
 import { RepairFetcher } from './repair-fetcher.ts'
 import { ORDERS_AT_ONCE, RepairOrders } from './repair-orders.ts'
-import { byUrgency, Doubts, type Helper, type Job, type Ordered, type Repair } from './repair-plan.ts'
+import {
+  byUrgency,
+  Doubts,
+  FIRST_RETRY_MS,
+  type Helper,
+  type Job,
+  LONGEST_RETRY_MS,
+  type Ordered,
+  pauseBefore,
+  type Repair,
+} from './repair-plan.ts'
 import { RepairSurvey } from './repair-survey.ts'
 import type { Submissions } from './submissions.ts'
 
@@ -29,13 +39,8 @@ import type { Submissions } from './submissions.ts'
 const MAX_JOBS = 4_096
 /** Submissions that are looked at before other work gets its turn. */
 const LOOKS_AT_ONCE = 32
-/** First and longest pause before a repair that failed is tried again, in ms. */
-const FIRST_RETRY_MS = 500
-const LONGEST_RETRY_MS = 5 * 60_000
 /** Longest time without a look what is due, in ms: anchors come without a sign. */
 const LONGEST_SLEEP_MS = 5_000
-/** Sets of helpers with a liar among them after which a repair is tried less and less often. */
-const SETS_IN_A_ROW = 32
 /** Submissions of which it is asked in one look whether what is left over here may go. */
 const DROPS_AT_ONCE = 256
 
@@ -184,7 +189,7 @@ export class RepairService {
   #add(folder: Uint8Array, root: Uint8Array, notBefore: number): void {
     const name = toHex(root)
     if (this.#jobs.has(name) || this.#jobs.size >= MAX_JOBS) return
-    this.#jobs.set(name, { folder, root, failures: 0, notBefore })
+    this.#jobs.set(name, { folder, root, failures: 0, wrongSums: 0, keepsOrder: false, notBefore })
     this.#wake?.()
   }
 
@@ -306,11 +311,10 @@ export class RepairService {
     }
   }
 
-  /** @param goOn nobody has to recover first: another set of helpers may do at once */
-  #postpone(job: Job, goOn = false): void {
-    const doublings = goOn ? Math.max(0, job.failures - SETS_IN_A_ROW) : job.failures
-    job.notBefore = this.#deps.now() + Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(doublings, 20))
+  #postpone(job: Job, isWrongSum = false): void {
+    job.notBefore = this.#deps.now() + pauseBefore(job, isWrongSum)
     job.failures++
+    if (isWrongSum) job.wrongSums++
   }
 
   /** Asks the other holders what they have. */
