@@ -313,7 +313,8 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
     options.custody ?? {}
   const limits = { stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE), organisationQuotaBytes, maxVersionBytes }
   const uploads = new UploadService({ ...identity, ...limits }, { chain, directory, fragments, submissions, erasures, disk, logger, now })
-  const releases = new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now })
+  const onCorrupt = async (root: Uint8Array, leaf: number): Promise<void> => await repair.lost(root, leaf)
+  const releases = new ReleaseService(identity, { chain, fragments, submissions, onCorrupt, desk, logger, now })
   const announcer = new Announcer({ network, submissions, store: custodyDb.sublevel('announcements'), logger, now })
   const custodian = new CustodianService({
     chain,
@@ -331,7 +332,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const damages = new Damages(custodyDb.sublevel('damages'))
   await damages.start()
   const holdings = new Holdings({ chain, fragments, submissions, damages, now })
-  const responder = new AuditResponder({ chain, directory, network, fragments, submissions, logger, now })
+  const responder = new AuditResponder({ chain, directory, network, fragments, submissions, onCorrupt, logger, now })
   const audits = new AuditService(
     { account: keys.account, accountKey: keys.signing },
     {
@@ -348,7 +349,6 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
     },
   )
   const isWhole = async (root: Uint8Array): Promise<boolean> => await repair.isWhole(root)
-  const onCorrupt = async (root: Uint8Array, leaf: number): Promise<void> => await repair.lost(root, leaf)
   const repairs = new RepairServer(
     { custodian: keys.account, sealingKey: keys.sealing },
     { chain, directory, network, fragments, submissions, holdings, damages, isWhole, onCorrupt, pace: new Pace(repairRate), logger },

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { toHex } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
 import { AUDIT_PERIOD_MS, challengeSeed, fingerprint, pickedChunk, pickedLeaf } from '../../src/fragments/audit.ts'
 import { versionLeafHash } from '../../src/fragments/formats.ts'
@@ -23,10 +24,14 @@ interface Served {
   responder: AuditResponder
   ask: (bytes: Uint8Array, peer?: Uint8Array) => Promise<AuditAnswer>
   reports: string[]
+  /** What was said to be lost: root and position. */
+  found: string[]
 }
 
 async function serve(world: CustodianWorld): Promise<Served> {
   const reports: string[] = []
+  const found: string[] = []
+  const onCorrupt = async (root: Uint8Array, leaf: number): Promise<void> => void found.push(`${toHex(root)} ${leaf}`)
   let handler: ((request: Uint8Array, context: { peer: Uint8Array }) => Promise<Uint8Array>) | undefined
   const { chain, directory, fragments, submissions, logger } = world
   const network = {
@@ -35,11 +40,11 @@ async function serve(world: CustodianWorld): Promise<Served> {
     },
     report: (_peer: Uint8Array, offence: string) => void reports.push(offence),
   }
-  const responder = new AuditResponder({ chain, directory, network, fragments, submissions, logger, now: () => world.clock.now })
+  const responder = new AuditResponder({ chain, directory, network, fragments, submissions, onCorrupt, logger, now: () => world.clock.now })
   await responder.start()
   const ask = async (bytes: Uint8Array, peer = CHALLENGER.network.publicKey): Promise<AuditAnswer> =>
     auditAnswerCodec.decode((await handler?.(bytes, { peer })) as Uint8Array)
-  return { responder, ask, reports }
+  return { responder, ask, reports, found }
 }
 
 function challengeOf(world: CustodianWorld, { root }: Held, changes: Partial<AuditChallenge> = {}): Uint8Array {
@@ -88,7 +93,7 @@ test('one that lost its bytes, or has others, says that it has them not', async 
   const [small, large] = [await world.hold('small', [500]), await world.hold('large', [300_000])]
   await world.anchor(small)
   await world.anchor(large)
-  const { ask } = await serve(world)
+  const { ask, found } = await serve(world)
   const lost: AuditAnswer = { type: 'lost', value: {} }
   await world.fragments.delete({ dispersalRoot: small.metas[0]!.leaf.dispersalRoot, index: 1 })
   assert.equal(await ask(challengeOf(world, small)), lost)
@@ -102,6 +107,7 @@ test('one that lost its bytes, or has others, says that it has them not', async 
   assert.equal(await ask(challengeOf(world, large)), lost)
   assert.equal(await ask(challengeOf(world, large, { submissionRoot: seedOf('never seen') })), lost)
   assert.equal(await ask(challengeOf(world, large, { folder: seedOf('another folder') })), lost, 'under another folder')
+  assert.equal(found, [`${toHex(small.root)} 0`, `${toHex(large.root)} 0`], 'what is found so is repaired')
 })
 
 test('of what the ledger has erased nothing is shown any more', async () => {

@@ -80,7 +80,7 @@ async function start(world: CustodianWorld, changes: Changes = {}): Promise<Cust
     fragments,
     submissions,
     uploads: new UploadService(identity, { chain, directory, fragments, submissions, erasures, disk: ROOMY, logger, now }),
-    releases: new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now }),
+    releases: new ReleaseService(identity, { chain, fragments, submissions, onCorrupt: async () => undefined, desk, logger, now }),
     desk,
     erasures,
     announcer: new Announcer({

@@ -9,7 +9,7 @@ import { ReleaseReceipts } from '../../src/node/custodian/receipts.ts'
 import { ReleaseService } from '../../src/node/custodian/release.ts'
 import { UploadService } from '../../src/node/custodian/upload.ts'
 import { eventually, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, LIMITS, type ReadSession, ROOMY, reader, SlowChannel } from './custodian-world.ts'
+import { CUSTODIAN, CustodianWorld, type Held, INDEX, LIMITS, type ReadSession, ROOMY, reader, SlowChannel } from './custodian-world.ts'
 
 const test = suite('releases of a custodian')
 const PEER = seedOf('peer')
@@ -17,10 +17,12 @@ const MINUTE = 60_000
 /** A fragment of so many chunks here, where k = 2. */
 const sizeOf = (chunks: number): number => 2 * chunks * CHUNK_BYTES
 
-function service(world: CustodianWorld): ReleaseService {
+const nobody = async (): Promise<void> => undefined
+
+function service(world: CustodianWorld, onCorrupt: (root: Uint8Array, leaf: number) => Promise<void> = nobody): ReleaseService {
   const { chain, fragments, submissions, desk, logger, clock } = world
   const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing }
-  return new ReleaseService(identity, { chain, fragments, submissions, desk, logger, now: () => clock.now })
+  return new ReleaseService(identity, { chain, fragments, submissions, onCorrupt, desk, logger, now: () => clock.now })
 }
 
 interface Reading {
@@ -30,7 +32,7 @@ interface Reading {
   rest(): Promise<string[]>
 }
 
-function read(world: CustodianWorld, session: ReadSession, { root }: Held, leaves: number[] | null): Reading {
+function read(world: CustodianWorld, session: ReadSession, { root }: Held, leaves: number[] | null, custodian = service(world)): Reading {
   const request = {
     chainId: world.chain.chainId,
     entry: session.entryId,
@@ -49,7 +51,7 @@ function read(world: CustodianWorld, session: ReadSession, { root }: Held, leave
     consentOpening: session.consentOpening,
   })
   const channel = new SlowChannel(PEER, [frame])
-  const served = service(world).serve(channel)
+  const served = custodian.serve(channel)
   void served.finally(() => channel.end())
   const next = async (): Promise<string | undefined> => {
     const bytes = await channel.take()
@@ -93,6 +95,18 @@ test('with the right to it, all of a version comes', async () => {
   // Other blocks change nothing.
   await world.passTime(MINUTE)
   assert.equal(await reading.rest(), [...Array<string>(CHUNKS - 3).fill('chunk'), 'end'])
+})
+
+test('a fragment that turns out to be lost while it is read is said to be so', async () => {
+  await using world = await CustodianWorld.open()
+  const held = await world.hold('a', [100, 200])
+  await world.anchor(held)
+  const session = await world.session()
+  await world.fragments.delete({ dispersalRoot: held.metas[1]?.leaf.dispersalRoot as Uint8Array, index: INDEX })
+  const found: unknown[] = []
+  const custodian = service(world, async (root, leaf) => void found.push([root, leaf]))
+  assert.is((await read(world, session, held, [0, 1], custodian).rest()).at(-1), 'fragment-not-found')
+  assert.equal(found, [[held.root, 1]])
 })
 
 test('a revocation in the middle of a version ends the stream', async () => {

@@ -16,6 +16,7 @@ import type { Directory } from '../directory.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
 import { challengeBlock } from './audit-period.ts'
+import { isLoss } from './damages.ts'
 import type { HeldVersion, Submissions } from './submissions.ts'
 
 /** Challenges of one member that are answered within a minute; each reads up to 64 KiB. */
@@ -35,6 +36,8 @@ export interface AuditResponderDependencies {
   network: Pick<Network, 'handle' | 'report'>
   fragments: FragmentStore
   submissions: Submissions
+  /** Told of a fragment that turned out to be lost. */
+  onCorrupt: (root: Uint8Array, leaf: number) => Promise<void>
   logger: Logger
   now: () => number
 }
@@ -96,8 +99,8 @@ export class AuditResponder {
     if (submission === undefined || !equalBytes(submission.folder, folder)) return { type: 'lost', value: {} }
     const { versions, index } = submission
     const seed = challengeSeed({ block, challenger, submissionRoot, nonce })
+    const position = pickedLeaf(seed, versions)
     try {
-      const position = pickedLeaf(seed, versions)
       const version = await submissions.version(submissionRoot, position)
       const isErased = version === undefined ? await submissions.isErased(submissionRoot, position) : this.#isToBeErased(folder, version)
       if (isErased) return { type: 'erased', value: {} }
@@ -108,6 +111,7 @@ export class AuditResponder {
     } catch (error) {
       if (!LOSSES.has(errorCode(error))) throw error
       this.#deps.logger.warn({ code: errorCode(error) }, 'an audit found that a fragment is missing or damaged here')
+      if (isLoss(error)) await this.#deps.onCorrupt(submissionRoot, position)
       return { type: 'lost', value: {} }
     }
   }

@@ -43,6 +43,14 @@ export class Damages {
     await this.#store.batch([{ type: 'put', key, value: PRESENT }])
   }
 
+  /** Forgets the damages of what need not be here any more. */
+  async clear(isGone: (root: Uint8Array, leaf: number) => Promise<boolean>): Promise<void> {
+    for await (const [key] of this.#store.iterator({ limit: MAX_DAMAGES })) {
+      const [root, leaf] = [key.slice(0, 32), new DataView(key.buffer, key.byteOffset).getUint32(32)]
+      if (await isGone(root, leaf)) await this.mended(root, [leaf])
+    }
+  }
+
   async mended(root: Uint8Array, leaves: readonly number[]): Promise<void> {
     const keys = leaves.filter(leaf => this.has(root, leaf)).map(leaf => concat(root, u32(leaf)))
     if (keys.length === 0) return

@@ -32,6 +32,7 @@ import type { Chain, ChainTip } from '../chain.ts'
 import { notFound } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
 import { fits } from './clock-check.ts'
+import { isLoss } from './damages.ts'
 import { firstFrame } from './first-frame.ts'
 import type { HeldVersion, Submission, Submissions } from './submissions.ts'
 import { failure } from './upload.ts'
@@ -55,6 +56,8 @@ export interface ReleaseDependencies {
   chain: Chain
   fragments: FragmentStore
   submissions: Submissions
+  /** Told of a fragment that turned out to be lost. */
+  onCorrupt: (root: Uint8Array, leaf: number) => Promise<void>
   desk: FolderDesk
   logger: Logger
   now: () => number
@@ -138,7 +141,14 @@ export class ReleaseService {
       await send({ type: 'versions', value: page.map(({ leaf, version }) => ({ leaf, meta: version.meta })) })
     }
     if (asked !== null) {
-      for (const [i, item] of shown.entries()) await this.#sendFragment(item, index, i === 0 ? ask.request.firstChunk : 0, guard, send)
+      for (const [i, item] of shown.entries()) {
+        try {
+          await this.#sendFragment(item, index, i === 0 ? ask.request.firstChunk : 0, guard, send)
+        } catch (error) {
+          if (isLoss(error)) await this.#deps.onCorrupt(ask.request.submissionRoot, item.leaf)
+          throw error
+        }
+      }
     }
     await send({ type: 'end', value: {} })
   }

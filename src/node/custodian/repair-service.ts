@@ -152,7 +152,7 @@ export class RepairService {
   async lost(root: Uint8Array, leaf: number): Promise<void> {
     const { submissions, damages, logger } = this.#deps
     const submission = await submissions.get(root)
-    if (submission === undefined || damages.has(root, leaf)) return
+    if (submission === undefined || damages.has(root, leaf) || (await submissions.isErased(root, leaf))) return
     await damages.add(root, leaf)
     logger.warn({ submission: toHex(root).slice(0, 16) }, 'a fragment went bad on disk; it will be repaired')
     this.#add(submission.folder, root, 0)
@@ -248,7 +248,8 @@ export class RepairService {
 
   /** Looks through all that the ledger anchors for what is missing here. */
   async #look(): Promise<void> {
-    const { holdings } = this.#deps
+    const { holdings, submissions, damages } = this.#deps
+    await damages.clear(async (root, leaf) => (await submissions.get(root)) === undefined || (await submissions.isErased(root, leaf)))
     let looks = 0
     for (const placed of holdings.all()) {
       if (this.#stopped.signal.aborted) return
