@@ -35,7 +35,7 @@ import {
 import { RepairSurvey } from './repair-survey.ts'
 import type { Submissions } from './submissions.ts'
 
-/** Repairs that are known at a time; what is beyond them is found by the next look through everything. */
+/** Repairs that are known at a time; what is beyond them is found by a look through everything once half of them are done. */
 const MAX_JOBS = 4_096
 /** Submissions that are looked at before other work gets its turn. */
 const LOOKS_AT_ONCE = 32
@@ -53,6 +53,8 @@ export interface RepairOptions {
   graceMs?: number
   /** How often all that the ledger anchors is looked through, in ms. @default one hour */
   lookMs?: number
+  /** Repairs that are known at a time. @default 4096 */
+  maxJobs?: number
 }
 
 export interface RepairDependencies {
@@ -99,6 +101,8 @@ export class RepairService {
   #lookAt = 0
   /** Everything was looked through once since the start. */
   #hasLooked = false
+  /** More is missing than is known. */
+  #isOverfull = false
   #letGoAt = 0
   #letGoPauseMs = FIRST_RETRY_MS
   #wake: (() => void) | undefined
@@ -106,7 +110,7 @@ export class RepairService {
   #stops: (() => void)[] = []
 
   constructor(options: RepairOptions, dependencies: RepairDependencies) {
-    this.#options = { atOnce: 2, graceMs: 10_000, lookMs: 60 * 60 * 1000, ...options }
+    this.#options = { atOnce: 2, graceMs: 10_000, lookMs: 60 * 60 * 1000, maxJobs: MAX_JOBS, ...options }
     this.#deps = dependencies
     const { signal } = this.#stopped
     const { custodian, accountKey } = this.#options
@@ -129,7 +133,7 @@ export class RepairService {
   }
 
   report(): RepairReport {
-    return { looked: this.#hasLooked, missing: this.#jobs.size, ...this.#report }
+    return { looked: this.#hasLooked && !this.#isOverfull, missing: this.#jobs.size, ...this.#report }
   }
 
   /** Whether a submission is here in whole, as far as is known: what nobody has found missing or bad is. */
@@ -138,7 +142,7 @@ export class RepairService {
     if (this.#jobs.has(toHex(root))) return false
     const submission = await submissions.get(root)
     if (submission?.anchored !== true) return false
-    if (this.#hasLooked) return true
+    if (this.#hasLooked && !this.#isOverfull) return true
     try {
       return (await holdings.lacking(root, submission)).length === 0
     } catch (error) {
@@ -163,7 +167,8 @@ export class RepairService {
       const what = concernsHoldings(key)
       if (what === 'custodians') this.#lookSoon()
       // It may still be on its way: what has come by then is no loss.
-      if (what === 'submission' && this.#expected.size < MAX_JOBS) {
+      if (what === 'submission' && this.#expected.size >= MAX_JOBS) this.#isOverfull = true
+      else if (what === 'submission') {
         const [folder, root] = [key.slice(1, 33), key.slice(33)]
         this.#expected.set(toHex(root), { folder, root, at: this.#deps.now() + this.#options.graceMs })
       }
@@ -188,7 +193,11 @@ export class RepairService {
 
   #add(folder: Uint8Array, root: Uint8Array, notBefore: number): void {
     const name = toHex(root)
-    if (this.#jobs.has(name) || this.#jobs.size >= MAX_JOBS) return
+    if (this.#jobs.has(name)) return
+    if (this.#jobs.size >= this.#options.maxJobs) {
+      this.#isOverfull = true
+      return
+    }
     this.#jobs.set(name, { folder, root, failures: 0, wrongSums: 0, keepsOrder: false, notBefore })
     this.#wake?.()
   }
@@ -206,6 +215,9 @@ export class RepairService {
         if (holdings.isFresh()) {
           if (now() >= this.#lookAt) {
             this.#lookAt = now() + this.#options.lookMs
+            // Until it is through, what is missing is not known.
+            if (this.#isOverfull) this.#hasLooked = false
+            this.#isOverfull = false
             await this.#look()
             this.#hasLooked = true
             this.#letGoAt = 0
@@ -216,6 +228,7 @@ export class RepairService {
           }
           await this.#lookForExpected()
           await this.#round()
+          if (this.#isOverfull && this.#jobs.size <= this.#options.maxJobs / 2) this.#lookAt = 0
         }
       } catch (error) {
         this.#failed(error)
