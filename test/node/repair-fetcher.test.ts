@@ -66,7 +66,7 @@ function orderFor(world: CustodianWorld, holdings: Holdings, { root }: Held): Or
   holders.splice(INDEX, 0, CUSTODIAN.account)
   const placed = { ...found, holders }
   const helpers = [0, 1].map(i => ({ id: nodeKeys(i).account, index: i === 0 ? 0 : 2 }))
-  const job = { folder: world.folder, root, failures: 0, wrongSums: 0, keepsOrder: false, notBefore: 0 }
+  const job = { folder: world.folder, root, failures: 0, wrongSums: 0, notBefore: 0 }
   return { job, placed, index: INDEX, k: 2, there: helpers, helpers, attempt: 1 }
 }
 

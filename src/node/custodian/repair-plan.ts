@@ -16,8 +16,6 @@ export interface Job {
   failures: number
   /** Of these, sums that were wrong. */
   wrongSums: number
-  /** Nothing but this node's own disk failed since its last order: the order still serves. */
-  keepsOrder: boolean
   /** Not tried again before this time, in ms. */
   notBefore: number
 }

@@ -198,7 +198,7 @@ export class RepairService {
       this.#isOverfull = true
       return
     }
-    this.#jobs.set(name, { folder, root, failures: 0, wrongSums: 0, keepsOrder: false, notBefore })
+    this.#jobs.set(name, { folder, root, failures: 0, wrongSums: 0, notBefore })
     this.#wake?.()
   }
 
