@@ -151,7 +151,14 @@ export async function prepareContent(content: Content, dictionary: Dictionary | 
     const bytes = concat(...parts)
     const compressed = await zstd(bytes, dictionary?.bytes)
     if (compressed.length < bytes.length) {
-      return { stored: contentOf(compressed), encoding: 'zstd', dictionary: dictionary?.hash ?? null, size, contentHash, storedHash: sha256(compressed) }
+      return {
+        stored: contentOf(compressed),
+        encoding: 'zstd',
+        dictionary: dictionary?.hash ?? null,
+        size,
+        contentHash,
+        storedHash: sha256(compressed),
+      }
     }
     return { stored: contentOf(bytes), encoding: 'identity', dictionary: null, size, contentHash, storedHash: contentHash }
   }

@@ -106,7 +106,14 @@ export async function sealVersion(
     classCommitment: classCommitment(salt, input.class, dataTime),
   }
   const meta = { leaf, sealedKey, salt, class: input.class, dataTime, size }
-  return sealedVersion(input, prepared, { dek, objectSalt, header, storedHash: prepared.storedHash, fragmentRoots: dispersal.fragmentRoots, meta })
+  return sealedVersion(input, prepared, {
+    dek,
+    objectSalt,
+    header,
+    storedHash: prepared.storedHash,
+    fragmentRoots: dispersal.fragmentRoots,
+    meta,
+  })
 }
 
 /** The version as it was sealed before; undefined where the content or what is said of it is not the same. */

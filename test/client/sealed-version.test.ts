@@ -12,7 +12,11 @@ import { concat, equalBytes, utf8 } from '../../src/encoding/bytes.ts'
 import { seedOf, walletOf } from '../node/cluster.ts'
 
 const test = suite('client/sealed-version')
-const peer = { chainId: seedOf('chain'), parameters: { n: 4, k: 2, dictionaries: [] }, now: () => 1_700_000_000_000 } as unknown as LightPeer
+const peer = {
+  chainId: seedOf('chain'),
+  parameters: { n: 4, k: 2, dictionaries: [] },
+  now: () => 1_700_000_000_000,
+} as unknown as LightPeer
 const person = personFromSeeds({
   organisation: seedOf('organisation'),
   role: 'physician',
