@@ -94,6 +94,20 @@ test('sealed keys and salts lie encrypted', async () => {
   }
 })
 
+test('a staged submission never takes the place of an anchored one', async () => {
+  using place = temporary()
+  await using custody = await opened(place.dir)
+  const { submissions } = custody
+  const root = seedOf('root')
+  const anchored = submissionOf({ versions: 1, anchored: true, stagedUntil: 0 })
+  await submissions.put(root, anchored, [versionOf('a')])
+  await submissions.put(root, submissionOf({ versions: 1 }), [versionOf('b')])
+  assert.equal([await submissions.get(root), await submissions.version(root, 0)], [anchored, versionOf('a')])
+  assert.equal(submissions.usageOf(anchored.sponsor), { bytes: 1000, stagedBytes: 0 })
+  await submissions.put(root, anchored, [versionOf('b')])
+  assert.equal(await submissions.version(root, 0), versionOf('b'))
+})
+
 test('an anchor is kept as a mark, once; what is anchored or unknown stays as it is', async () => {
   using place = temporary()
   await using custody = await opened(place.dir)

@@ -135,11 +135,15 @@ export class Submissions {
     return bytes === undefined ? undefined : submissionCodec.decode(bytes)
   }
 
-  /** Writes a submission and all its versions at once, on disk when the promise settles. It takes the place of the same one before. */
+  /**
+   * Writes a submission and all its versions at once, on disk when the promise settles. It takes the place of the same one
+   * before, unless that is anchored and this one is not: then what is kept for good stays as it is.
+   */
   async put(root: Uint8Array, submission: Submission, versions: readonly (HeldVersion | ErasedLeaf)[]): Promise<void> {
     const { folder } = submission
     await this.#keyring.within(folder, async () => {
       const before = await this.get(root)
+      if (before?.anchored === true && !submission.anchored) return
       const operations: StoreOperation[] = [
         { type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(submission) },
         { type: 'put', key: concat(BY_FOLDER, folder, root), value: PRESENT },

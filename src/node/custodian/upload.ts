@@ -2,6 +2,7 @@
 
 import { labelCommitment } from '../../contracts/folders-formats.ts'
 import { isErasedAt } from '../../contracts/release-facts.ts'
+import { stateKey } from '../../contracts/state-keys.ts'
 import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
@@ -225,7 +226,7 @@ export class UploadService {
   }
 
   async #stage(ticket: UploadTicket, metas: readonly VersionMeta[], upload: PartialUpload, whole: boolean): Promise<void> {
-    const { fragments, submissions, now } = this.#deps
+    const { chain, fragments, submissions, now } = this.#deps
     const { submissionRoot } = ticket
     const stagedUntil = now() + STAGING_MS
     await fragments.commitSubmission(upload.items, { submissionRoot, stagedUntilMs: stagedUntil })
@@ -260,6 +261,10 @@ export class UploadService {
       // Fragments that were lost here and come back are kept for good like those before.
       await fragments.markAnchored(submissionRoot)
     }
+    // The anchor may have come before the last fragment: its block found nothing here to keep. Fragments first, as ever.
+    if (chain.tip.tree.get(stateKey.submission(ticket.folder, submissionRoot)) === undefined) return
+    await fragments.markAnchored(submissionRoot)
+    await submissions.markAnchored(submissionRoot)
   }
 
   #receipt(ticket: UploadTicket, index: number, metas: readonly VersionMeta[]): { receipt: Uint8Array; signature: Uint8Array } {
