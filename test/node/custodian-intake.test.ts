@@ -21,7 +21,7 @@ function intake(world: CustodianWorld, limits: Partial<CustodyLimits> = {}): Upl
 async function away(world: CustodianWorld, name: string, size: number): Promise<Held> {
   const held = await world.hold(name, [size])
   await world.fragments.dropSubmission(held.root)
-  await world.submissions.delete(held.root, (await world.submissions.get(held.root)) as never)
+  await world.submissions.delete(held.root)
   return held
 }
 

@@ -146,7 +146,7 @@ export class CustodianService {
       const submission = await submissions.get(root)
       if (submission === undefined || submission.anchored || submission.stagedUntil > at) continue
       if (this.#isAnchored(root, submission)) await this.#anchored(root)
-      else await submissions.delete(root, submission)
+      else await submissions.deleteExpired(root, at)
     }
     await fragments.dropExpired(at)
     await this.#deps.uploads.dropExpired()

@@ -238,17 +238,27 @@ export class Submissions {
     })
   }
 
-  async delete(root: Uint8Array, { folder }: Submission): Promise<void> {
+  async delete(root: Uint8Array): Promise<void> {
+    await this.#change(root, async submission => await this.#delete(root, submission))
+  }
+
+  /** Deletes a submission if it is still staged and its time is up; one that was anchored or sent again meanwhile stays. */
+  async deleteExpired(root: Uint8Array, now: number): Promise<void> {
     await this.#change(root, async submission => {
-      const operations: StoreOperation[] = [
-        { type: 'del', key: concat(SUBMISSION, root) },
-        { type: 'del', key: concat(BY_FOLDER, folder, root) },
-      ]
-      for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
-      await this.#store.batch(operations, { sync: true })
-      this.#size--
-      this.#count(submission, -1)
+      if (!submission.anchored && submission.stagedUntil <= now) await this.#delete(root, submission)
     })
+  }
+
+  async #delete(root: Uint8Array, submission: Submission): Promise<void> {
+    const { folder } = submission
+    const operations: StoreOperation[] = [
+      { type: 'del', key: concat(SUBMISSION, root) },
+      { type: 'del', key: concat(BY_FOLDER, folder, root) },
+    ]
+    for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
+    await this.#store.batch(operations, { sync: true })
+    this.#size--
+    this.#count(submission, -1)
   }
 
   /** Submissions of a folder that are held here. */
