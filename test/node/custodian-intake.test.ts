@@ -63,4 +63,19 @@ test('what comes after its anchor is kept for good at once, and not anew as stag
   assert.is(world.fragments.submission(other.root)?.anchored, true)
 })
 
+test('what is staged and sent again takes its room once, and none where it is whole', async () => {
+  await using world = await CustodianWorld.open()
+  const [held, other] = [await away(world, 'again', 3000), await away(world, 'other', 3000)]
+  const full = { stagedQuotaBytes: 1600 }
+  assert.is(await upload(world, intake(world, full), held), 'receipt')
+  assert.is(await upload(world, intake(world, full), other), 'quota-exceeded')
+  assert.is(await upload(world, intake(world, full), held), 'receipt')
+  assert.is(await upload(world, intake(world, { stagedQuotaBytes: 1 }), held), 'receipt')
+  // Its fragments were lost, what is known of it was not.
+  await world.fragments.dropSubmission(held.root)
+  assert.is(await upload(world, intake(world, { stagedQuotaBytes: 1 }), held), 'quota-exceeded')
+  assert.is(await upload(world, intake(world, full), held), 'receipt')
+  assert.is(world.submissions.usageOf(world.sponsor).stagedBytes, 1504)
+})
+
 test.run()

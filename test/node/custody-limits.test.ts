@@ -83,6 +83,8 @@ test('a disk that is nearly full refuses uploads, and takes them again', async (
   await using world = await CustodianWorld.open()
   const { disk, space } = await diskOf(world, 0.9 * GIB)
   const held = await world.hold('some', [3000])
+  await world.fragments.dropSubmission(held.root)
+  await world.submissions.delete(held.root)
   assert.equal(await answers(world, held, 3000, {}, disk), ['read-only'])
   space.freeBytes = 1.1 * GIB
   await disk.look()

@@ -131,14 +131,15 @@ export class UploadService {
     intake.end = await this.#partial.begin(start.token, () => channel.abort(new Error('the uploader came back')))
     intake.token = start.token
     const parked = this.#partial.take(start.token, ticket.submissionRoot, start.index)
-    const upload = parked ?? (await this.#begin(ticket, start.index, sponsor))
-    intake.upload = upload
+    intake.upload = parked
     const metas: VersionMeta[] = []
     while (metas.length < ticket.versions) metas.push(...(await next('versions')))
     checkVersions(ticket, metas)
     this.#requireNoneErased(ticket, metas)
     checkVersionSizes(metas, this.#options)
-    const whole = upload.bytes === 0 && (await this.#isWhole(ticket, start.index, metas))
+    const whole = parked === undefined && (await this.#isWhole(ticket, start.index, metas))
+    const upload = parked ?? (await this.#begin(ticket, start.index, sponsor, whole))
+    intake.upload = upload
     const at = whole ? { version: metas.length, chunk: 0 } : { version: upload.version, chunk: upload.chunk }
     await channel.send(uploadReplyCodec.encode({ type: 'ready', value: at }))
     if (!whole) await this.#takeFragments(ticket, metas, upload, next)
@@ -149,12 +150,13 @@ export class UploadService {
     return this.#receipt(ticket, start.index, metas)
   }
 
-  async #begin(ticket: UploadTicket, index: number, sponsor: string): Promise<PartialUpload> {
+  /** @param whole everything is here already, and takes no room */
+  async #begin(ticket: UploadTicket, index: number, sponsor: string, whole: boolean): Promise<PartialUpload> {
     const before = await this.#deps.submissions.get(ticket.submissionRoot)
     return {
       submissionRoot: ticket.submissionRoot,
       index,
-      release: takeRoom(ticket, sponsor, before?.bytes ?? 0, this.#options, this.#deps),
+      release: whole ? () => undefined : takeRoom(ticket, sponsor, before, this.#options, this.#deps),
       version: 0,
       chunk: 0,
       writer: undefined,
