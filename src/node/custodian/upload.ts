@@ -105,13 +105,23 @@ export class UploadService {
     await this.#partial.dropExpired()
   }
 
+  /** Discards what broken uploads to a folder left, as when a version of it is erased. */
+  async dropFolder(folder: Uint8Array): Promise<void> {
+    await this.#partial.dropFolder(folder)
+  }
+
   async stop(): Promise<void> {
     await this.#partial.stop()
   }
 
   async #giveUp({ token, upload }: Intake, error: unknown): Promise<void> {
     if (upload === undefined) return
-    const broken = BREAKS.has(errorCode(error))
+    const isErased =
+      this.#erased(
+        upload.folder,
+        upload.versions.map(({ meta }) => meta),
+      ).length > 0
+    const broken = BREAKS.has(errorCode(error)) && !isErased
     if (!broken || token === undefined || !this.#partial.park(token, upload)) await discard(upload)
   }
 
@@ -154,6 +164,7 @@ export class UploadService {
   async #begin(ticket: UploadTicket, index: number, sponsor: string, whole: boolean): Promise<PartialUpload> {
     const before = await this.#deps.submissions.get(ticket.submissionRoot)
     return {
+      folder: ticket.folder,
       submissionRoot: ticket.submissionRoot,
       index,
       release: whole ? () => undefined : takeRoom(ticket, sponsor, before, this.#options, this.#deps),
