@@ -141,14 +141,17 @@ export class UploadService {
     intake.end = await this.#partial.begin(start.token, () => channel.abort(new Error('the uploader came back')))
     intake.token = start.token
     const parked = this.#partial.take(start.token, ticket.submissionRoot, start.index)
-    intake.upload = parked
+    // What is staged here already takes room only if it turns out not to be whole; all else takes it before its versions are read.
+    const isStaged = parked === undefined && (await this.#isStaged(ticket, start.index))
+    const begun = parked ?? (isStaged ? undefined : await this.#begin(ticket, start.index, sponsor, false))
+    intake.upload = begun
     const metas: VersionMeta[] = []
     while (metas.length < ticket.versions) metas.push(...(await next('versions')))
     checkVersions(ticket, metas)
     this.#requireNoneErased(ticket, metas)
     checkVersionSizes(metas, this.#options)
-    const whole = parked === undefined && (await this.#isWhole(ticket, start.index, metas))
-    const upload = parked ?? (await this.#begin(ticket, start.index, sponsor, whole))
+    const whole = isStaged && (await this.#areSound(start.index, metas))
+    const upload = begun ?? (await this.#begin(ticket, start.index, sponsor, whole))
     intake.upload = upload
     const at = whole ? { version: metas.length, chunk: 0 } : { version: upload.version, chunk: upload.chunk }
     await channel.send(uploadReplyCodec.encode({ type: 'ready', value: at }))
@@ -208,10 +211,10 @@ export class UploadService {
     upload.bytes += chunk.length
   }
 
-  /** Whether all fragments of the submission are staged here already, as when the uploader stopped before it was anchored. */
-  async #isWhole(ticket: UploadTicket, index: number, metas: readonly VersionMeta[]): Promise<boolean> {
+  /** Whether this submission is staged here already, as when the uploader stopped before it was anchored. */
+  async #isStaged(ticket: UploadTicket, index: number): Promise<boolean> {
     const held = await this.#deps.submissions.get(ticket.submissionRoot)
-    const same =
+    return (
       held !== undefined &&
       !held.anchored &&
       held.index === index &&
@@ -220,7 +223,10 @@ export class UploadService {
       held.memberHeight === ticket.memberHeight &&
       equalBytes(held.folder, ticket.folder) &&
       equalBytes(held.sponsor, ticket.sponsor)
-    if (!same) return false
+    )
+  }
+
+  async #areSound(index: number, metas: readonly VersionMeta[]): Promise<boolean> {
     // A receipt says that the bytes are sound, not only that they came once.
     for (const { leaf } of metas) if (!(await this.#isSound({ dispersalRoot: leaf.dispersalRoot, index }))) return false
     return true
