@@ -2,8 +2,9 @@
 import { custodiansCodec } from '../contracts/members-formats.ts'
 import type { Anchor } from '../contracts/records-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { toHex } from '../encoding/bytes.ts'
+import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { type CustodianSet, custodianSet, holdersAfter } from '../fragments/holders.ts'
+import { place } from '../fragments/placement.ts'
 import { readFolder } from './folders.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -38,6 +39,11 @@ async function setsAfter(peer: LightPeer, height: number, options: CallOptions):
 export interface CurrentCustodians {
   /** Today's holders, ascending by index; fewer than n where nobody may hold an index. */
   readonly holders: readonly MemberInfo[]
+  /**
+   * Those of today's holders that hold the index at which the anchor placed them. Only their refusals prove anything: one that
+   * came in another's place refuses honestly until it is repaired.
+   */
+  readonly original: readonly MemberInfo[]
   /** Members that were holders before, removed ones included: they may have their fragments still. */
   readonly former: readonly MemberInfo[]
 }
@@ -55,8 +61,15 @@ export async function currentCustodians(
   const policy = peer.parameters.policies[folder.policy]?.jurisdictions ?? null
   const request = { key: root, custodians, n: anchor.n, k: anchor.k, policy }
   const { custodians: today, entitled } = holdersAfter(request, await setsAfter(peer, anchor.memberHeight, options))
+  const placed = place(request).custodians
   const members = new Map((await peer.members(options)).map(member => [toHex(member.id), member]))
   const infos = (ids: Iterable<string>): MemberInfo[] => [...ids].flatMap(id => members.get(id) ?? [])
   const holders = infos(today.flatMap(custodian => (custodian === undefined ? [] : [toHex(custodian.id)])))
-  return { holders, former: infos(entitled.keys()).filter(member => !holders.includes(member)) }
+  const original = infos(
+    placed.flatMap(({ id }, index) => {
+      const holder = today[index]
+      return holder !== undefined && equalBytes(holder.id, id) ? [toHex(id)] : []
+    }),
+  )
+  return { holders, original, former: infos(entitled.keys()).filter(member => !holders.includes(member)) }
 }

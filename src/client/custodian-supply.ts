@@ -20,7 +20,7 @@ const BREAKS: ReadonlySet<string> = new Set(['timeout', 'connection-lost', 'unre
 
 export class CustodianSupply {
   readonly failures: CustodianFailure[] = []
-  /** Custodians that refused. */
+  /** Original holders that refused: others may never have had anything. */
   refusals = 0
   /** Why the last one failed. */
   last: unknown
@@ -34,6 +34,7 @@ export class CustodianSupply {
   /** Those that were overtaken, or broke off: asked again only where nobody else is left, so that no custodian is asked time and again. */
   readonly #retired: MemberInfo[] = []
   readonly #known: MemberInfo[]
+  readonly #original: readonly MemberInfo[]
   /** The search for others in the DHT. */
   #locating: Promise<void> | undefined
   #located = false
@@ -44,7 +45,7 @@ export class CustodianSupply {
     peer: LightPeer,
     session: Session,
     versions: readonly ListedVersion[],
-    { holders, former }: CurrentCustodians,
+    { holders, original, former }: CurrentCustodians,
     options: ReadOptions,
   ) {
     this.#peer = peer
@@ -53,6 +54,7 @@ export class CustodianSupply {
     this.#versions = versions
     this.#options = options
     const still = former.filter(({ status }) => status === 'active')
+    this.#original = original
     this.#known = [...holders, ...still]
     this.#spares = [...peer.standings.rank(holders), ...peer.standings.rank(still)]
   }
@@ -146,7 +148,7 @@ export class CustodianSupply {
     } else if (outcome.type === 'failed') {
       const code = errorCode(outcome.error)
       this.last = outcome.error
-      if (code === 'not-found') this.refusals++
+      if (code === 'not-found' && this.#original.includes(member)) this.refusals++
       if (BREAKS.has(code) && bytes >= AGAIN_AFTER_BYTES) this.#retired.push(member)
       this.#fail(member, code)
     }

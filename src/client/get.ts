@@ -46,7 +46,8 @@ export async function submissionsOf(peer: LightPeer, folder: Uint8Array, options
  * Everything that the session may read. The ledger proves which submissions there are. Of each, the union is taken of what
  * k = f + 1 custodians show: one of them is honest and holds all of it, as only what a custodian has whole is shown. A refusal is
  * no such answer, for an honest custodian refuses too where a degraded write left it without a copy. Only more than n - k of them,
- * at least 2f + 1, say that nothing may be read: f liars and f without a copy are fewer. What lies between is in `incomplete`.
+ * at least 2f + 1, say that nothing may be read: f liars and f without a copy are fewer. A holder
+ * that came in another's place may not be repaired yet: its refusal says nothing. What lies between is in `incomplete`.
  */
 export async function listVersions(peer: LightPeer, session: Session, options: ListOptions = {}): Promise<Listing> {
   const listing: Listing = { versions: [], incomplete: [], failures: [] }
@@ -54,8 +55,8 @@ export async function listVersions(peer: LightPeer, session: Session, options: L
   for (const submission of options.submission === undefined
     ? all
     : all.filter(({ root }) => equalBytes(root, options.submission as Uint8Array))) {
-    const { holders } = await currentCustodians(peer, session.folder, submission, options)
-    const { shown, complete, total, failures } = await listSubmission(peer, session, submission, holders, options)
+    const custodians = await currentCustodians(peer, session.folder, submission, options)
+    const { shown, complete, total, failures } = await listSubmission(peer, session, submission, custodians, options)
     listing.failures.push(...failures)
     if (!complete) listing.incomplete.push(submission)
     for (const version of [...shown.values()].sort((a, b) => a.leaf - b.leaf)) {

@@ -2,6 +2,7 @@
 import { errorCode } from '../encoding/errors.ts'
 import { systemTimer, type Timer } from '../fragments/pace.ts'
 import { FIRST_MS } from '../fragments/source-pool.ts'
+import type { CurrentCustodians } from './current-custodians.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import type { AnchoredSubmission } from './read-types.ts'
@@ -12,7 +13,7 @@ import type { CustodianFailure } from './standings.ts'
 export interface ShownSubmission {
   /** By leaf. */
   shown: Map<number, ShownVersion>
-  /** k custodians showed something, or enough refused to say that nothing may be read. */
+  /** k custodians showed something, or enough of the original holders refused to say that nothing may be read. */
   complete: boolean
   total: number
   failures: CustodianFailure[]
@@ -26,20 +27,24 @@ export async function listSubmission(
   peer: LightPeer,
   session: Session,
   submission: AnchoredSubmission,
-  custodians: readonly MemberInfo[],
+  { holders, original }: Pick<CurrentCustodians, 'holders' | 'original'>,
   options: CallOptions & { timer?: Timer },
 ): Promise<ShownSubmission> {
   const { n, k } = submission.anchor
   const { standings } = peer
   const { timer = systemTimer } = options
   const result: ShownSubmission = { shown: new Map(), complete: false, total: 0, failures: [] }
-  const rest = standings.rank(custodians)
+  const rest = standings.rank(holders)
   const done = new AbortController()
   const signal = options.signal === undefined ? done.signal : AbortSignal.any([options.signal, done.signal])
   /** Those who were asked and have not answered, and whether others had to be asked because of them. */
   const waiting = new Map<MemberInfo, { slow: boolean }>()
   let showing = 0
+  /** Refusals of those that have what they refuse, unless a degraded write left them without. */
   let refusals = 0
+  const refused = (member: MemberInfo): void => {
+    if (original.includes(member)) refusals++
+  }
   let change = Promise.withResolvers<void>()
 
   const ask = async (member: MemberInfo): Promise<void> => {
@@ -58,7 +63,7 @@ export async function listSubmission(
       if (done.signal.aborted) return
       standings.answered(member, peer.now() - asked)
       // Who may show nothing refuses; an empty list is a refusal in other words.
-      if (stream.shown.length === 0) refusals++
+      if (stream.shown.length === 0) refused(member)
       else {
         for (const version of stream.shown) result.shown.set(version.leaf, version)
         result.total = stream.total
@@ -68,7 +73,7 @@ export async function listSubmission(
     } catch (error) {
       if (signal.aborted) return
       waiting.delete(member)
-      if (errorCode(error) === 'not-found') refusals++
+      if (errorCode(error) === 'not-found') refused(member)
       result.failures.push(failureOf(member, errorCode(error)))
     } finally {
       change.resolve()
@@ -90,7 +95,7 @@ export async function listSubmission(
   result.complete = showing >= k || (showing === 0 && refusals > n - k)
   for (const [member, { slow }] of waiting) if (slow) result.failures.push(failureOf(member, 'too-slow'))
   // Where all refuse, they do as they should.
-  if (showing > 0) for (const { custodian, code } of result.failures) standings.failed(memberOf(custodians, custodian), code)
+  if (showing > 0) for (const { custodian, code } of result.failures) standings.failed(memberOf(holders, custodian), code)
   else result.failures = []
   return result
 }

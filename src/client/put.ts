@@ -113,12 +113,18 @@ export async function putRecords(
   if (folder === null) throw notFound()
   const meter = new PutMeter(inputs, options.onProgress)
   const metered = meter.inputs()
-  const draft =
-    (await draftBefore(peer, person, address, folder, metered, meter, options)) ??
-    (await newDraft(peer, person, address, folder, metered, meter, options))
-  const result = await submit(peer, person, address, folder, draft, meter, options)
-  await options.journal?.clear()
-  return result
+  try {
+    const draft =
+      (await draftBefore(peer, person, address, folder, metered, meter, options)) ??
+      (await newDraft(peer, person, address, folder, metered, meter, options))
+    const result = await submit(peer, person, address, folder, draft, meter, options)
+    await options.journal?.clear()
+    return result
+  } catch (error) {
+    // Another content never goes on under these keys: what custodians have of it, nobody has the token for from now on.
+    if (errorCode(error) === 'content-changed') await options.journal?.clear()
+    throw error
+  }
 }
 
 async function newDraft(
@@ -141,7 +147,7 @@ async function newDraft(
   if (options.journal !== undefined && size >= MIN_JOURNAL_BYTES && inputs.length <= MAX_JOURNAL_VERSIONS) {
     const { chainId } = peer
     const versions = sealed.map(version => version.secret)
-    const journal = { version: 1, chainId, folder: address.id, epoch: folder.epoch, memberHeight, secret, versions }
+    const journal = { version: 2, chainId, folder: address.id, epoch: folder.epoch, memberHeight, secret, versions }
     await options.journal.save(sealJournal(person, journal))
   }
   return { sealed, secret, resumed: false, memberHeight, custodians }

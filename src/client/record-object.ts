@@ -3,7 +3,7 @@
 import { MAX_PLAINTEXT_LENGTH, objectLength, padme } from '../crypto/object-stream.ts'
 import { concat, equalBytes, u32 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { sha256Stream } from '../encoding/hash.ts'
+import { sha256, sha256Stream } from '../encoding/hash.ts'
 import { type Dictionary, findDictionary } from '../fragments/dictionary/dictionary.ts'
 import { MAX_CIPHERTEXT_BYTES, type ObjectHeader, objectHeaderCodec } from '../fragments/formats.ts'
 import { unzstd, zstd } from './platform.ts'
@@ -38,6 +38,8 @@ export interface PreparedContent {
   readonly dictionary: ObjectHeader['dictionary']
   readonly size: number
   readonly contentHash: Uint8Array
+  /** SHA-256 of `stored`: another compressor may make other bytes, of the same length, of the same content. */
+  readonly storedHash: Uint8Array
 }
 
 /**
@@ -72,29 +74,95 @@ function unknownDictionary(): EpioneError {
   )
 }
 
+/** Bytes that are compared at a time with those of the first pass. */
+const PIECE_BYTES = 1024 * 1024
+
+/**
+ * Content that gives in every pass the bytes of the first one, or an error before any other byte: what is encrypted again under
+ * the same key must be the same. Memory holds one piece, and 32 bytes for each.
+ */
+class PinnedContent implements Content {
+  readonly size: number
+  readonly #content: Content
+  readonly #pieces: Uint8Array[] = []
+
+  constructor(content: Content) {
+    this.size = content.size
+    this.#content = content
+  }
+
+  /** The first pass: notes the pieces. */
+  async *pin(): AsyncGenerator<Uint8Array> {
+    for await (const piece of inPieces(this.#content.open())) {
+      this.#pieces.push(sha256(piece))
+      yield piece
+    }
+  }
+
+  /** @throws EpioneError `content-changed` */
+  async *open(): AsyncGenerator<Uint8Array> {
+    let position = 0
+    for await (const piece of inPieces(this.#content.open())) {
+      const pinned = this.#pieces[position++]
+      if (pinned === undefined || !equalBytes(sha256(piece), pinned)) throw contentChanged()
+      yield piece
+    }
+    if (position !== this.#pieces.length) throw contentChanged()
+  }
+}
+
+async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let piece = new Uint8Array(PIECE_BYTES)
+  let filled = 0
+  for await (const part of source) {
+    for (let at = 0; at < part.length; ) {
+      const taken = part.subarray(at, at + PIECE_BYTES - filled)
+      piece.set(taken, filled)
+      filled += taken.length
+      at += taken.length
+      if (filled < PIECE_BYTES) continue
+      yield piece
+      piece = new Uint8Array(PIECE_BYTES)
+      filled = 0
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled)
+}
+
+function contentChanged(): EpioneError {
+  return new EpioneError('content-changed', 'The content changed while it was read; nothing was stored.')
+}
+
 /** Hashes the content, and compresses it where that pays. */
 export async function prepareContent(content: Content, dictionary: Dictionary | null = null): Promise<PreparedContent> {
   const hash = sha256Stream()
   const small = content.size <= COMPRESS_BYTES
   const parts: Uint8Array[] = []
   let size = 0
-  for await (const part of content.open()) {
+  const pinned = small ? undefined : new PinnedContent(content)
+  for await (const part of pinned?.pin() ?? content.open()) {
     hash.update(part)
     size += part.length
     if (small) parts.push(part)
   }
-  if (size !== content.size)
-    throw new EpioneError('content-changed', 'The content changed its length while it was read; nothing was stored.')
+  if (size !== content.size) throw contentChanged()
   const contentHash = hash.digest()
-  if (small) {
+  if (pinned === undefined) {
     const bytes = concat(...parts)
     const compressed = await zstd(bytes, dictionary?.bytes)
     if (compressed.length < bytes.length) {
-      return { stored: contentOf(compressed), encoding: 'zstd', dictionary: dictionary?.hash ?? null, size, contentHash }
+      return {
+        stored: contentOf(compressed),
+        encoding: 'zstd',
+        dictionary: dictionary?.hash ?? null,
+        size,
+        contentHash,
+        storedHash: sha256(compressed),
+      }
     }
-    return { stored: contentOf(bytes), encoding: 'identity', dictionary: null, size, contentHash }
+    return { stored: contentOf(bytes), encoding: 'identity', dictionary: null, size, contentHash, storedHash: contentHash }
   }
-  return { stored: content, encoding: 'identity', dictionary: null, size, contentHash }
+  return { stored: pinned, encoding: 'identity', dictionary: null, size, contentHash, storedHash: contentHash }
 }
 
 /** Length of the plaintext object, padding included. */

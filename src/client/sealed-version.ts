@@ -28,6 +28,8 @@ export const versionSecretSchema = struct({
   dek: hash32,
   objectSalt: hash32,
   header: byteString(2048),
+  /** Hash of the bytes that were encrypted after the header: no others may ever be under this key and salt. */
+  storedHash: hash32,
   fragmentRoots: list(hash32, 48, 4),
   meta: versionMetaSchema,
 })
@@ -104,7 +106,14 @@ export async function sealVersion(
     classCommitment: classCommitment(salt, input.class, dataTime),
   }
   const meta = { leaf, sealedKey, salt, class: input.class, dataTime, size }
-  return sealedVersion(input, prepared, { dek, objectSalt, header, fragmentRoots: dispersal.fragmentRoots, meta })
+  return sealedVersion(input, prepared, {
+    dek,
+    objectSalt,
+    header,
+    storedHash: prepared.storedHash,
+    fragmentRoots: dispersal.fragmentRoots,
+    meta,
+  })
 }
 
 /** The version as it was sealed before; undefined where the content or what is said of it is not the same. */
@@ -132,6 +141,7 @@ export async function sealedBefore(
     equalBytes(prepared.contentHash, header.contentHash) &&
     prepared.encoding === header.encoding &&
     equalBytes(prepared.dictionary ?? new Uint8Array(0), header.dictionary ?? new Uint8Array(0)) &&
-    prepared.stored.size === header.storedSize
+    prepared.stored.size === header.storedSize &&
+    equalBytes(prepared.storedHash, secret.storedHash)
   return content ? sealedVersion(input, prepared, secret) : undefined
 }

@@ -26,7 +26,7 @@ export interface JournalStore {
 
 const journalCodec = codec(
   struct({
-    version: integer(1, 1),
+    version: integer(2, 2),
     chainId: hash32,
     folder: hash32,
     epoch: integer(0xffff_ffff),

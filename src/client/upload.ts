@@ -3,6 +3,7 @@ import { verifySignature } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { storageReceiptBytes, storageReceiptCodec } from '../fragments/formats.ts'
+import { fragmentLength } from '../fragments/layout.ts'
 import { uploadFrameCodec, uploadReplyCodec, VERSIONS_PER_FRAME } from '../network/fragment-messages.ts'
 import type { FrameChannel } from '../network/frames.ts'
 import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../network/protocols.ts'
@@ -38,6 +39,8 @@ export class Upload {
   readonly #start: UploadStart
   #channel: FrameChannel | undefined
   #replies: AsyncIterator<Uint8Array> | undefined
+  /** Bytes of all fragments that it is to have. */
+  #bytes = 0
   /** Where the custodian wants to begin: what is before it, it has. */
   #from = { version: 0, chunk: 0 }
 
@@ -56,6 +59,8 @@ export class Upload {
   async begin(sealed: readonly SealedVersion[], options: CallOptions): Promise<void> {
     await this.#attempt(async () => {
       const { signal } = options
+      const { n, k } = this.#peer.parameters
+      this.#bytes = sealed.reduce((sum, { meta }) => sum + fragmentLength(meta.size, n, k), 0)
       const channel = await this.#peer.nodes.openStream(this.member.organisation.networkKey, PROTOCOL.upload, {
         ...options,
         ...(signal === undefined ? {} : { signal }),
@@ -93,9 +98,11 @@ export class Upload {
       if (reply.type !== 'receipt') throw new EpioneError('malformed', 'The custodian did not answer as it should.')
       const receipt = storageReceiptCodec.decode(reply.value.receipt)
       const right =
+        equalBytes(receipt.chainId, this.#peer.chainId) &&
         equalBytes(receipt.submissionRoot, this.#start.submissionRoot) &&
         equalBytes(receipt.custodian, this.member.id) &&
         receipt.index === this.index &&
+        receipt.bytes === this.#bytes &&
         verifySignature(this.member.organisation.signingKey, storageReceiptBytes(receipt), reply.value.signature)
       if (!right) throw new EpioneError('malformed', "The custodian's receipt does not hold.")
       this.receipt = reply.value

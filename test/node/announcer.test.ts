@@ -262,4 +262,21 @@ test('what is deleted while it is being announced, or waits for it, is not left 
   assert.equal(world.withdrawn.sort(), [toHex(rootOf(0)), toHex(rootOf(8))])
 })
 
+test('what is deleted while its announcement fails is not announced again', async () => {
+  await using world = await World.open()
+  const root = rootOf(1)
+  world.hold(root, false)
+  world.failing.add(toHex(root))
+  const gate = Promise.withResolvers<void>()
+  world.gate = gate.promise
+  const announcer = world.start()
+  announcer.announce(root)
+  world.connect()
+  await eventually(() => world.open === 1, 'it is under way')
+  const withdrawn = announcer.withdraw(root)
+  gate.resolve()
+  await withdrawn
+  assert.equal([world.provided, world.withdrawn, announcer.pending], [[toHex(root)], [toHex(root)], 0])
+})
+
 test.run()

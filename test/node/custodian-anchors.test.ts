@@ -66,6 +66,7 @@ interface Changes {
   fragments?: FragmentStore
   submissions?: Submissions
   announcements?: Announcements
+  onDropFolder?: (folder: Uint8Array) => void
 }
 
 async function start(world: CustodianWorld, changes: Changes = {}): Promise<CustodianService> {
@@ -74,12 +75,18 @@ async function start(world: CustodianWorld, changes: Changes = {}): Promise<Cust
   const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS }
   const now = (): number => clock.now
   const erasures = world.erasures()
+  const uploads = new UploadService(identity, { chain, directory, fragments, submissions, erasures, disk: ROOMY, logger, now })
+  const { dropFolder } = uploads
+  uploads.dropFolder = async folder => {
+    changes.onDropFolder?.(folder)
+    await dropFolder.call(uploads, folder)
+  }
   const service = new CustodianService({
     chain,
     network: announcements.network,
     fragments,
     submissions,
-    uploads: new UploadService(identity, { chain, directory, fragments, submissions, erasures, disk: ROOMY, logger, now }),
+    uploads,
     releases: new ReleaseService(identity, { chain, fragments, submissions, onCorrupt: async () => undefined, desk, logger, now }),
     desk,
     erasures,
@@ -253,6 +260,18 @@ test('after a restart what is anchored and was not announced is, a few at a time
   assert.equal([...announcements.made.slice(0, 8), ...again.made].sort(), expected)
   assert.ok(again.most <= 8)
   assert.equal(world.errors, [])
+})
+
+test('what broken uploads left of a folder goes when a version of it is erased', async () => {
+  await using world = await CustodianWorld.open()
+  const held = await world.hold('a', [100])
+  await world.anchor(held)
+  const dropped: string[] = []
+  const service = await start(world, { onDropFolder: folder => dropped.push(toHex(folder)) })
+  await world.erase(held.metas[0] as Held['metas'][number])
+  await eventually(() => dropped.length > 0, 'the uploads are told')
+  await service.stop()
+  assert.equal(dropped, [toHex(world.folder)])
 })
 
 test('what a block anchors is announced once', async () => {

@@ -58,8 +58,7 @@ test('an organisation has its share, of staged and of anchored fragments alike',
   assert.is(world.submissions.usageOf(world.sponsor).bytes, 1008)
   const next = await world.hold('next', [4000])
   await world.fragments.dropSubmission(next.root)
-  const submission = await world.submissions.get(next.root)
-  await world.submissions.delete(next.root, submission as NonNullable<typeof submission>)
+  await world.submissions.delete(next.root)
   assert.equal(await answers(world, next, 4000, { organisationQuotaBytes: 3007 }, disk), ['quota-exceeded'])
   assert.equal((await answers(world, next, 4000, { organisationQuotaBytes: 3008 }, disk))[0], 'ready')
   assert.equal(await answers(world, next, 4000, { stagedQuotaBytes: 1999 }, disk), ['quota-exceeded'])
@@ -84,6 +83,8 @@ test('a disk that is nearly full refuses uploads, and takes them again', async (
   await using world = await CustodianWorld.open()
   const { disk, space } = await diskOf(world, 0.9 * GIB)
   const held = await world.hold('some', [3000])
+  await world.fragments.dropSubmission(held.root)
+  await world.submissions.delete(held.root)
   assert.equal(await answers(world, held, 3000, {}, disk), ['read-only'])
   space.freeBytes = 1.1 * GIB
   await disk.look()

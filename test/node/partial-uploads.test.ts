@@ -8,10 +8,15 @@ const test = suite('uploads that broke off')
 const HOUR = 3_600_000
 
 /** An upload of which so many bytes have come, and what became of it. */
-function partial(bytes = 2_000_000, versions = 1): { upload: PartialUpload; fate: { released: number; aborted: number } } {
+function partial(
+  bytes = 2_000_000,
+  versions = 1,
+  folder = 'folder',
+): { upload: PartialUpload; fate: { released: number; aborted: number } } {
   const fate = { released: 0, aborted: 0 }
   const writer = { abort: async () => void fate.aborted++ } as unknown as FragmentWriter
   const upload: PartialUpload = {
+    folder: seedOf(folder),
     submissionRoot: seedOf('root'),
     index: 1,
     release: () => void fate.released++,
@@ -61,6 +66,23 @@ test('what is not worth it is not kept, nor too many, nor for long', async () =>
   uploads.park(seedOf('last'), last.upload)
   await uploads.stop()
   assert.equal(last.fate, { released: 1, aborted: 1 })
+})
+
+test('what is of a folder of which something is erased is dropped, and nothing else', async () => {
+  const uploads = new PartialUploads(() => 0)
+  const [here, elsewhere] = [partial(), partial(2_000_000, 1, 'another folder')]
+  uploads.park(seedOf('here'), here.upload)
+  uploads.park(seedOf('elsewhere'), elsewhere.upload)
+  await uploads.dropFolder(seedOf('folder'))
+  assert.equal(
+    [here.fate, elsewhere.fate],
+    [
+      { released: 1, aborted: 1 },
+      { released: 0, aborted: 0 },
+    ],
+  )
+  assert.is(uploads.take(seedOf('here'), seedOf('root'), 1), undefined)
+  assert.is(uploads.take(seedOf('elsewhere'), seedOf('root'), 1), elsewhere.upload)
 })
 
 test('an uploader that comes back breaks off its old connection', async () => {

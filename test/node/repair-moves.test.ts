@@ -67,11 +67,15 @@ test('when a custodian leaves, its fragments go to another, the rest stay, and i
   const session = await openOwnSession(reader, folder.wallet, folder.owned)
   const { versions, incomplete } = await listVersions(reader, session)
   assert.equal([versions.length, incomplete.length], [5, 0])
+  let moved = 0
   for (const { submission } of versions) {
-    const { holders } = await currentCustodians(reader, folder.address.id, submission, {})
+    const { holders, original } = await currentCustodians(reader, folder.address.id, submission, {})
     assert.is(holders.length, 4)
     assert.not(holders.some(({ id }) => equalBytes(id, nodeKeys(leaver).account)))
+    assert.ok(original.every(member => holders.includes(member)))
+    moved += holders.length - original.length
   }
+  assert.is(moved, moving, 'whoever came in the place of the one that left is no original holder')
   for await (const { content } of readVersions(reader, session, versions)) assert.ok((await bytesOf(content)).length >= 70_000)
   assert.equal(cluster.errors(), [])
 })

@@ -138,6 +138,35 @@ test('a resumed write sends less, and another content is no resumption', async w
   assert.not.ok((await put({ ...world, content: world.content.subarray(0, 5_000_000) }, journal)).resumed)
 })
 
+test('content that changes while it is sent ends the attempt: nothing is remembered of its keys', async world => {
+  const { cluster, author, folder } = world
+  const size = 17 * 1024 * 1024
+  const bytes = new Uint8Array(size)
+  const journal = new MemoryJournal()
+  let isRemembered = false
+  const content = {
+    size,
+    async *open() {
+      for (let at = 0; at < size; at += 1024 * 1024) {
+        const piece = bytes.slice(at, at + 1024 * 1024)
+        if (sending && at > size / 2) piece[0] = 1
+        yield piece
+      }
+    },
+  }
+  let sending = false
+  const peer = await cluster.peer([0])
+  const onProgress = ({ phase }: { phase: string }): void => {
+    if (phase !== 'uploading') return
+    sending = true
+    isRemembered ||= journal.kept !== null
+  }
+  const input = { mediaType: 'application/dicom', class: 'imaging' as const, content }
+  await rejectsCode(putRecords(peer, author, folder.address, [input], { journal, onProgress }), 'content-changed')
+  await peer.stop()
+  assert.equal([isRemembered, journal.kept], [true, null])
+})
+
 test('a read goes on from what was kept, which is checked, and asks only for the rest', async world => {
   const peer = await world.cluster.peer([2])
   const { session, version } = await reading(world, peer)

@@ -76,7 +76,7 @@ test('a submission and its versions are there until they are deleted, over a res
   assert.equal(await submissions.version(root, 1), versions[1])
   assert.is(await submissions.version(root, 2), undefined)
   assert.is(await submissions.get(seedOf('another')), undefined)
-  await submissions.delete(root, submissionOf())
+  await submissions.delete(root)
   assert.is(await submissions.get(root), undefined)
   assert.is(await submissions.version(root, 0), undefined)
   assert.is(await contents(store), '')
@@ -92,6 +92,38 @@ test('sealed keys and salts lie encrypted', async () => {
   for (const secret of [version.meta.sealedKey, version.meta.salt, version.meta.leaf.recordId]) {
     assert.not.ok(bytes.includes(toHex(secret)))
   }
+})
+
+test('a staged submission never takes the place of an anchored one', async () => {
+  using place = temporary()
+  await using custody = await opened(place.dir)
+  const { submissions } = custody
+  const root = seedOf('root')
+  const anchored = submissionOf({ versions: 1, anchored: true, stagedUntil: 0 })
+  await submissions.put(root, anchored, [versionOf('a')])
+  await submissions.put(root, submissionOf({ versions: 1 }), [versionOf('b')])
+  assert.equal([await submissions.get(root), await submissions.version(root, 0)], [anchored, versionOf('a')])
+  assert.equal(submissions.usageOf(anchored.sponsor), { bytes: 1000, stagedBytes: 0 })
+  await submissions.put(root, anchored, [versionOf('b')])
+  assert.equal(await submissions.version(root, 0), versionOf('b'))
+})
+
+test('what is sent again or anchored meanwhile does not run out', async () => {
+  using place = temporary()
+  await using custody = await opened(place.dir)
+  const { submissions } = custody
+  const [again, anchored, gone] = [seedOf('again'), seedOf('anchored'), seedOf('gone')]
+  for (const root of [again, anchored, gone]) await submissions.put(root, submissionOf({ versions: 1 }), [versionOf('a')])
+  await submissions.deleteExpired(gone, 4999)
+  assert.ok(await submissions.get(gone))
+  // Each change waits for the one before it, which is not yet seen when it is asked for.
+  const changes = [submissions.renew(again, 9000), submissions.markAnchored(anchored)]
+  const sweep = [again, anchored, gone].map(async root => await submissions.deleteExpired(root, 5000))
+  await Promise.all([...changes, ...sweep])
+  assert.is((await submissions.get(again))?.stagedUntil, 9000)
+  assert.is((await submissions.get(anchored))?.anchored, true)
+  assert.is(await submissions.get(gone), undefined)
+  assert.is(submissions.size, 2)
 })
 
 test('an anchor is kept as a mark, once; what is anchored or unknown stays as it is', async () => {
@@ -136,9 +168,9 @@ test('what a sponsor has staged is counted: not twice when it comes again, not a
   assert.equal(submissions.usageOf(sponsor), { bytes: 1037, stagedBytes: 37 })
   giveBack()
   giveBack()
-  await submissions.delete(second, submissionOf({ versions: 1, bytes: 30 }))
+  await submissions.delete(second)
   assert.equal(submissions.usageOf(sponsor), { bytes: 1000, stagedBytes: 0 })
-  await submissions.delete(first, submissionOf({ versions: 1, anchored: true }))
+  await submissions.delete(first)
   assert.equal(submissions.usageOf(sponsor), { bytes: 0, stagedBytes: 0 })
   assert.is(submissions.usageOf(seedOf('other')).stagedBytes, 1000)
 })

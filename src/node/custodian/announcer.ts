@@ -102,12 +102,18 @@ export class Announcer {
    */
   async withdraw(root: Uint8Array): Promise<void> {
     const name = toHex(root)
+    this.#forget(name)
+    await this.#running.get(name)
+    // One that failed meanwhile would be tried again.
+    this.#forget(name)
+    await this.#deps.network.locate.withdraw(submissionLocator(root))
+    await this.#deps.store.batch([{ type: 'del', key: root }])
+  }
+
+  #forget(name: string): void {
     this.#ready.delete(name)
     clearTimeout(this.#retries.get(name))
     this.#retries.delete(name)
-    await this.#running.get(name)
-    await this.#deps.network.locate.withdraw(submissionLocator(root))
-    await this.#deps.store.batch([{ type: 'del', key: root }])
   }
 
   /** Looks through all that is held and all that was announced, in the background; one look at a time. */

@@ -2,7 +2,7 @@
 import { EpioneError } from '../../encoding/errors.ts'
 import type { UploadTicket, VersionMeta } from '../../fragments/formats.ts'
 import type { DiskWatch } from '../disk-watch.ts'
-import type { Submissions } from './submissions.ts'
+import type { Submission, Submissions } from './submissions.ts'
 
 export interface CustodyLimits {
   /** Most bytes that one sponsor may have staged here without an anchor. */
@@ -27,19 +27,21 @@ function bytesHere({ size, k }: UploadTicket): number {
  * Takes the room that an upload needs, on the disk and in its sponsor's quotas, at once: uploads at the same time each find what the
  * others leave. Returns what gives it back, when the upload is stored or given up.
  * @param sponsorName for the sentence
- * @param heldBytes what is here of this submission already and is sent again
+ * @param held what is here of this submission already and is sent again: it counts once
  * @throws EpioneError `read-only`, `disk-full`, `quota-exceeded`
  */
 export function takeRoom(
   ticket: UploadTicket,
   sponsorName: string,
-  heldBytes: number,
+  held: Pick<Submission, 'bytes' | 'anchored'> | undefined,
   limits: CustodyLimits,
   { submissions, disk }: LimitDependencies,
 ): () => void {
   const bytes = bytesHere(ticket)
   const used = submissions.usageOf(ticket.sponsor)
-  if (used.stagedBytes + bytes > limits.stagedQuotaBytes) {
+  const heldBytes = held?.bytes ?? 0
+  const stagedBefore = held?.anchored === false ? held.bytes : 0
+  if (used.stagedBytes - stagedBefore + bytes > limits.stagedQuotaBytes) {
     throw new EpioneError('quota-exceeded', `${sponsorName} has too much staged here that is not anchored; anchor it or wait an hour.`, {
       metadata: { limit: limits.stagedQuotaBytes, used: used.stagedBytes, bytes },
     })

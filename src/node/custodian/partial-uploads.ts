@@ -17,6 +17,7 @@ const PARKED_MS = 60 * 60 * 1000
 
 /** An upload on its way: what has come, and where it stands. */
 export interface PartialUpload {
+  readonly folder: Uint8Array
   readonly submissionRoot: Uint8Array
   readonly index: number
   /** Gives back the room that it holds, on the disk and in its sponsor's quotas. */
@@ -83,6 +84,12 @@ export class PartialUploads {
   /** Discards what nobody came back for in time. */
   async dropExpired(): Promise<void> {
     for (const [key, { until }] of [...this.#parked]) if (until <= this.#now()) await this.#drop(key)
+  }
+
+  /** Discards what is of a folder, as when a version of it is erased: nobody has to come back for it. */
+  async dropFolder(folder: Uint8Array): Promise<void> {
+    const keys = [...this.#parked].flatMap(([key, { upload }]) => (equalBytes(upload.folder, folder) ? [key] : []))
+    await Promise.all(keys.map(async key => await this.#drop(key)))
   }
 
   /** Discards everything. */

@@ -401,11 +401,10 @@ export class RepairService {
         waiting = true
         continue
       }
-      const submission = await submissions.get(root)
-      if (submission === undefined) continue
+      if ((await submissions.get(root)) === undefined) continue
       // In this order: what stops in between is looked at again.
       await fragments.dropSubmission(root)
-      await submissions.delete(root, submission)
+      await submissions.delete(root)
       await announcer.withdraw(root).catch(() => undefined)
       logger.info({ submission: toHex(root).slice(0, 16) }, 'fragments that others hold now were dropped')
     }

@@ -69,7 +69,10 @@ export class CustodianService {
       timeoutMs: IDLE_MS,
       maxStreams: MAX_STREAMS,
     })
-    this.#stopCommits = chain.onCommit(block => this.#later(async () => await this.#settle(block)))
+    this.#stopCommits = chain.onCommit(block => {
+      this.#later(async () => await this.#dropErased(block))
+      this.#later(async () => await this.#settle(block))
+    })
     this.#stopReplace = chain.onReplace(() => this.#later(async () => await this.#reconcile()))
     this.#deps.announcer.start()
     this.#later(async () => await this.#reconcile())
@@ -103,6 +106,13 @@ export class CustodianService {
   async #settle(block: CommittedBlock): Promise<void> {
     for (const { key } of block.candidate.changes) {
       if (key[0] === NAMESPACE.submission) await this.#anchored(key.slice(33))
+    }
+  }
+
+  /** What broken uploads left may be of a version that is erased; whoever sends it again can send all of it. */
+  async #dropErased(block: CommittedBlock): Promise<void> {
+    for (const { key } of block.candidate.changes) {
+      if (key[0] === NAMESPACE.erasure) await this.#deps.uploads.dropFolder(key.slice(1, 33))
     }
   }
 
@@ -146,7 +156,7 @@ export class CustodianService {
       const submission = await submissions.get(root)
       if (submission === undefined || submission.anchored || submission.stagedUntil > at) continue
       if (this.#isAnchored(root, submission)) await this.#anchored(root)
-      else await submissions.delete(root, submission)
+      else await submissions.deleteExpired(root, at)
     }
     await fragments.dropExpired(at)
     await this.#deps.uploads.dropExpired()

@@ -136,11 +136,15 @@ export class Submissions {
     return bytes === undefined ? undefined : submissionCodec.decode(bytes)
   }
 
-  /** Writes a submission and all its versions at once, on disk when the promise settles. It takes the place of the same one before. */
+  /**
+   * Writes a submission and all its versions at once, on disk when the promise settles. It takes the place of the same one
+   * before, unless that is anchored and this one is not: then what is kept for good stays as it is.
+   */
   async put(root: Uint8Array, submission: Submission, versions: readonly (HeldVersion | ErasedLeaf)[]): Promise<void> {
     const { folder } = submission
     await this.#keyring.within(folder, async () => {
       const before = await this.get(root)
+      if (before?.anchored === true && !submission.anchored) return
       const operations: StoreOperation[] = [
         { type: 'put', key: concat(SUBMISSION, root), value: submissionCodec.encode(submission) },
         { type: 'put', key: concat(BY_FOLDER, folder, root), value: PRESENT },
@@ -245,17 +249,27 @@ export class Submissions {
     })
   }
 
-  async delete(root: Uint8Array, { folder }: Submission): Promise<void> {
+  async delete(root: Uint8Array): Promise<void> {
+    await this.#change(root, async submission => await this.#delete(root, submission))
+  }
+
+  /** Deletes a submission if it is still staged and its time is up; one that was anchored or sent again meanwhile stays. */
+  async deleteExpired(root: Uint8Array, now: number): Promise<void> {
     await this.#change(root, async submission => {
-      const operations: StoreOperation[] = [
-        { type: 'del', key: concat(SUBMISSION, root) },
-        { type: 'del', key: concat(BY_FOLDER, folder, root) },
-      ]
-      for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
-      await this.#store.batch(operations, { sync: true })
-      this.#size--
-      this.#count(submission, -1)
+      if (!submission.anchored && submission.stagedUntil <= now) await this.#delete(root, submission)
     })
+  }
+
+  async #delete(root: Uint8Array, submission: Submission): Promise<void> {
+    const { folder } = submission
+    const operations: StoreOperation[] = [
+      { type: 'del', key: concat(SUBMISSION, root) },
+      { type: 'del', key: concat(BY_FOLDER, folder, root) },
+    ]
+    for (let leaf = 0; leaf < submission.versions; leaf++) operations.push({ type: 'del', key: this.#versionKey(root, leaf) })
+    await this.#store.batch(operations, { sync: true })
+    this.#size--
+    this.#count(submission, -1)
   }
 
   /** Submissions of a folder that are held here. */

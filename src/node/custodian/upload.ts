@@ -2,6 +2,7 @@
 
 import { labelCommitment } from '../../contracts/folders-formats.ts'
 import { isErasedAt } from '../../contracts/release-facts.ts'
+import { stateKey } from '../../contracts/state-keys.ts'
 import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
@@ -104,13 +105,23 @@ export class UploadService {
     await this.#partial.dropExpired()
   }
 
+  /** Discards what broken uploads to a folder left, as when a version of it is erased. */
+  async dropFolder(folder: Uint8Array): Promise<void> {
+    await this.#partial.dropFolder(folder)
+  }
+
   async stop(): Promise<void> {
     await this.#partial.stop()
   }
 
   async #giveUp({ token, upload }: Intake, error: unknown): Promise<void> {
     if (upload === undefined) return
-    const broken = BREAKS.has(errorCode(error))
+    const isErased =
+      this.#erased(
+        upload.folder,
+        upload.versions.map(({ meta }) => meta),
+      ).length > 0
+    const broken = BREAKS.has(errorCode(error)) && !isErased
     if (!broken || token === undefined || !this.#partial.park(token, upload)) await discard(upload)
   }
 
@@ -130,14 +141,18 @@ export class UploadService {
     intake.end = await this.#partial.begin(start.token, () => channel.abort(new Error('the uploader came back')))
     intake.token = start.token
     const parked = this.#partial.take(start.token, ticket.submissionRoot, start.index)
-    const upload = parked ?? (await this.#begin(ticket, start.index, sponsor))
-    intake.upload = upload
+    // What is staged here already takes room only if it turns out not to be whole; all else takes it before its versions are read.
+    const isStaged = parked === undefined && (await this.#isStaged(ticket, start.index))
+    const begun = parked ?? (isStaged ? undefined : await this.#begin(ticket, start.index, sponsor, false))
+    intake.upload = begun
     const metas: VersionMeta[] = []
     while (metas.length < ticket.versions) metas.push(...(await next('versions')))
     checkVersions(ticket, metas)
     this.#requireNoneErased(ticket, metas)
     checkVersionSizes(metas, this.#options)
-    const whole = upload.bytes === 0 && (await this.#isWhole(ticket, start.index, metas))
+    const whole = isStaged && (await this.#areSound(start.index, metas))
+    const upload = begun ?? (await this.#begin(ticket, start.index, sponsor, whole))
+    intake.upload = upload
     const at = whole ? { version: metas.length, chunk: 0 } : { version: upload.version, chunk: upload.chunk }
     await channel.send(uploadReplyCodec.encode({ type: 'ready', value: at }))
     if (!whole) await this.#takeFragments(ticket, metas, upload, next)
@@ -148,12 +163,14 @@ export class UploadService {
     return this.#receipt(ticket, start.index, metas)
   }
 
-  async #begin(ticket: UploadTicket, index: number, sponsor: string): Promise<PartialUpload> {
+  /** @param whole everything is here already, and takes no room */
+  async #begin(ticket: UploadTicket, index: number, sponsor: string, whole: boolean): Promise<PartialUpload> {
     const before = await this.#deps.submissions.get(ticket.submissionRoot)
     return {
+      folder: ticket.folder,
       submissionRoot: ticket.submissionRoot,
       index,
-      release: takeRoom(ticket, sponsor, before?.bytes ?? 0, this.#options, this.#deps),
+      release: whole ? () => undefined : takeRoom(ticket, sponsor, before, this.#options, this.#deps),
       version: 0,
       chunk: 0,
       writer: undefined,
@@ -194,10 +211,10 @@ export class UploadService {
     upload.bytes += chunk.length
   }
 
-  /** Whether all fragments of the submission are staged here already, as when the uploader stopped before it was anchored. */
-  async #isWhole(ticket: UploadTicket, index: number, metas: readonly VersionMeta[]): Promise<boolean> {
+  /** Whether this submission is staged here already, as when the uploader stopped before it was anchored. */
+  async #isStaged(ticket: UploadTicket, index: number): Promise<boolean> {
     const held = await this.#deps.submissions.get(ticket.submissionRoot)
-    const same =
+    return (
       held !== undefined &&
       !held.anchored &&
       held.index === index &&
@@ -206,7 +223,10 @@ export class UploadService {
       held.memberHeight === ticket.memberHeight &&
       equalBytes(held.folder, ticket.folder) &&
       equalBytes(held.sponsor, ticket.sponsor)
-    if (!same) return false
+    )
+  }
+
+  async #areSound(index: number, metas: readonly VersionMeta[]): Promise<boolean> {
     // A receipt says that the bytes are sound, not only that they came once.
     for (const { leaf } of metas) if (!(await this.#isSound({ dispersalRoot: leaf.dispersalRoot, index }))) return false
     return true
@@ -225,7 +245,7 @@ export class UploadService {
   }
 
   async #stage(ticket: UploadTicket, metas: readonly VersionMeta[], upload: PartialUpload, whole: boolean): Promise<void> {
-    const { fragments, submissions, now } = this.#deps
+    const { chain, fragments, submissions, now } = this.#deps
     const { submissionRoot } = ticket
     const stagedUntil = now() + STAGING_MS
     await fragments.commitSubmission(upload.items, { submissionRoot, stagedUntilMs: stagedUntil })
@@ -260,6 +280,10 @@ export class UploadService {
       // Fragments that were lost here and come back are kept for good like those before.
       await fragments.markAnchored(submissionRoot)
     }
+    // The anchor may have come before the last fragment: its block found nothing here to keep. Fragments first, as ever.
+    if (chain.tip.tree.get(stateKey.submission(ticket.folder, submissionRoot)) === undefined) return
+    await fragments.markAnchored(submissionRoot)
+    await submissions.markAnchored(submissionRoot)
   }
 
   #receipt(ticket: UploadTicket, index: number, metas: readonly VersionMeta[]): { receipt: Uint8Array; signature: Uint8Array } {

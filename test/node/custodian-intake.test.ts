@@ -1,0 +1,81 @@
+/** What a custodian makes of uploads that come late, again, or break off. */
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { uploadFrameCodec, uploadReplyCodec } from '../../src/network/fragment-messages.ts'
+import type { CustodyLimits } from '../../src/node/custodian/limits.ts'
+import { UploadService } from '../../src/node/custodian/upload.ts'
+import { seedOf } from './cluster.ts'
+import { CUSTODIAN, CustodianWorld, type Held, LIMITS, ROOMY, SlowChannel } from './custodian-world.ts'
+
+const test = suite('intake of a custodian')
+
+function intake(world: CustodianWorld, limits: Partial<CustodyLimits> = {}): UploadService {
+  const { chain, directory, fragments, submissions, logger, clock } = world
+  return new UploadService(
+    { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS, ...limits },
+    { chain, directory, fragments, submissions, erasures: world.erasures(), disk: ROOMY, logger, now: () => clock.now },
+  )
+}
+
+/** A submission of one version that is not here. */
+async function away(world: CustodianWorld, name: string, size: number): Promise<Held> {
+  const held = await world.hold(name, [size])
+  await world.fragments.dropSubmission(held.root)
+  await world.submissions.delete(held.root)
+  return held
+}
+
+/** Uploads it whole; returns the type of the last answer, or the code of an error. */
+async function upload(world: CustodianWorld, uploads: UploadService, { root, metas, dispersed }: Held): Promise<string> {
+  const ticket = world.ticket(root, metas[0]?.size as number)
+  const { fragments, fragmentRoots } = dispersed[0] as Held['dispersed'][number]
+  const channel = new SlowChannel(seedOf('peer'), [
+    uploadFrameCodec.encode({ type: 'start', value: { ...ticket, token: seedOf('token') } }),
+    uploadFrameCodec.encode({ type: 'versions', value: metas }),
+    uploadFrameCodec.encode({ type: 'fragment', value: { roots: fragmentRoots, chunk: fragments[ticket.index] as Uint8Array } }),
+  ])
+  const served = uploads.serve(channel)
+  void served.finally(() => channel.end())
+  let last = ''
+  for (let bytes = await channel.take(); bytes !== undefined; bytes = await channel.take()) {
+    const { type, value } = uploadReplyCodec.decode(bytes)
+    last = type === 'error' ? new TextDecoder().decode(value.code) : type
+  }
+  await served
+  return last
+}
+
+test('what comes after its anchor is kept for good at once, and not anew as staged', async () => {
+  await using world = await CustodianWorld.open()
+  const uploads = intake(world)
+  const held = await away(world, 'late', 3000)
+  await world.anchor(held)
+  assert.is(await upload(world, uploads, held), 'receipt')
+  assert.is((await world.submissions.get(held.root))?.anchored, true)
+  assert.is(world.fragments.submission(held.root)?.anchored, true)
+  const other = await away(world, 'early', 3000)
+  assert.is(await upload(world, uploads, other), 'receipt')
+  assert.is((await world.submissions.get(other.root))?.anchored, false)
+  // Sent whole before, and anchored meanwhile without anybody looking.
+  await world.anchor(other)
+  assert.is(await upload(world, uploads, other), 'receipt')
+  assert.is((await world.submissions.get(other.root))?.anchored, true)
+  assert.is(world.fragments.submission(other.root)?.anchored, true)
+})
+
+test('what is staged and sent again takes its room once, and none where it is whole', async () => {
+  await using world = await CustodianWorld.open()
+  const [held, other] = [await away(world, 'again', 3000), await away(world, 'other', 3000)]
+  const full = { stagedQuotaBytes: 1600 }
+  assert.is(await upload(world, intake(world, full), held), 'receipt')
+  assert.is(await upload(world, intake(world, full), other), 'quota-exceeded')
+  assert.is(await upload(world, intake(world, full), held), 'receipt')
+  assert.is(await upload(world, intake(world, { stagedQuotaBytes: 1 }), held), 'receipt')
+  // Its fragments were lost, what is known of it was not.
+  await world.fragments.dropSubmission(held.root)
+  assert.is(await upload(world, intake(world, { stagedQuotaBytes: 1 }), held), 'quota-exceeded')
+  assert.is(await upload(world, intake(world, full), held), 'receipt')
+  assert.is(world.submissions.usageOf(world.sponsor).stagedBytes, 1504)
+})
+
+test.run()
