@@ -90,7 +90,7 @@ export class Announcer {
   /** Announces an anchored submission soon. Where too many wait it is left to the next look through all that is held. */
   announce(root: Uint8Array): void {
     const name = toHex(root)
-    if (this.#stopped.signal.aborted || this.#ready.has(name) || this.#retries.has(name) || this.#running.has(name)) return
+    if (this.#stopped.signal.aborted || this.#isPending(name)) return
     if (this.#ready.size + this.#retries.size >= MAX_WAITING) return
     this.#ready.set(name, { root, attempt: 1 })
     this.#pump()
@@ -108,6 +108,10 @@ export class Announcer {
     this.#forget(name)
     await this.#deps.network.locate.withdraw(submissionLocator(root))
     await this.#deps.store.batch([{ type: 'del', key: root }])
+  }
+
+  #isPending(name: string): boolean {
+    return this.#ready.has(name) || this.#retries.has(name) || this.#running.has(name)
   }
 
   #forget(name: string): void {
@@ -136,7 +140,8 @@ export class Announcer {
     }
     for await (const { root, submission } of submissions.all()) {
       if (signal.aborted) return
-      if (!isHeld(submission)) continue
+      // What is on its way may be noted as announced in the very moment in which it is looked up.
+      if (!isHeld(submission) || this.#isPending(toHex(root))) continue
       const value = await store.get(root)
       if (value !== undefined && ageOf(value, now()) < AGAIN_MS) continue
       await this.#room()
