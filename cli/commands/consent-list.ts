@@ -68,7 +68,7 @@ function row(
       classes: [],
       exceptClasses: [],
       validity: null,
-      words: `its terms are with custodians that did not answer; it ends by ${formatDay(line.expiry)}`,
+      words: `its terms are with custodians that did not answer; it ends by ${formatDay(line.expiry)} at the latest`,
     }
   }
   const { grantee, validity } = provision

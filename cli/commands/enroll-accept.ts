@@ -1,5 +1,6 @@
 /** `epione enroll accept` */
 import { decodeEnrolment, openFolders } from '../../src/client/folders.ts'
+import { SPREAD_MS } from '../../src/client/spread.ts'
 import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import { readCode } from '../codes.ts'
@@ -12,11 +13,14 @@ import { createProgress } from '../progress.ts'
 
 export interface EnrollAcceptOptions {
   policy?: string
+  /** Open all folders at once. */
+  now?: boolean
 }
 
 /** What `--json` prints. */
 export interface EnrollAcceptResult {
-  folders: readonly { folder: string; ownerKeyHash: string; label: string; height: number }[]
+  /** `height` is null for a folder that the organisation's node opens later, by `openBy` (ISO 8601) at the latest. */
+  folders: readonly { folder: string; ownerKeyHash: string; label: string; height: number | null; openBy: string | null }[]
 }
 
 export async function enrollAccept(context: Context, options: EnrollAcceptOptions, offer: string): Promise<void> {
@@ -31,24 +35,41 @@ export async function enrollAccept(context: Context, options: EnrollAcceptOption
     const opened: EnrollAcceptResult['folders'][number][] = []
     try {
       // One after the other, each noted at once: what is open is in the book, whatever becomes of the rest.
-      for (const folder of enrolment.folders) {
+      for (const [n, folder] of enrolment.folders.entries()) {
         progress.show(() => `opening folder ${opened.length + 1} of ${enrolment.folders.length}`)
-        const { folders, committed } = await openFolders(
+        const { folders, committed, later } = await openFolders(
           peer,
           person,
           { ...enrolment, folders: [folder] },
-          { signal, ...(options.policy === undefined ? {} : { policy: options.policy }) },
+          {
+            signal,
+            spreadMs: n === 0 || options.now === true ? 0 : SPREAD_MS,
+            ...(options.policy === undefined ? {} : { policy: options.policy }),
+          },
         )
         await addFolders(home, folders)
-        for (const [i, { id, label }] of folders.entries()) {
-          opened.push({ folder: toHex(id), ownerKeyHash: toHex(folder.ownerKeyHash), label, height: committed[i]?.height ?? 0 })
+        for (const { id, label } of folders) {
+          const byMs = later[0]?.byMs
+          opened.push({
+            folder: toHex(id),
+            ownerKeyHash: toHex(folder.ownerKeyHash),
+            label,
+            height: committed[0]?.height ?? null,
+            openBy: byMs === undefined ? null : new Date(byMs).toISOString(),
+          })
         }
       }
     } finally {
       progress.clear()
     }
     const value: EnrollAcceptResult = { folders: opened }
-    output.result(value, () => table(opened.map(({ folder, label }) => [folder, label])))
+    output.result(value, () =>
+      table(opened.map(({ folder, label, openBy }) => [folder, label, openBy === null ? 'open' : `opens by ${openBy}`])),
+    )
+    if (opened.some(({ openBy }) => openBy !== null))
+      output.note(
+        "folders that came together would tell that they are one person's: the later ones open within the hour; --now opens all at once",
+      )
     output.note('write into a folder with: epione record put <file> --folder <id>; the wallet finds it with: epione enroll list')
   })
 }

@@ -75,9 +75,11 @@ export function declareWalletCommands(program: Command, host: Host): void {
     .summary('by the organisation: open the folders of an offer')
     .argument('<offer>', 'the offer: as text, as a file, or - for standard input (what a scanner read)')
     .option('--policy <name>', "residency policy, one of the genesis's")
+    .option('--now', 'open all folders at once, not each at a time of its own within the hour')
     .action(action(host, async () => (await import('../commands/enroll-accept.ts')).enrollAccept))
   examples(accept, [
     ['epione enroll accept offer.txt', 'opens the folders, and notes them in folders.json of the home'],
+    ['epione enroll accept offer.txt --now', 'opens all of them at once, though whoever watches the ledger sees that they belong together'],
     ['epione enroll accept - --policy africa < scan.txt', 'what a scanner read; fragments stay in Africa'],
   ])
 }

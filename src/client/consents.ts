@@ -1,7 +1,7 @@
 /** Grants and revocations: the patient's side of consent. */
 
 import { type ConsentOpening, consentCommitment, consentOpeningCodec, type Provision } from '../contracts/consent-terms.ts'
-import { type Consent, consentCodec, consentId, expiryBucket, grantBodyCodec, revokeBodyCodec } from '../contracts/consents-formats.ts'
+import { type Consent, consentCodec, consentId, grantBodyCodec, revokeBodyCodec } from '../contracts/consents-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { seal } from '../crypto/sealing.ts'
@@ -17,6 +17,7 @@ import { folderKey, folderOwnerKey, folderSeed, type OwnedFolder, type Wallet } 
 import type { ShareCode } from './identity.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
+import { blurredExpiry, randomFraction } from './spread.ts'
 
 /** Longest consent, in ms: ten years, as the contract has it. */
 const MAX_CONSENT_MS = 10 * 365 * 24 * 60 * 60 * 1000
@@ -55,7 +56,12 @@ export async function grantConsent(
   const key = folderOwnerKey(wallet, owned)
   const consent = consentId(owned.id, commitment)
   const stored = await storeWrap(peer, owned, key, consent, { opening: openingBytes, wrap, note }, options)
-  const body = grantBodyCodec.encode({ commitment, wrapHash: wrapHash(wrap), epoch, expiry: expiryBucket(end) })
+  const body = grantBodyCodec.encode({
+    commitment,
+    wrapHash: wrapHash(wrap),
+    epoch,
+    expiry: blurredExpiry(end, randomFraction(), peer.now()),
+  })
   const sponsor = owned.folder.author
   const transaction = peer.sign({ from: { kind: 'folder', id: owned.id }, contract: 'consents', action: 'grant', body, sponsor }, key)
   const signed = await peer.sponsor(transaction, sponsor, options)

@@ -46,6 +46,12 @@ export async function deskTransaction(peer: LightPeer, person: Person, action: D
   return answer.type === 'transaction' ? await peer.outcome(answer.value, options) : unexpected()
 }
 
+/** Has the organisation sign an act that its node hands on by itself, later; gives the transaction's id. */
+export async function deskHeld(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions = {}): Promise<Uint8Array> {
+  const answer = await ask(peer, person, action, options)
+  return answer.type === 'transaction' ? answer.value : unexpected()
+}
+
 export async function deskSignature(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions = {}): Promise<Uint8Array> {
   const answer = await ask(peer, person, action, options)
   return answer.type === 'signature' ? answer.value : unexpected()

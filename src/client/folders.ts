@@ -19,10 +19,11 @@ import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { byteString, codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
-import { deskTransaction } from './desk.ts'
+import { deskHeld, deskTransaction } from './desk.ts'
 import type { Person } from './identity.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
+import { randomFraction, spreadDelay } from './spread.ts'
 
 /** A scan ends after this many indices in a row without a folder (DESIGN: gap limit). */
 export const GAP_LIMIT = 20
@@ -137,36 +138,57 @@ export interface FolderAddress {
   readonly labelSalt: Uint8Array
 }
 
-/** Opens the folders of an enrolment in the ledger, for the person's organisation as their author. */
+/** What became of an enrolment's folders. */
+export interface OpenedFolders {
+  readonly folders: FolderAddress[]
+  /** Of those that are open. */
+  readonly committed: Committed[]
+  /** Folders that the organisation's node opens later, and by when, in ms of its clock. */
+  readonly later: readonly { readonly id: Uint8Array; readonly transaction: Uint8Array; readonly byMs: number }[]
+}
+
+/**
+ * Opens the folders of an enrolment in the ledger, for the person's organisation as their author. With `spreadMs` the organisation's node opens each
+ * at a time of its own within that span (ms, at most 50 minutes): folders that come together tell that they are one person's. A node that is
+ * restarted meanwhile forgets them; the same call again opens what is missing.
+ */
 export async function openFolders(
   peer: LightPeer,
   person: Person,
   enrolment: Enrolment,
-  options: CallOptions & { policy?: string } = {},
-): Promise<{ folders: FolderAddress[]; committed: Committed[] }> {
+  options: CallOptions & { policy?: string; spreadMs?: number } = {},
+): Promise<OpenedFolders> {
   if (!equalBytes(enrolment.chainId, peer.chainId)) throw new EpioneError('other-chain', 'The enrolment is for another network.')
   if (!equalBytes(enrolment.organisation, person.organisation))
     throw new EpioneError('bad-enrolment', 'The enrolment is for another organisation.')
   const policy = policyIndex(peer, options.policy)
-  const committed = await Promise.all(
-    enrolment.folders.map(async folder => {
-      const body = createFolderCodec.encode({
-        ownerKeyHash: folder.ownerKeyHash,
-        recoveryKeyHash: folder.recoveryKeyHash,
-        sealingKey: folder.sealingKey,
-        labelCommitment: labelCommitment(folder.labelSalt, folder.label),
-        policy,
-      })
-      return await deskTransaction(peer, person, { type: 'open-folder', value: { body } }, options)
-    }),
-  )
+  const spreadMs = options.spreadMs ?? 0
+  const actions = enrolment.folders.map(folder => {
+    const body = createFolderCodec.encode({
+      ownerKeyHash: folder.ownerKeyHash,
+      recoveryKeyHash: folder.recoveryKeyHash,
+      sealingKey: folder.sealingKey,
+      labelCommitment: labelCommitment(folder.labelSalt, folder.label),
+      policy,
+    })
+    return { body, holdMs: spreadMs === 0 ? 0 : spreadDelay(spreadMs, randomFraction()) }
+  })
+  const folders = enrolment.folders.map(folder => ({
+    id: folderId(peer.chainId, folder.ownerKeyHash),
+    label: folder.label,
+    labelSalt: folder.labelSalt,
+  }))
+  const opened = actions.map(async (value, i) => {
+    const action = { type: 'open-folder' as const, value }
+    if (value.holdMs === 0) return await deskTransaction(peer, person, action, options)
+    const { id } = folders[i] as FolderAddress
+    return { id, transaction: await deskHeld(peer, person, action, options), byMs: peer.now() + value.holdMs }
+  })
+  const results = await Promise.all(opened)
   return {
-    folders: enrolment.folders.map(folder => ({
-      id: folderId(peer.chainId, folder.ownerKeyHash),
-      label: folder.label,
-      labelSalt: folder.labelSalt,
-    })),
-    committed,
+    folders,
+    committed: results.filter(result => 'status' in result),
+    later: results.filter(result => 'byMs' in result),
   }
 }
 

@@ -20,6 +20,7 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../encoding/errors.ts'
 import { merkleLeaf, verifyMerkleProof } from '../encoding/merkle.ts'
 import { type Header, headerHash } from '../ledger/header.ts'
+import { onGrid } from '../ledger/instants.ts'
 import { type Receipt, receiptCodec } from '../ledger/receipt.ts'
 import { verifyKey, verifyPrefix } from '../ledger/state-proof.ts'
 import { createTransaction, type Origin, type Transaction } from '../ledger/transaction.ts'
@@ -32,6 +33,7 @@ import {
   lightRequestCodec,
   locateResponseCodec,
   logResponseCodec,
+  MAX_HOLD_MS,
   MAX_PAGE,
   MAX_QUERY_KEYS,
   MAX_WAIT_MS,
@@ -310,7 +312,7 @@ export class LightPeer {
     return createTransaction(
       {
         chainId: this.chainId,
-        validUntil: this.now() + VALIDITY_MS,
+        validUntil: onGrid(this.now() + VALIDITY_MS),
         nonce: randomBytes(16),
         sponsor: input.sponsor ?? null,
         from: input.from,
@@ -339,8 +341,21 @@ export class LightPeer {
    * final in time: it may still do so until it expires
    */
   async submit(transaction: { id: Uint8Array; bytes: Uint8Array }, options: CallOptions = {}): Promise<Committed> {
-    await this.nodes.ask({ type: 'submit', value: { transaction: transaction.bytes } }, bytes => submitResponseCodec.decode(bytes), options)
+    await this.#handIn(transaction, 0, options)
     return await this.outcome(transaction.id, options)
+  }
+
+  /**
+   * Hands a signed transaction to a node that keeps it for `holdMs` (ms, at most {@link MAX_HOLD_MS}) before it goes on, so that acts which need not come
+   * at once do not come together. It is final when {@link outcome} says so; a node that stops meanwhile forgets it.
+   */
+  async submitLater(transaction: { id: Uint8Array; bytes: Uint8Array }, holdMs: number, options: CallOptions = {}): Promise<void> {
+    await this.#handIn(transaction, Math.min(holdMs, MAX_HOLD_MS), options)
+  }
+
+  async #handIn(transaction: { bytes: Uint8Array }, holdMs: number, options: CallOptions): Promise<void> {
+    const request: LightRequest = { type: 'submit', value: { transaction: transaction.bytes, holdMs } }
+    await this.nodes.ask(request, bytes => submitResponseCodec.decode(bytes), options)
   }
 
   /** Waits for what becomes of a transaction that was handed in before. */

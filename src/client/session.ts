@@ -28,6 +28,7 @@ import type { Person, ShareCode } from './identity.ts'
 import { accessLogStream, type Committed, type LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
+import { sessionEnd } from './spread.ts'
 
 /** How long a session lasts unless asked otherwise, in ms. */
 const SESSION_MS = 30 * 60 * 1000
@@ -67,7 +68,7 @@ export async function openSession(peer: LightPeer, person: Person, share: ShareC
     folder: share.folder,
     consent: share.consent,
     commitment: accessCommitment(access),
-    until: head.header.time + sessionLength(options),
+    until: sessionEnd(head.header.time, sessionLength(options)),
   })
   const committed = await deskTransaction(peer, person, { type: 'access', value: { body, opening: accessOpening } }, options)
   const { entry, entryId } = await findEntry(peer, share.folder, committed, options)
@@ -94,7 +95,7 @@ export async function openOwnSession(peer: LightPeer, wallet: Wallet, owned: Own
     folder: owned.id,
     consent: null,
     commitment: accessCommitment(access),
-    until: head.header.time + sessionLength(options),
+    until: sessionEnd(head.header.time, sessionLength(options)),
   })
   const sponsor = owned.folder.author
   const transaction = peer.sign({ from: { kind: 'folder', id: owned.id }, contract: 'access', action: 'open', body, sponsor }, key)

@@ -12,6 +12,8 @@ export const MAX_QUERY_KEYS = 256
 export const MAX_PAGE = 1000
 /** Most holders that one answer names. */
 export const MAX_HOLDERS = 64
+/** Longest time for which a node keeps a transaction back, in ms: it must not expire meanwhile. */
+export const MAX_HOLD_MS = 50 * 60 * 1000
 /** Longest wait for a receipt or a height, in ms. */
 export const MAX_WAIT_MS = 20_000
 
@@ -38,7 +40,8 @@ export const lightRequestCodec = codec(
     }),
     /** Items of a log that only grows, from an index on. */
     log: struct({ stream: byteString(64, 1), from: integer(), limit: integer(MAX_PAGE, 1) }),
-    submit: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
+    /** Hands a transaction in; with `holdMs` the node keeps it that long before it goes on. */
+    submit: struct({ transaction: byteString(MAX_TRANSACTION_BYTES), holdMs: integer(MAX_HOLD_MS) }),
     /** What became of a transaction; waits up to `waitMs` for it to be committed. */
     receipt: struct({ transaction: hash32, waitMs: integer(MAX_WAIT_MS) }),
     /** The newest commit, once its height is above `height`, or after `waitMs`. */
@@ -91,7 +94,8 @@ export const REQUEST_CLOCK_MS = 120_000
 
 /** Messages of the desk: signed by one of the organisation's people, for one peer and one moment. */
 export const deskActionSchema = tagged({
-  'open-folder': struct({ body: byteString(4096) }),
+  /** With `holdMs` the node keeps the act that long, so that folders of one person do not come together. */
+  'open-folder': struct({ body: byteString(4096), holdMs: integer(MAX_HOLD_MS) }),
   /** An upload ticket to sign. */
   ticket: struct({ ticket: byteString(1024) }),
   /** An anchor to sign, with the storage receipts that justify it. */

@@ -15,6 +15,7 @@ import { EpioneError } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
 import { sealingContext, storageReceiptBytes, storageReceiptCodec, uploadTicketBytes, uploadTicketCodec } from '../fragments/formats.ts'
 import { place } from '../fragments/placement.ts'
+import { onGrid } from '../ledger/instants.ts'
 import { createTransaction } from '../ledger/transaction.ts'
 import {
   DESK_DOMAIN,
@@ -124,7 +125,7 @@ export class DeskService {
     switch (action.type) {
       case 'open-folder':
         createFolderCodec.decode(action.value.body)
-        return await this.#submit('folders', 'create', action.value.body)
+        return await this.#submit('folders', 'create', action.value.body, action.value.holdMs)
       case 'ticket':
         return { type: 'signature', value: this.#ticket(action.value.ticket) }
       case 'anchor':
@@ -138,13 +139,13 @@ export class DeskService {
     }
   }
 
-  async #submit(contract: string, action: string, body: Uint8Array): Promise<DeskResponse> {
+  async #submit(contract: string, action: string, body: Uint8Array, holdMs = 0): Promise<DeskResponse> {
     const { chain, transactions, now } = this.#deps
     const transaction = createTransaction(
       {
         chainId: chain.chainId,
         from: { kind: 'account', id: this.#options.account },
-        validUntil: now() + VALIDITY_MS,
+        validUntil: onGrid(now() + holdMs + VALIDITY_MS),
         nonce: randomBytes(16),
         contract,
         action,
@@ -153,7 +154,7 @@ export class DeskService {
       },
       this.#options.accountKey,
     )
-    return { type: 'transaction', value: await transactions.submit(transaction.bytes) }
+    return { type: 'transaction', value: await transactions.submit(transaction.bytes, { holdMs }) }
   }
 
   #ticket(bytes: Uint8Array): Uint8Array {

@@ -133,7 +133,7 @@ export class LightService {
       case 'log':
         return await this.#log(request.value.stream, request.value.from, request.value.limit)
       case 'submit':
-        return submitResponseCodec.encode({ transaction: await transactions.submit(request.value.transaction) })
+        return submitResponseCodec.encode({ transaction: await transactions.submit(request.value.transaction, request.value) })
       case 'receipt':
         return receiptResponseCodec.encode(await this.#receipt(request.value.transaction, request.value.waitMs, context.signal))
       case 'wait': {

@@ -110,25 +110,26 @@ export class Mempool {
     return all
   }
 
-  /** Cuts waiting transactions into a batch; those with `priority` go first. */
+  /** Cuts waiting transactions into a batch, those that came first; in it, those with `priority` go first, and otherwise the order tells nothing. */
   cutBatch(author: Uint8Array, priority: (transaction: Transaction) => boolean): PooledBatch | undefined {
     if (this.#waiting.size === 0 || (this.#perAuthor.get(toHex(author)) ?? 0) >= this.#maxBatchesPerAuthor) return undefined
     const waiting = [...this.#waiting.entries()].map(([key, { transaction }]) => ({ key, transaction, first: priority(transaction) }))
-    const ordered = [...waiting.filter(({ first }) => first), ...waiting.filter(({ first }) => !first)]
-    const chosen: Transaction[] = []
-    const keys: string[] = []
+    const chosen: typeof waiting = []
     let bytes = 0
-    for (const { key, transaction } of ordered) {
+    for (const item of [...waiting.filter(({ first }) => first), ...waiting.filter(({ first }) => !first)]) {
       if (chosen.length === MAX_BATCH_TRANSACTIONS) break
-      if (bytes + transaction.bytes.length > MAX_BATCH_BYTES) continue
-      bytes += transaction.bytes.length
-      chosen.push(transaction)
-      keys.push(key)
-      this.#cut.add(key)
-      this.#remove(key)
+      if (bytes + item.transaction.bytes.length > MAX_BATCH_BYTES) continue
+      bytes += item.transaction.bytes.length
+      chosen.push(item)
+      this.#cut.add(item.key)
+      this.#remove(item.key)
     }
-    const encoded = batchCodec.encode({ author, transactions: chosen.map(transaction => transaction.bytes) })
-    const batch = { digest: batchDigest(encoded), bytes: encoded, author, transactions: chosen }
+    // In the order of their hashes: who came after whom would tell which folders one hand has opened.
+    chosen.sort((a, b) => Number(b.first) - Number(a.first) || (a.key < b.key ? -1 : 1))
+    const keys = chosen.map(({ key }) => key)
+    const transactions = chosen.map(({ transaction }) => transaction)
+    const encoded = batchCodec.encode({ author, transactions: transactions.map(transaction => transaction.bytes) })
+    const batch = { digest: batchDigest(encoded), bytes: encoded, author, transactions }
     this.#own.set(toHex(batch.digest), keys)
     this.addBatch(batch)
     return batch

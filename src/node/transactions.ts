@@ -16,6 +16,7 @@ import { batchRequestCodec, batchResponseCodec } from '../network/validator-mess
 import type { Chain } from './chain.ts'
 import type { Directory } from './directory.ts'
 import { folderAt } from './folder-facts.ts'
+import { HeldTransactions } from './held.ts'
 import type { Logger } from './logger.ts'
 import { servePeer } from './malformed.ts'
 import { Mempool, type PooledBatch } from './mempool.ts'
@@ -65,6 +66,7 @@ export class TransactionService {
   #channel: MemberChannel | undefined
   /** Validators that were late with an answer, and have given none since: they are asked last. */
   readonly #late = new Set<string>()
+  readonly #held: HeldTransactions
   #cutting = false
   readonly #ended = new AbortController()
   #stopCommits: (() => void) | undefined
@@ -73,6 +75,7 @@ export class TransactionService {
   constructor(options: TransactionServiceOptions, dependencies: TransactionServiceDependencies) {
     this.#options = options
     this.#deps = dependencies
+    this.#held = new HeldTransactions({ submit: async bytes => await this.submit(bytes), logger: dependencies.logger })
   }
 
   async start(): Promise<void> {
@@ -101,6 +104,7 @@ export class TransactionService {
 
   stop(): void {
     this.#ended.abort(new EpioneError('stopped', 'The node stops.'))
+    this.#held.stop()
     this.#stopCommits?.()
     if (this.#retry !== undefined) clearTimeout(this.#retry)
   }
@@ -109,14 +113,21 @@ export class TransactionService {
    * Takes a transaction from a peer or from this node's own desk. What the ledger would refuse as it stands is refused here,
    * with the same code: a receipt of an error costs everybody space, and a stranger nothing. So is an act whose author
    * comes only with a block that was not applied here yet; who waits for receipts does not meet that.
+   * With `holdMs` it is kept that long before it goes on.
    * @throws EpioneError `malformed`, `wrong-chain`, `bad-signature`, `expired`, `too-far-ahead`, `busy`, and the codes of `admit`
    */
-  async submit(bytes: Uint8Array): Promise<Uint8Array> {
+  async submit(bytes: Uint8Array, { holdMs = 0 }: { holdMs?: number } = {}): Promise<Uint8Array> {
     const transaction = decodeTransaction(bytes)
     this.#checkBounds(transaction)
     if (!(await this.#signed(transaction))) throw new EpioneError('bad-signature', 'A signature of the transaction does not fit.')
     if (this.#isSeen(transaction) || this.pool.has(transaction)) return transaction.id
     admit(this.#deps.chain.tip.tree, transaction, this.#admissionInput(transaction))
+    if (holdMs > 0) {
+      if (transaction.content.validUntil < this.#deps.now() + holdMs)
+        throw new EpioneError('expired', 'The transaction would expire while it is held back.')
+      this.#held.add(transaction, holdMs)
+      return transaction.id
+    }
     this.#enqueue(transaction)
     this.#schedule()
     return transaction.id
@@ -232,7 +243,7 @@ export class TransactionService {
         logger.debug({ code }, 'a transaction that waited is no longer let in')
         continue
       }
-      const request = lightRequestCodec.encode({ type: 'submit', value: { transaction: transaction.bytes } })
+      const request = lightRequestCodec.encode({ type: 'submit', value: { transaction: transaction.bytes, holdMs: 0 } })
       const handed = await this.#askValidators(
         async (peer, signal) =>
           await network.request(peer, PROTOCOL.light, request, { signal, timeoutMs: FETCH_TIMEOUT_MS, maxResponse: 1024 }),

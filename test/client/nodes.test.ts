@@ -109,7 +109,7 @@ test('an answer that does not hold leads to the next one, and its node comes las
 })
 
 test('a refusal is the answer to what nobody can prove, and none to what others can prove', async () => {
-  const submit: LightRequest = { type: 'submit', value: { transaction: Uint8Array.of(1) } }
+  const submit: LightRequest = { type: 'submit', value: { transaction: Uint8Array.of(1), holdMs: 0 } }
   const { network, pool } = poolOf(0, 1)
   network.set(0, fault('bad-signature'))
   network.set(1, () => 'fine')

@@ -108,7 +108,7 @@ test('light requests, announcements, batches and synchronisation: answers and re
       { type: 'query', value: { height: null, keys: [key, Uint8Array.of(1)] } },
       { type: 'prefix', value: { height: 1, prefix: Uint8Array.of(2), after: null, limit: 5 } },
       { type: 'receipt', value: { transaction: first.id, waitMs: 0 } },
-      { type: 'submit', value: { transaction: createFolder(chain, 'four').bytes } },
+      { type: 'submit', value: { transaction: createFolder(chain, 'four').bytes, holdMs: 0 } },
       { type: 'sponsor', value: { transaction: first.bytes } },
       { type: 'commit', value: { height: 1 } },
     ]

@@ -55,7 +55,7 @@ const SAMPLES: Readonly<Record<keyof typeof PROTOCOL, Uint8Array>> = {
       peer: hash,
       time: 1,
       nonce: hash,
-      action: { type: 'open-folder', value: { body: hash } },
+      action: { type: 'open-folder', value: { body: hash, holdMs: 0 } },
     }),
     key: nodeKeys(0).signing.publicKey,
     signature,

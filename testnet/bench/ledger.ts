@@ -81,7 +81,7 @@ async function submitAll(peer: LightPeer, transactions: readonly Transaction[]):
   await Promise.all(
     Array.from({ length: CONCURRENCY }, async () => {
       for (let transaction = queue.shift(); transaction !== undefined; transaction = queue.shift()) {
-        const request = lightRequestCodec.encode({ type: 'submit', value: { transaction: transaction.bytes } })
+        const request = lightRequestCodec.encode({ type: 'submit', value: { transaction: transaction.bytes, holdMs: 0 } })
         await peer.nodes.network.request(node, PROTOCOL.light, request, { timeoutMs: 20_000, maxResponse: 1024 })
       }
     }),

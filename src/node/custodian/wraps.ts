@@ -179,15 +179,18 @@ export class FolderDesk {
     const owner = equalBytes(folderAt(chain.tip.tree, folder)?.ownerKeyHash ?? new Uint8Array(0), ownerKeyHash(asker))
     if (!owner) {
       if (line.status !== 'active' || line.expiry <= chain.tip.header.time) throw notFound()
-      if (!this.#isGrantee(stored.opening, asker)) throw notFound()
+      if (!this.#isGrantee(stored.opening, asker, chain.tip.header.time)) throw notFound()
     }
     return wrapResponseCodec.encode(owner ? stored : { ...stored, note: new Uint8Array(0) })
   }
 
-  /** The person whom a grant names, or the organisation for a grant to it or to a role in it. */
-  #isGrantee(openingBytes: Uint8Array, asker: Uint8Array): boolean {
-    const { grantee } = consentOpeningCodec.decode(openingBytes).provision
-    if (grantee === null) return false
+  /**
+   * The person whom a grant names, or the organisation for a grant to it or to a role in it, until the terms end: the ledger's expiry may
+   * be some weeks later.
+   */
+  #isGrantee(openingBytes: Uint8Array, asker: Uint8Array, timeMs: number): boolean {
+    const { grantee, validity } = consentOpeningCodec.decode(openingBytes).provision
+    if (grantee === null || (validity !== null && validity.end <= timeMs)) return false
     if (grantee.type === 'person') return equalBytes(grantee.value.key, asker)
     const organisation = this.#deps.directory.byId(grantee.value.organisation)
     return organisation?.status === 'active' && equalBytes(organisation.organisation.signingKey, asker)

@@ -1,0 +1,18 @@
+/** Parameters of a chain on which only people's acts are of interest. */
+import type { Parameters } from '../../src/contracts/members-formats.ts'
+
+export function parametersOf(): Parameters {
+  return {
+    n: 4,
+    k: 2,
+    heartbeatMs: 30_000,
+    proposeTimeoutMs: 1000,
+    voteTimeoutMs: 500,
+    timeoutGrowthMs: 250,
+    sponsorQuota: 1_000_000,
+    folderQuota: 16,
+    auditWindowMs: 300_000,
+    policies: [{ name: 'anywhere', jurisdictions: null }],
+    dictionaries: [],
+  }
+}
