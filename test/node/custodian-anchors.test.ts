@@ -11,9 +11,9 @@ import { Announcer } from '../../src/node/custodian/announcer.ts'
 import { ReleaseService } from '../../src/node/custodian/release.ts'
 import { CustodianService } from '../../src/node/custodian/service.ts'
 import type { Submissions } from '../../src/node/custodian/submissions.ts'
-import { UploadService } from '../../src/node/custodian/upload.ts'
 import { eventually, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, HOUR, LIMITS, ROOMY } from './custodian-world.ts'
+import { uploadsOf } from './custodian-uploads.ts'
+import { CUSTODIAN, CustodianWorld, type Held, HOUR } from './custodian-world.ts'
 
 const test = suite('anchors at a custodian')
 const SWEEP_MS = 60_000
@@ -73,12 +73,12 @@ interface Changes {
 }
 
 async function start(world: CustodianWorld, changes: Changes = {}): Promise<CustodianService> {
-  const { directory, desk, logger, clock } = world
+  const { desk, logger, clock } = world
   const { chain = world.chain, fragments = world.fragments, submissions = world.submissions, announcements = new Announcements() } = changes
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS }
+  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing }
   const now = (): number => clock.now
   const erasures = world.erasures()
-  const uploads = new UploadService(identity, { chain, directory, fragments, submissions, erasures, disk: ROOMY, logger, now })
+  const uploads = uploadsOf(world, {}, { chain, fragments, submissions, erasures })
   const { dropFolder, dropParked } = uploads
   uploads.dropParked = async () => {
     changes.onDropParked?.()
