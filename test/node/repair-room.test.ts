@@ -173,6 +173,18 @@ test('an order that could not be stored serves again once it can', async () => {
   assert.equal(here.attempts, [1, 1, 1, 1])
 })
 
+test('room that came to no repair is given back as if nothing was written', async () => {
+  const written: (number | undefined)[] = []
+  const submit = async (): Promise<never> => {
+    throw new EpioneError('busy', 'The ledger takes nothing.')
+  }
+  const reserve = (bytes: number) => (used?: number) => void (bytes > 0 && written.push(used))
+  await using here = await setting(() => ({ disk: { reserve }, transactions: { submit } }))
+  await passing(here.world, () => written.length >= 2, 'it was tried again')
+  assert.ok(written.every(bytes => bytes === 0))
+  assert.equal(here.attempts, [])
+})
+
 test('after helpers that failed others are ordered', async () => {
   await using here = await setting(() => ({}))
   here.isHelpless = true

@@ -34,8 +34,8 @@ export interface RepairRoomDependencies {
 export interface Room {
   /** Has it hold so many bytes at least. @throws EpioneError `read-only`, `disk-full`, `quota-exceeded` */
   atLeast(bytes: number): void
-  /** Gives it back; again does nothing. */
-  give(): void
+  /** Gives it back; again does nothing. @param isUsed false where nothing was stored in it */
+  give(isUsed?: boolean): void
 }
 
 export class RepairRoom {
@@ -52,7 +52,7 @@ export class RepairRoom {
   /** Takes room for the fragments of one repair. @throws EpioneError `read-only`, `disk-full`, `quota-exceeded` */
   take(bytes: number): Room {
     let held = 0
-    const gives: (() => void)[] = []
+    const gives: ((written?: number) => void)[] = []
     const atLeast = (wanted: number): void => {
       const more = Math.max(0, wanted - held)
       if (!this.#deps.fragments.hasRoom(this.#taken + more))
@@ -61,8 +61,8 @@ export class RepairRoom {
       held += more
       this.#taken += more
     }
-    const give = (): void => {
-      for (const one of gives.splice(0)) one()
+    const give = (isUsed = true): void => {
+      for (const one of gives.splice(0)) one(isUsed ? undefined : 0)
       this.#taken -= held
       held = 0
     }
@@ -74,7 +74,7 @@ export class RepairRoom {
   isOpen(): boolean {
     if (this.#deps.now() < this.#heldUntil) return false
     try {
-      this.take(0).give()
+      this.take(0).give(false)
       return true
     } catch (error) {
       if (isLocalFailure(error)) return false

@@ -85,7 +85,8 @@ export class RepairRound {
       }
       await Promise.all(Array.from({ length: this.#options.atOnce }, repairOneByOne))
     } finally {
-      for (const taken of rooms.values()) taken.give()
+      // Those that came to no attempt.
+      for (const taken of rooms.values()) taken.give(false)
     }
   }
 
@@ -95,8 +96,10 @@ export class RepairRound {
     try {
       return room.take(await fetcher.bytesWanted(repair.placed))
     } catch (error) {
-      if (!isLocalFailure(error)) throw error
-      logger.debug({ submission: toHex(repair.job.root).slice(0, 16), code: errorCode(error) }, 'there is no room for a repair')
+      const fields = { submission: toHex(repair.job.root).slice(0, 16), code: errorCode(error) }
+      if (isLocalFailure(error)) logger.debug(fields, 'there is no room for a repair')
+      // The others are not held up by it.
+      else logger.warn(fields, 'what is known of a submission cannot be read')
       return undefined
     }
   }
