@@ -32,6 +32,14 @@ test('each entry of the package has one public face, which is pure where its roo
   )
 })
 
+test('bundlers for browsers are told of every browser platform file, each beside the one for Node', () => {
+  const { browser } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { browser: Record<string, string> }
+  const files = [...repository().keys()].filter(path => path.endsWith('/platform.browser.ts'))
+  assert.ok(files.length > 0)
+  assert.equal(browser, Object.fromEntries(files.map(path => [`./${path.replace('.browser', '')}`, `./${path}`])))
+  for (const path of files) assert.ok(repository().has(path.replace('.browser', '')), path)
+})
+
 /** Expects exactly these sentences (parts of them, in any order) for made-up sources. */
 function expectBroken(files: Record<string, string>, expected: string[], options?: LawOptions): void {
   const broken = brokenLaws(new Map(Object.entries(files)), options)

@@ -12,7 +12,7 @@
 import { concat, u32, utf8 } from '../encoding/bytes.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'
 import { hkdf } from './kdf.ts'
-import { AEAD_TAG_LENGTH, aesGcmOpen, aesGcmSeal, constantTimeEqual } from './platform.ts'
+import { AEAD_TAG_LENGTH, chunkCipher, constantTimeEqual } from './platform.ts'
 
 export const OBJECT_CHUNK_LENGTH = 256 * 1024
 export const OBJECT_KEY_LENGTH = 32
@@ -118,12 +118,13 @@ export async function* encryptObject(
   const reader = new PieceReader(plaintext)
   try {
     yield concat(salt, keys.commitment)
+    const cipher = chunkCipher(keys.encryption)
     const count = chunkCount(plaintextLength)
     for (let index = 0; index < count; index++) {
       const last = index === count - 1
       const piece = await reader.read(Math.min(OBJECT_CHUNK_LENGTH, plaintextLength - index * OBJECT_CHUNK_LENGTH))
       if (piece === undefined) throw lengthMismatch(plaintextLength)
-      const sealed = aesGcmSeal(keys.encryption, chunkNonce(index, last), NO_AAD, piece)
+      const sealed = await cipher.seal(chunkNonce(index, last), piece)
       if (last && !(await reader.atEnd())) throw lengthMismatch(plaintextLength)
       yield sealed
     }
@@ -151,12 +152,13 @@ export async function* decryptObject(
     if (header === undefined) throw decryptionFailed()
     const keys = deriveKeys(dek, header.subarray(0, OBJECT_SALT_LENGTH))
     if (!constantTimeEqual(keys.commitment, header.subarray(OBJECT_SALT_LENGTH))) throw decryptionFailed()
+    const cipher = chunkCipher(keys.encryption)
     const count = chunkCount(plaintextLength)
     for (let index = 0; index < count; index++) {
       const last = index === count - 1
       const length = Math.min(OBJECT_CHUNK_LENGTH, plaintextLength - index * OBJECT_CHUNK_LENGTH)
       const sealed = await reader.read(length + AEAD_TAG_LENGTH)
-      const opened = sealed === undefined ? undefined : aesGcmOpen(keys.encryption, chunkNonce(index, last), NO_AAD, sealed)
+      const opened = sealed === undefined ? undefined : await cipher.open(chunkNonce(index, last), sealed)
       if (opened === undefined || (last && !(await reader.atEnd()))) throw decryptionFailed()
       if (opened.length > 0) yield opened
     }

@@ -1,6 +1,6 @@
 /**
  * The one file of this folder that touches the platform (beside the keystore, which is for Node alone): primitives by
- * node:crypto. Everything else in the folder is written against these functions.
+ * node:crypto. Everything else in the folder is written against these functions. Browsers take `platform.browser.ts` in its place.
  */
 import {
   createCipheriv,
@@ -27,6 +27,8 @@ export type PlatformKey = KeyObject
 
 /** Tag of every AEAD in epione, in bytes. */
 export const AEAD_TAG_LENGTH = 16
+
+const NO_AAD = new Uint8Array(0)
 
 /** Block of SHA-256, in bytes. */
 const HMAC_BLOCK = 64
@@ -115,6 +117,17 @@ export function aesGcmOpen(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, 
     return undefined
   }
   return out
+}
+
+/** AES-256-GCM of one object's chunks under one key. What it gives may come later: browsers have no other AES that is fast. */
+export function chunkCipher(key: Uint8Array): {
+  seal(nonce: Uint8Array, plaintext: Uint8Array): Uint8Array | Promise<Uint8Array>
+  open(nonce: Uint8Array, sealed: Uint8Array): Uint8Array | undefined | Promise<Uint8Array | undefined>
+} {
+  return {
+    seal: (nonce, plaintext) => aesGcmSeal(key, nonce, NO_AAD, plaintext),
+    open: (nonce, sealed) => aesGcmOpen(key, nonce, NO_AAD, sealed),
+  }
 }
 
 /** AES-256-CTR keystream of `length` bytes from the 16-byte block at `block` on; the key is for this stream alone. */

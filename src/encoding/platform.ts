@@ -1,4 +1,4 @@
-/** The one file of this folder that touches the platform: SHA-256 by node:crypto, hex by Buffer. */
+/** The one file of this folder that touches the platform: SHA-256 by node:crypto, hex by Buffer. Browsers take `platform.browser.ts` in its place. */
 import { createHash, hash } from 'node:crypto'
 
 /**

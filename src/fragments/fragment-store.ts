@@ -129,7 +129,7 @@ export class FragmentStore {
     }
     const present = this.#index.fragment(key.dispersalRoot)
     checkSame(key, length, undefined, present)
-    if (this.#bytes + this.#reserved + length > this.#quotaBytes) {
+    if (!this.hasRoom(length)) {
       throw new EpioneError('quota-exceeded', 'the fragment store is full: raise its quota or wait until staged fragments expire', {
         metadata: { quotaBytes: this.#quotaBytes, usedBytes: this.#bytes + this.#reserved, length },
       })
@@ -168,6 +168,11 @@ export class FragmentStore {
       await Promise.all(writers.map(writer => writer.abort()))
       throw storageError(error)
     }
+  }
+
+  /** Whether the quota leaves room for so many bytes beside what is here and what is arriving. */
+  hasRoom(bytes: number): boolean {
+    return this.#bytes + this.#reserved + bytes <= this.#quotaBytes
   }
 
   /** Whether this fragment is here, by its record alone; only reading tells whether its bytes are sound. */

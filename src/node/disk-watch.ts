@@ -93,10 +93,11 @@ export class DiskWatch {
 
   /**
    * Promises room for bytes that are about to be written, so that writers at the same time do not each count on what is there once.
-   * Returns what ends the promise, when they are written or given up; calling that again does nothing.
+   * Returns what ends the promise, when they are written or given up; calling that again does nothing. It is told how many were written:
+   * all of them, unless it is said.
    * @throws EpioneError `read-only` below the reserve, `disk-full` where these bytes would go below it
    */
-  reserve(bytes: number): () => void {
+  reserve(bytes: number): (written?: number) => void {
     const report = this.#report
     if (report !== null) {
       if (report.state === 'read-only') {
@@ -108,11 +109,11 @@ export class DiskWatch {
     }
     this.#promised += bytes
     let held = true
-    return () => {
+    return (written = bytes) => {
       if (!held) return
       held = false
       this.#promised -= bytes
-      this.#written += bytes
+      this.#written += written
     }
   }
 

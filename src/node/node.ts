@@ -32,6 +32,7 @@ import { Pace } from './custodian/pace.ts'
 import { ReleaseService } from './custodian/release.ts'
 import { RepairServer } from './custodian/repair-server.ts'
 import { type RepairOptions, RepairService } from './custodian/repair-service.ts'
+import { RepairStrays } from './custodian/repair-strays.ts'
 import { Scrubber, type ScrubOptions } from './custodian/scrub.ts'
 import { CustodianService } from './custodian/service.ts'
 import { Submissions } from './custodian/submissions.ts'
@@ -340,12 +341,13 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
       holders: (folder, root) => holdings.placed(folder, root)?.holders,
     },
   )
+  const strays = new RepairStrays(custodyDb.sublevel('repairs'), { fragments, submissions })
   const repairRate = options.repair?.bytesPerSecond ?? REPAIR_BYTES_PER_SECOND
   const repair = new RepairService(
     { ...identity, ...options.repair },
     {
-      ...{ chain, directory, network, fragments, submissions, transactions, holdings, damages, announcer, erasures, disk, logger, now },
-      pace: new Pace(repairRate),
+      ...{ chain, directory, network, fragments, submissions, transactions, holdings, damages, announcer, erasures },
+      ...{ strays, disk, logger, now, pace: new Pace(repairRate) },
     },
   )
   const isWhole = async (root: Uint8Array): Promise<boolean> => await repair.isWhole(root)
@@ -406,6 +408,8 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   await snapshotService.start()
   await light.start()
   await staffDesk.start()
+  // Before anything is served.
+  await strays.start()
   await custodian.start()
   await responder.start()
   await repairs.start()

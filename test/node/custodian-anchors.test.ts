@@ -6,13 +6,14 @@ import { toHex } from '../../src/encoding/bytes.ts'
 import { submissionLocator } from '../../src/fragments/formats.ts'
 import type { FragmentStore } from '../../src/fragments/fragment-store.ts'
 import type { Network, PeerEvent } from '../../src/network/network.ts'
+import type { Chain } from '../../src/node/chain.ts'
 import { Announcer } from '../../src/node/custodian/announcer.ts'
 import { ReleaseService } from '../../src/node/custodian/release.ts'
 import { CustodianService } from '../../src/node/custodian/service.ts'
 import type { Submissions } from '../../src/node/custodian/submissions.ts'
-import { UploadService } from '../../src/node/custodian/upload.ts'
 import { eventually, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, HOUR, LIMITS, ROOMY } from './custodian-world.ts'
+import { uploadsOf } from './custodian-uploads.ts'
+import { CUSTODIAN, CustodianWorld, type Held, HOUR } from './custodian-world.ts'
 
 const test = suite('anchors at a custodian')
 const SWEEP_MS = 60_000
@@ -67,16 +68,22 @@ interface Changes {
   submissions?: Submissions
   announcements?: Announcements
   onDropFolder?: (folder: Uint8Array) => void
+  onDropParked?: () => void
+  chain?: Chain
 }
 
 async function start(world: CustodianWorld, changes: Changes = {}): Promise<CustodianService> {
-  const { chain, directory, desk, logger, clock } = world
-  const { fragments = world.fragments, submissions = world.submissions, announcements = new Announcements() } = changes
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS }
+  const { desk, logger, clock } = world
+  const { chain = world.chain, fragments = world.fragments, submissions = world.submissions, announcements = new Announcements() } = changes
+  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing }
   const now = (): number => clock.now
   const erasures = world.erasures()
-  const uploads = new UploadService(identity, { chain, directory, fragments, submissions, erasures, disk: ROOMY, logger, now })
-  const { dropFolder } = uploads
+  const uploads = uploadsOf(world, {}, { chain, fragments, submissions, erasures })
+  const { dropFolder, dropParked } = uploads
+  uploads.dropParked = async () => {
+    changes.onDropParked?.()
+    await dropParked.call(uploads)
+  }
   uploads.dropFolder = async folder => {
     changes.onDropFolder?.(folder)
     await dropFolder.call(uploads, folder)
@@ -272,6 +279,30 @@ test('what broken uploads left of a folder goes when a version of it is erased',
   await eventually(() => dropped.length > 0, 'the uploads are told')
   await service.stop()
   assert.equal(dropped, [toHex(world.folder)])
+})
+
+test('what broken uploads left goes when another ledger takes the place of this one', async () => {
+  await using world = await CustodianWorld.open()
+  let replaced = (): void => undefined
+  const chain = new Proxy(world.chain, {
+    get(target, name) {
+      if (name === 'onReplace') {
+        return (listener: () => void) => {
+          // The erasures listen first, and the custodian last.
+          replaced = listener
+          return () => undefined
+        }
+      }
+      const value = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  let drops = 0
+  const service = await start(world, { chain, onDropParked: () => drops++ })
+  assert.is(drops, 0)
+  replaced()
+  await eventually(() => drops === 1, 'the uploads are told')
+  await service.stop()
 })
 
 test('what a block anchors is announced once', async () => {

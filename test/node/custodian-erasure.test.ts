@@ -12,16 +12,15 @@ import { merkleRoot } from '../../src/encoding/merkle.ts'
 import { erasureReceiptBytes, erasureReceiptCodec, submissionRoot, type VersionMeta } from '../../src/fragments/formats.ts'
 import { openFragmentStore } from '../../src/fragments/fragment-store.ts'
 import { openLevelStore } from '../../src/ledger/level-store.ts'
-import { uploadFrameCodec, uploadReplyCodec } from '../../src/network/fragment-messages.ts'
 import { erasuresResponseCodec, FOLDER_ASK_DOMAIN, folderAskCodec, folderRequestCodec } from '../../src/network/light-messages.ts'
 import { ErasureService } from '../../src/node/custodian/erasure.ts'
 import { ErasureReceipts } from '../../src/node/custodian/erasure-receipts.ts'
 import { Submissions } from '../../src/node/custodian/submissions.ts'
-import { UploadService } from '../../src/node/custodian/upload.ts'
 import { Keyring } from '../../src/node/keyring.ts'
 import { rejectsCode } from '../encoding/throws.ts'
 import { eventually, nodeKeys, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, INDEX, LIMITS, owner, ROOMY, SlowChannel } from './custodian-world.ts'
+import { upload, uploadsOf } from './custodian-uploads.ts'
+import { CUSTODIAN, CustodianWorld, type Held, INDEX, owner } from './custodian-world.ts'
 import { temporary } from './ledger-fixture.ts'
 
 const test = suite('erasure at a custodian')
@@ -268,57 +267,28 @@ test('an erased version is not taken again, before nor while its erasure is carr
   const held = await world.hold('a', [3000])
   await world.anchor(held)
   await world.submissions.markAnchored(held.root)
-  const { chain, directory, submissions, logger, clock } = world
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS, stagedQuotaBytes: 2 ** 20 }
-  const service = world.erasures()
-  await service.start()
-  const upload = async (fragments = world.fragments): Promise<string> => {
-    const uploads = new UploadService(identity, {
-      chain,
-      directory,
-      fragments,
-      submissions,
-      erasures: service,
-      disk: ROOMY,
-      logger,
-      now: () => clock.now,
-    })
-    const ticket = world.ticket(held.root, 3000)
-    const { fragments: all, fragmentRoots } = held.dispersed[0] as Held['dispersed'][number]
-    const chunk = all[ticket.index] as Uint8Array
-    const frames = [
-      uploadFrameCodec.encode({ type: 'start', value: { ...ticket, token: seedOf('token') } }),
-      uploadFrameCodec.encode({ type: 'versions', value: held.metas }),
-      uploadFrameCodec.encode({ type: 'fragment', value: { roots: fragmentRoots, chunk } }),
-    ]
-    const channel = new SlowChannel(PEER, frames)
-    const served = uploads.serve(channel)
-    void served.finally(() => channel.end())
-    let last = ''
-    for (let bytes = await channel.take(); bytes !== undefined; bytes = await channel.take()) {
-      const { type, value } = uploadReplyCodec.decode(bytes)
-      last = type === 'error' ? new TextDecoder().decode(value.code) : type
-    }
-    await served
-    return last
-  }
+  const { submissions } = world
+  const erasures = world.erasures()
+  await erasures.start()
+  const take = async (fragments = world.fragments): Promise<string | undefined> =>
+    await upload(world, uploadsOf(world, { stagedQuotaBytes: 2 ** 20 }, { fragments, erasures }), held)
   // Here lies another index than the one that placement gives: the place is taken anew.
   await world.fragments.dropSubmission(held.root)
   await submissions.delete(held.root)
-  assert.is(await upload(), 'receipt')
+  assert.is(await take(), 'receipt')
   // The order comes in between the look at the ledger and the write.
   const late = breaking(world.fragments, 'commitSubmission', (async (...args: Parameters<typeof world.fragments.commitSubmission>) => {
     await world.erase(metaOf(held))
     await signed(world, metaOf(held))
     await world.fragments.commitSubmission(...args)
   }) as never)
-  assert.is(await upload(late), 'erased')
-  await service.settled()
+  assert.is(await take(late), 'erased')
+  await erasures.settled()
   assert.equal(await world.fragments.fragmentsOf(held.root), [])
   assert.is(await submissions.version(held.root, 0), undefined)
-  assert.is(await upload(), 'erased')
+  assert.is(await take(), 'erased')
   assert.equal(await world.fragments.fragmentsOf(held.root), [])
-  await service.stop()
+  await erasures.stop()
 })
 
 test('receipts are for the owner, on this connection, chain and folder', async () => {

@@ -1,21 +1,10 @@
 /** What a custodian makes of uploads that come late, again, or break off. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { uploadFrameCodec, uploadReplyCodec } from '../../src/network/fragment-messages.ts'
-import type { CustodyLimits } from '../../src/node/custodian/limits.ts'
-import { UploadService } from '../../src/node/custodian/upload.ts'
-import { seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, LIMITS, ROOMY, SlowChannel } from './custodian-world.ts'
+import { upload, uploadsOf } from './custodian-uploads.ts'
+import { CustodianWorld, type Held } from './custodian-world.ts'
 
 const test = suite('intake of a custodian')
-
-function intake(world: CustodianWorld, limits: Partial<CustodyLimits> = {}): UploadService {
-  const { chain, directory, fragments, submissions, logger, clock } = world
-  return new UploadService(
-    { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS, ...limits },
-    { chain, directory, fragments, submissions, erasures: world.erasures(), disk: ROOMY, logger, now: () => clock.now },
-  )
-}
 
 /** A submission of one version that is not here. */
 async function away(world: CustodianWorld, name: string, size: number): Promise<Held> {
@@ -25,29 +14,9 @@ async function away(world: CustodianWorld, name: string, size: number): Promise<
   return held
 }
 
-/** Uploads it whole; returns the type of the last answer, or the code of an error. */
-async function upload(world: CustodianWorld, uploads: UploadService, { root, metas, dispersed }: Held): Promise<string> {
-  const ticket = world.ticket(root, metas[0]?.size as number)
-  const { fragments, fragmentRoots } = dispersed[0] as Held['dispersed'][number]
-  const channel = new SlowChannel(seedOf('peer'), [
-    uploadFrameCodec.encode({ type: 'start', value: { ...ticket, token: seedOf('token') } }),
-    uploadFrameCodec.encode({ type: 'versions', value: metas }),
-    uploadFrameCodec.encode({ type: 'fragment', value: { roots: fragmentRoots, chunk: fragments[ticket.index] as Uint8Array } }),
-  ])
-  const served = uploads.serve(channel)
-  void served.finally(() => channel.end())
-  let last = ''
-  for (let bytes = await channel.take(); bytes !== undefined; bytes = await channel.take()) {
-    const { type, value } = uploadReplyCodec.decode(bytes)
-    last = type === 'error' ? new TextDecoder().decode(value.code) : type
-  }
-  await served
-  return last
-}
-
 test('what comes after its anchor is kept for good at once, and not anew as staged', async () => {
   await using world = await CustodianWorld.open()
-  const uploads = intake(world)
+  const uploads = uploadsOf(world)
   const held = await away(world, 'late', 3000)
   await world.anchor(held)
   assert.is(await upload(world, uploads, held), 'receipt')
@@ -67,14 +36,14 @@ test('what is staged and sent again takes its room once, and none where it is wh
   await using world = await CustodianWorld.open()
   const [held, other] = [await away(world, 'again', 3000), await away(world, 'other', 3000)]
   const full = { stagedQuotaBytes: 1600 }
-  assert.is(await upload(world, intake(world, full), held), 'receipt')
-  assert.is(await upload(world, intake(world, full), other), 'quota-exceeded')
-  assert.is(await upload(world, intake(world, full), held), 'receipt')
-  assert.is(await upload(world, intake(world, { stagedQuotaBytes: 1 }), held), 'receipt')
+  assert.is(await upload(world, uploadsOf(world, full), held), 'receipt')
+  assert.is(await upload(world, uploadsOf(world, full), other), 'quota-exceeded')
+  assert.is(await upload(world, uploadsOf(world, full), held), 'receipt')
+  assert.is(await upload(world, uploadsOf(world, { stagedQuotaBytes: 1 }), held), 'receipt')
   // Its fragments were lost, what is known of it was not.
   await world.fragments.dropSubmission(held.root)
-  assert.is(await upload(world, intake(world, { stagedQuotaBytes: 1 }), held), 'quota-exceeded')
-  assert.is(await upload(world, intake(world, full), held), 'receipt')
+  assert.is(await upload(world, uploadsOf(world, { stagedQuotaBytes: 1 }), held), 'quota-exceeded')
+  assert.is(await upload(world, uploadsOf(world, full), held), 'receipt')
   assert.is(world.submissions.usageOf(world.sponsor).stagedBytes, 1504)
 })
 

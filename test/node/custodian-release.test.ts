@@ -7,9 +7,9 @@ import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
 import { releaseFrameCodec, releaseRequestCodec, uploadFrameCodec, uploadReplyCodec } from '../../src/network/fragment-messages.ts'
 import { ReleaseReceipts } from '../../src/node/custodian/receipts.ts'
 import { ReleaseService } from '../../src/node/custodian/release.ts'
-import { UploadService } from '../../src/node/custodian/upload.ts'
 import { eventually, seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, INDEX, LIMITS, type ReadSession, ROOMY, reader, SlowChannel } from './custodian-world.ts'
+import { uploadsOf } from './custodian-uploads.ts'
+import { CUSTODIAN, CustodianWorld, type Held, INDEX, type ReadSession, reader, SlowChannel } from './custodian-world.ts'
 
 const test = suite('releases of a custodian')
 const PEER = seedOf('peer')
@@ -284,18 +284,7 @@ test('receipts are paged from where the last page ended, and rightly from anywhe
 
 test('whoever opens a stream and says nothing loses it after five seconds', async () => {
   await using world = await CustodianWorld.open()
-  const { chain, directory, fragments, submissions, logger, clock } = world
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS }
-  const uploads = new UploadService(identity, {
-    chain,
-    directory,
-    fragments,
-    submissions,
-    erasures: world.erasures(),
-    disk: ROOMY,
-    logger,
-    now: () => clock.now,
-  })
+  const uploads = uploadsOf(world)
   for (const server of [service(world), uploads]) {
     mock.timers.enable({ apis: ['setTimeout'] })
     try {
@@ -314,18 +303,8 @@ test('whoever opens a stream and says nothing loses it after five seconds', asyn
 
 test('uploads at the same time do not share the room that is left', async () => {
   await using world = await CustodianWorld.open()
-  const { chain, directory, fragments, submissions, logger, clock } = world
-  const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS, stagedQuotaBytes: 1000 }
-  const uploads = new UploadService(identity, {
-    chain,
-    directory,
-    fragments,
-    submissions,
-    erasures: world.erasures(),
-    disk: ROOMY,
-    logger,
-    now: () => clock.now,
-  })
+  const { submissions } = world
+  const uploads = uploadsOf(world, { stagedQuotaBytes: 1000 })
   /** Begins an upload of which 600 bytes belong here; it waits for the versions until it is let go. */
   const start = (name: string) => {
     const { ticket, signature, index } = world.ticket(seedOf(name), 1200)

@@ -1,12 +1,10 @@
 /** What a custodian takes: so much of one organisation, versions of so many bytes, and nothing that its disk has no room for. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { uploadFrameCodec, uploadReplyCodec } from '../../src/network/fragment-messages.ts'
 import type { CustodyLimits } from '../../src/node/custodian/limits.ts'
-import { UploadService } from '../../src/node/custodian/upload.ts'
 import { DiskWatch } from '../../src/node/disk-watch.ts'
-import { seedOf } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, LIMITS, SlowChannel } from './custodian-world.ts'
+import { answersTo, uploadsOf } from './custodian-uploads.ts'
+import { CustodianWorld, type Held } from './custodian-world.ts'
 
 const test = suite('limits of a custodian')
 const GIB = 2 ** 30
@@ -19,25 +17,11 @@ async function answers(
   limits: Partial<CustodyLimits>,
   disk: DiskWatch,
 ): Promise<string[]> {
-  const { chain, directory, fragments, submissions, logger, clock } = world
-  const uploads = new UploadService(
-    { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, ...LIMITS, ...limits },
-    { chain, directory, fragments, submissions, erasures: world.erasures(), disk, logger, now: () => clock.now },
-  )
-  const { ticket, signature, index } = world.ticket(held.root, size, held.metas.length)
-  const channel = new SlowChannel(seedOf('peer'), [
-    uploadFrameCodec.encode({ type: 'start', value: { ticket, signature, index, token: held.root } }),
-    uploadFrameCodec.encode({ type: 'versions', value: held.metas }),
+  const ticket = world.ticket(held.root, size, held.metas.length)
+  return await answersTo(uploadsOf(world, limits, { disk }), [
+    { type: 'start', value: { ...ticket, token: held.root } },
+    { type: 'versions', value: held.metas },
   ])
-  const served = uploads.serve(channel)
-  void served.finally(() => channel.end())
-  const out: string[] = []
-  for (let bytes = await channel.take(); bytes !== undefined; bytes = await channel.take()) {
-    const reply = uploadReplyCodec.decode(bytes)
-    out.push(reply.type === 'error' ? new TextDecoder().decode(reply.value.code) : reply.type)
-  }
-  await served
-  return out
 }
 
 async function diskOf(

@@ -64,7 +64,7 @@ test('what is not worth it is not kept, nor too many, nor for long', async () =>
   assert.ok(all.every(({ fate }) => fate.released === 1 && fate.aborted === 1))
   const last = partial()
   uploads.park(seedOf('last'), last.upload)
-  await uploads.stop()
+  await uploads.dropAll()
   assert.equal(last.fate, { released: 1, aborted: 1 })
 })
 

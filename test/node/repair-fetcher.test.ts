@@ -2,61 +2,42 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { concat, equalBytes, u32 } from '../../src/encoding/bytes.ts'
-import { versionLeafHash } from '../../src/fragments/formats.ts'
-import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
-import { type RepairReply, repairReplyCodec, repairRequestCodec } from '../../src/network/repair-messages.ts'
 import { Damages } from '../../src/node/custodian/damages.ts'
 import { Holdings, type Placed } from '../../src/node/custodian/holdings.ts'
 import { Pace } from '../../src/node/custodian/pace.ts'
 import { RepairFetcher } from '../../src/node/custodian/repair-fetcher.ts'
 import type { Ordered } from '../../src/node/custodian/repair-plan.ts'
+import { RepairStrays } from '../../src/node/custodian/repair-strays.ts'
 import type { Submission } from '../../src/node/custodian/submissions.ts'
 import { nodeKeys } from './cluster.ts'
-import { CUSTODIAN, CustodianWorld, type Held, HOUR, INDEX, LABEL_SALT, ROOMY } from './custodian-world.ts'
+import { CUSTODIAN, CustodianWorld, type Held, HOUR, INDEX } from './custodian-world.ts'
+import { type Answer, metas, part, playedNetwork } from './played-helpers.ts'
 
 const test = suite('one repair')
 
-type Answer = (request: ReturnType<typeof repairRequestCodec.decode>, helper: number) => AsyncGenerator<RepairReply>
+/** Room that never ends. */
+const ROOM = { atLeast: () => undefined, give: () => undefined }
 
 /** A repair whose helpers answer so; each question goes to the next of them. */
-async function fetcherOf(world: CustodianWorld, answer: Answer) {
+async function fetcherOf(world: CustodianWorld, answer: Answer, fragments = world.fragments) {
   const damages = new Damages(world.custody.sublevel('damages'))
   await damages.start()
   const now = (): number => world.clock.now
   const holdings = new Holdings({ ...world, damages, now })
-  let asked = 0
-  const network = {
-    openStream: async (peer: Uint8Array) => {
-      const helper = asked++
-      let request: Uint8Array
-      const frames = async function* (): AsyncGenerator<Uint8Array> {
-        for await (const reply of answer(repairRequestCodec.decode(request), helper)) yield repairReplyCodec.encode(reply)
-        yield repairReplyCodec.encode({ type: 'end', value: {} })
-      }
-      const nothing = async (): Promise<void> => undefined
-      return {
-        peer,
-        frames,
-        send: async (bytes: Uint8Array) => {
-          request = bytes
-        },
-        ...{ closeWrite: nothing, close: nothing, abort: () => undefined },
-      }
-    },
-  }
   const erasures = world.erasures()
   await erasures.start()
-  const { chain, directory, fragments, submissions } = world
+  const { chain, directory, submissions } = world
+  const strays = new RepairStrays(world.custody.sublevel('repairs'), world)
   const fetcher = new RepairFetcher(
     { custodian: CUSTODIAN.account, signal: new AbortController().signal },
     {
-      ...{ chain, directory, network, fragments, submissions, holdings, damages, erasures, now },
-      disk: ROOMY,
+      ...{ chain, directory, fragments, submissions, holdings, damages, erasures, strays, now },
+      network: playedNetwork(answer),
       survey: { ask: async (id, ask) => await ask(id, new AbortController().signal) },
       pace: new Pace(2 ** 40),
     },
   )
-  return { fetcher, erasures, holdings, damages }
+  return { fetcher, erasures, holdings, strays }
 }
 
 function orderFor(world: CustodianWorld, holdings: Holdings, { root }: Held): Ordered {
@@ -66,18 +47,8 @@ function orderFor(world: CustodianWorld, holdings: Holdings, { root }: Held): Or
   holders.splice(INDEX, 0, CUSTODIAN.account)
   const placed = { ...found, holders }
   const helpers = [0, 1].map(i => ({ id: nodeKeys(i).account, index: i === 0 ? 0 : 2 }))
-  const job = { folder: world.folder, root, failures: 0, wrongSums: 0, notBefore: 0 }
+  const job = { folder: world.folder, root, failures: 0, wrongSums: 0, failedAttempt: 0, notBefore: 0 }
   return { job, placed, index: INDEX, k: 2, there: helpers, helpers, attempt: 1 }
-}
-
-/** The parts of two helpers: one sends the fragment itself, and the other nothing but zeros. */
-async function* part({ dispersed }: Held, leaf: number, helper: number): AsyncGenerator<RepairReply> {
-  const fragment = dispersed[leaf]?.fragments[INDEX] as Uint8Array
-  yield { type: 'version', value: { leaf } }
-  for (let at = 0; at < fragment.length; at += CHUNK_BYTES) {
-    const chunk = fragment.subarray(at, at + CHUNK_BYTES)
-    yield { type: 'chunk', value: helper === 0 ? chunk : new Uint8Array(chunk.length) }
-  }
 }
 
 const keyOf = ({ metas }: Held, leaf: number) => ({ dispersalRoot: metas[leaf]?.leaf.dispersalRoot as Uint8Array, index: INDEX })
@@ -101,7 +72,7 @@ test('what is erased while a repair holds it in its batch does not come back', a
     await erasures.settled()
     assert.ok(await world.submissions.isErased(held.root, 0), 'it is erased while the repair has it')
   }
-  await fetcher.fetch(orderFor(world, holdings, held))
+  await fetcher.fetch(orderFor(world, holdings, held), ROOM)
   await erasures.settled()
   assert.equal(
     [0, 1, 2].map(leaf => world.fragments.has(keyOf(held, leaf))),
@@ -112,18 +83,52 @@ test('what is erased while a repair holds it in its batch does not come back', a
   assert.equal(world.errors, [])
 })
 
-/** What a member that holds a submission says of it; those at `erased` are hidden. */
-async function* metas(held: Held, erased: readonly number[] = []): AsyncGenerator<RepairReply> {
-  yield { type: 'submission', value: { versions: held.metas.length, label: 'normal', labelSalt: LABEL_SALT } }
-  yield {
-    type: 'versions',
-    value: held.metas.map((meta, i) =>
-      erased.includes(i)
-        ? { type: 'hidden', value: { leafHash: versionLeafHash(meta.leaf) } }
-        : { type: 'held', value: { meta, fragmentRoots: held.dispersed[i]?.fragmentRoots as Uint8Array[] } },
-    ),
+test('what is erased while a repair has it goes at the next start, where the node stopped before the repair could drop it', async () => {
+  await using world = await CustodianWorld.open()
+  const held = await world.hold('a', [100, 200])
+  await world.anchor(held)
+  await world.submissions.markAnchored(held.root)
+  await world.fragments.dropSubmission(held.root)
+  let meanwhile = async (): Promise<void> => undefined
+  let isStopped = false
+  const stopping = new Proxy(world.fragments, {
+    get: (target, name) => {
+      if (name === 'dropFragment' && isStopped) throw new Error('the node stopped')
+      const value = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+  const answer: Answer = async function* (request, helper) {
+    for (const leaf of request.type === 'sums' ? request.value.leaves : []) {
+      if (leaf === 1 && helper === 0) await meanwhile()
+      yield* part(held, leaf, helper)
+    }
   }
-}
+  const { fetcher, erasures, holdings, strays } = await fetcherOf(world, answer, stopping)
+  meanwhile = async () => {
+    await world.erase(held.metas[0] as Held['metas'][number])
+    await erasures.settled()
+    isStopped = true
+  }
+  const error = await fetcher.fetch(orderFor(world, holdings, held), ROOM).catch((error: unknown) => error)
+  assert.is((error as Error).message, 'the node stopped')
+  await erasures.settled()
+  await erasures.stop()
+  const here = (): boolean[] => [0, 1].map(leaf => world.fragments.has(keyOf(held, leaf)))
+  assert.equal(here(), [true, true], 'it came back')
+  // An erasure that is through looks at nothing again.
+  const later = world.erasures()
+  await later.start()
+  await later.settled()
+  await later.stop()
+  assert.equal(here(), [true, true])
+  await strays.start()
+  assert.equal(here(), [false, true])
+  // A whole submission is left as it is, and nothing is noted any more.
+  await world.hold('a', [100, 200])
+  await strays.start()
+  assert.equal(here(), [true, true])
+})
 
 test('versions that the keyring does not open come again from others; an erased one stays erased', async () => {
   await using world = await CustodianWorld.open()
@@ -145,7 +150,7 @@ test('versions that the keyring does not open come again from others; an erased 
   await store.batch([{ type: 'put', key: place(1), value: (await store.get(place(2))) as Uint8Array }])
   const lacking = async (): Promise<number[]> => await holdings.lacking(held.root, (await world.submissions.get(held.root)) as Submission)
   assert.equal(await lacking(), [1])
-  await fetcher.fetch(orderFor(world, holdings, held))
+  await fetcher.fetch(orderFor(world, holdings, held), ROOM)
   await erasures.settled()
   assert.equal(await lacking(), [])
   assert.equal((await world.submissions.version(held.root, 1))?.meta, held.metas[1])
@@ -163,7 +168,7 @@ test('fragments of an upload that broke before it was noted are kept once others
   const { fetcher, erasures, holdings } = await fetcherOf(world, async function* () {
     yield* metas(held)
   })
-  await fetcher.fetch(orderFor(world, holdings, held))
+  await fetcher.fetch(orderFor(world, holdings, held), ROOM)
   await world.fragments.dropExpired(world.clock.now + 2 * HOUR)
   assert.equal(
     [0, 1].map(leaf => world.fragments.has(keyOf(held, leaf))),

@@ -8,6 +8,7 @@ import { Damages } from '../../src/node/custodian/damages.ts'
 import { Holdings, indexOf } from '../../src/node/custodian/holdings.ts'
 import { Pace } from '../../src/node/custodian/pace.ts'
 import { RepairService } from '../../src/node/custodian/repair-service.ts'
+import { RepairStrays } from '../../src/node/custodian/repair-strays.ts'
 import { eventually } from './cluster.ts'
 import { CUSTODIAN, CustodianWorld, type Held, INDEX, ROOMY } from './custodian-world.ts'
 
@@ -48,6 +49,7 @@ test('what is beyond the repairs in mind is neither said to be here nor forgotte
       transactions: { submit: nobody },
       announcer: { announce: () => undefined, withdraw: async () => undefined },
       erasures: { recheck: () => undefined },
+      strays: new RepairStrays(world.custody.sublevel('repairs'), world),
       disk: ROOMY,
       pace: new Pace(2 ** 40),
     },

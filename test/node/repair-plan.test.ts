@@ -72,7 +72,7 @@ test('attempts take turns among equals, and a success makes up for a failure', (
 })
 
 test('many wrong sums, as of what never was a codeword, make a repair rare; a few cost no time', () => {
-  const job = (failures: number, wrongSums: number) => ({ folder: root, root, failures, wrongSums, notBefore: 0 })
+  const job = (failures: number, wrongSums: number) => ({ folder: root, root, failures, wrongSums, failedAttempt: 0, notBefore: 0 })
   assert.equal(
     [0, 10, 32, 33, 40, 1_000].map(count => pauseBefore(job(count, count), true)),
     [500, 500, 500, 1_000, 128_000, 24 * 60 * 60_000],

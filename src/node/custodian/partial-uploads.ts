@@ -93,7 +93,7 @@ export class PartialUploads {
   }
 
   /** Discards everything. */
-  async stop(): Promise<void> {
+  async dropAll(): Promise<void> {
     for (const key of [...this.#parked.keys()]) await this.#drop(key)
   }
 

@@ -8,13 +8,14 @@ import { fragmentLength } from '../../fragments/layout.ts'
 import type { Network } from '../../network/network.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
-import type { DiskWatch } from '../disk-watch.ts'
 import type { Damages } from './damages.ts'
 import type { ErasureService } from './erasure.ts'
 import { type Holdings, indexOf, type Placed } from './holdings.ts'
 import type { Pace } from './pace.ts'
 import { askMetas, SumStreams, type ToKeep } from './repair-client.ts'
 import type { Helper, Ordered } from './repair-plan.ts'
+import type { Room } from './repair-room.ts'
+import type { RepairStrays } from './repair-strays.ts'
 import type { RepairSurvey } from './repair-survey.ts'
 import { RepairWriter, type StoredFragment } from './repair-writer.ts'
 import type { ErasedLeaf, HeldVersion, Submission, Submissions } from './submissions.ts'
@@ -28,7 +29,7 @@ export interface RepairFetcherDependencies {
   holdings: Holdings
   damages: Damages
   erasures: Pick<ErasureService, 'recheck'>
-  disk: Pick<DiskWatch, 'reserve'>
+  strays: Pick<RepairStrays, 'begin' | 'end'>
   survey: Pick<RepairSurvey, 'ask'>
   pace: Pace
   now: () => number
@@ -44,9 +45,26 @@ export class RepairFetcher {
     this.#deps = dependencies
   }
 
-  /** @returns bytes of the fragments that came, and helpers that had no part of some @throws HelperFailure, or EpioneError `corrupt-fragment` where a sum is wrong */
-  async fetch({ placed, helpers, attempt, there }: Ordered): Promise<{ bytes: number; without: Helper[] }> {
-    const { directory, network, submissions, fragments, holdings, pace, now } = this.#deps
+  /** Bytes that a repair will store: where it is not known here which versions there are, what the anchor allows for at most. */
+  async bytesWanted({ root, anchor }: Placed): Promise<number> {
+    const { submissions, holdings } = this.#deps
+    const known = await submissions.get(root)
+    if (known === undefined || !(await this.#isReadable(root, known))) return Math.ceil(2 ** anchor.sizeBucket / anchor.k)
+    let bytes = 0
+    for (const leaf of await holdings.lacking(root, known)) {
+      const version = await submissions.version(root, leaf)
+      if (version !== undefined) bytes += fragmentLength(version.meta.size, anchor.n, anchor.k)
+    }
+    return bytes
+  }
+
+  /**
+   * @param room what was taken for it; it takes more where the anchor told too little
+   * @returns bytes of the fragments that came, and helpers that had no part of some
+   * @throws HelperFailure, EpioneError `corrupt-fragment` where a sum is wrong, and what the disk and the store fail with
+   */
+  async fetch({ placed, helpers, attempt, there }: Ordered, room: Room): Promise<{ bytes: number; without: Helper[] }> {
+    const { directory, network, submissions, fragments, holdings, strays, pace, now } = this.#deps
     const { signal } = this.#options
     const { folder, root, anchor } = placed
     const known = await submissions.get(root)
@@ -57,13 +75,14 @@ export class RepairFetcher {
     const peers = helpers.map(({ id }) => directory.byId(id)?.organisation.networkKey ?? new Uint8Array(0))
     const streams = await SumStreams.open(network, peers, { folder, submissionRoot: root, attempt, leaves }, signal)
     const writer = new RepairWriter({ root, index: submission.index, n: anchor.n, k: anchor.k }, { fragments, pace, now })
-    /** What ends the promises of room on the disk. */
-    const room: (() => void)[] = []
+    let bytes = 0
     try {
+      await strays.begin(root)
       for (const leaf of leaves) {
         const version = await submissions.version(root, leaf)
         if (version === undefined) throw new EpioneError('forgotten', 'A version was erased while it was repaired.')
-        room.push(this.#deps.disk.reserve(fragmentLength(version.meta.size, anchor.n, anchor.k)))
+        bytes += fragmentLength(version.meta.size, anchor.n, anchor.k)
+        room.atLeast(bytes)
         await writer.take(leaf, version, streams, signal)
       }
       await writer.finish()
@@ -74,8 +93,8 @@ export class RepairFetcher {
       await writer.abort()
       throw error
     } finally {
-      for (const give of room) give()
       await this.#afterStored(folder, root, writer.stored)
+      await strays.end(root)
     }
   }
 

@@ -51,11 +51,11 @@ export class RepairOrders {
     for (const repair of repairs) {
       const last = this.#entry(repair)
       const attempt = (last?.attempt ?? 0) + 1
-      // After a restart the last order may still serve. Here one that failed never does: its helpers are doubted.
+      // After a restart, or when nothing could be stored here, the last order may still serve. One whose helpers failed never does.
       const serves =
         last !== undefined &&
         last.index === repair.index &&
-        repair.job.failures === 0 &&
+        last.attempt !== repair.job.failedAttempt &&
         last.helpers.every(({ id, index }) => repair.there.some(helper => helper.index === index && equalBytes(helper.id, id)))
       if (serves) {
         standing.push({ ...repair, helpers: last.helpers, attempt: last.attempt })

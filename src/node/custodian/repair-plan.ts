@@ -16,6 +16,8 @@ export interface Job {
   failures: number
   /** Of these, sums that were wrong. */
   wrongSums: number
+  /** The last attempt that failed for its helpers: its order does not serve again. 0 for none. */
+  failedAttempt: number
   /** Not tried again before this time, in ms. */
   notBefore: number
 }

@@ -4,8 +4,7 @@
  */
 
 import type { SigningKey } from '../../crypto/signature.ts'
-import { equalBytes, toHex } from '../../encoding/bytes.ts'
-import { EpioneError, errorCode } from '../../encoding/errors.ts'
+import { EpioneError } from '../../encoding/errors.ts'
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
 import type { Network } from '../../network/network.ts'
 import type { Chain, CommittedBlock } from '../chain.ts'
@@ -16,33 +15,24 @@ import type { TransactionService } from '../transactions.ts'
 import type { Announcer } from './announcer.ts'
 import type { Damages } from './damages.ts'
 import type { ErasureService } from './erasure.ts'
-import { concernsHoldings, type Holdings, indexOf, type Placed } from './holdings.ts'
-import { type Pace, pause } from './pace.ts'
-import { HelperFailure } from './repair-client.ts'
+import { concernsHoldings, type Holdings } from './holdings.ts'
+import { Leftovers } from './leftovers.ts'
+import type { Pace } from './pace.ts'
 import { RepairFetcher } from './repair-fetcher.ts'
-import { ORDERS_AT_ONCE, RepairOrders } from './repair-orders.ts'
-import {
-  byUrgency,
-  Doubts,
-  FIRST_RETRY_MS,
-  type Helper,
-  type Job,
-  LONGEST_RETRY_MS,
-  type Ordered,
-  pauseBefore,
-  type Repair,
-} from './repair-plan.ts'
+import { RepairJobs } from './repair-jobs.ts'
+import { RepairLook } from './repair-look.ts'
+import { RepairOrders } from './repair-orders.ts'
+import { Doubts, FIRST_RETRY_MS } from './repair-plan.ts'
+import { RepairRoom } from './repair-room.ts'
+import { RepairRound } from './repair-round.ts'
+import type { RepairStrays } from './repair-strays.ts'
 import { RepairSurvey } from './repair-survey.ts'
 import type { Submissions } from './submissions.ts'
 
 /** Repairs that are known at a time; what is beyond them is found by a look through everything once half of them are done. */
 const MAX_JOBS = 4_096
-/** Submissions that are looked at before other work gets its turn. */
-const LOOKS_AT_ONCE = 32
-/** Longest time without a look what is due, in ms: anchors come without a sign. */
+/** Longest time without a look what is due, in ms: anchors come without a sign, and so does room on the disk. */
 const LONGEST_SLEEP_MS = 5_000
-/** Submissions of which it is asked in one look whether what is left over here may go. */
-const DROPS_AT_ONCE = 256
 
 export interface RepairOptions {
   custodian: Uint8Array
@@ -68,6 +58,7 @@ export interface RepairDependencies {
   damages: Damages
   announcer: Pick<Announcer, 'announce' | 'withdraw'>
   erasures: Pick<ErasureService, 'recheck'>
+  strays: Pick<RepairStrays, 'begin' | 'end'>
   disk: Pick<DiskWatch, 'reserve'>
   pace: Pace
   logger: Logger
@@ -87,36 +78,39 @@ export interface RepairReport {
 }
 
 export class RepairService {
-  readonly #options: Required<RepairOptions>
+  readonly #lookMs: number
   readonly #deps: RepairDependencies
-  readonly #jobs = new Map<string, Job>()
-  /** What was anchored lately, and when it is looked for; in the order of these times. */
-  readonly #expected = new Map<string, { folder: Uint8Array; root: Uint8Array; at: number }>()
-  readonly #doubts = new Doubts()
   readonly #stopped = new AbortController()
-  readonly #survey: RepairSurvey
-  readonly #orders: RepairOrders
-  readonly #fetcher: RepairFetcher
-  readonly #report = { repairing: 0, repaired: 0, repairedBytes: 0 }
+  readonly #jobs: RepairJobs
+  readonly #look: RepairLook
+  readonly #round: RepairRound
+  readonly #room: RepairRoom
+  readonly #leftovers: Leftovers
+  /** When all that the ledger anchors is looked through next, in ms. */
   #lookAt = 0
   /** Everything was looked through once since the start. */
   #hasLooked = false
-  /** More is missing than is known. */
-  #isOverfull = false
-  #letGoAt = 0
-  #letGoPauseMs = FIRST_RETRY_MS
   #wake: (() => void) | undefined
   #work: Promise<void> = Promise.resolve()
   #stops: (() => void)[] = []
 
   constructor(options: RepairOptions, dependencies: RepairDependencies) {
-    this.#options = { atOnce: 2, graceMs: 10_000, lookMs: 60 * 60 * 1000, maxJobs: MAX_JOBS, ...options }
-    this.#deps = dependencies
+    const { custodian, accountKey, atOnce = 2, graceMs = 10_000, lookMs = 60 * 60 * 1000, maxJobs = MAX_JOBS } = options
     const { signal } = this.#stopped
-    const { custodian, accountKey } = this.#options
-    this.#survey = new RepairSurvey({ custodian, signal }, dependencies)
-    this.#orders = new RepairOrders({ custodian, accountKey, signal }, { ...dependencies, doubts: this.#doubts })
-    this.#fetcher = new RepairFetcher({ custodian, signal }, { ...dependencies, survey: this.#survey })
+    this.#lookMs = lookMs
+    this.#deps = dependencies
+    this.#jobs = new RepairJobs({ maxJobs, graceMs, now: dependencies.now, onWork: () => this.#wake?.() })
+    this.#room = new RepairRoom(dependencies)
+    const doubts = new Doubts()
+    const survey = new RepairSurvey({ custodian, signal }, dependencies)
+    const orders = new RepairOrders({ custodian, accountKey, signal }, { ...dependencies, doubts })
+    const fetcher = new RepairFetcher({ custodian, signal }, { ...dependencies, survey })
+    this.#leftovers = new Leftovers({ custodian }, { ...dependencies, survey })
+    this.#look = new RepairLook({ custodian, signal }, { ...dependencies, jobs: this.#jobs })
+    this.#round = new RepairRound(
+      { custodian, atOnce, signal },
+      { ...dependencies, jobs: this.#jobs, look: this.#look, room: this.#room, doubts, survey, orders, fetcher },
+    )
   }
 
   start(): void {
@@ -133,56 +127,35 @@ export class RepairService {
   }
 
   report(): RepairReport {
-    return { looked: this.#hasLooked && !this.#isOverfull, missing: this.#jobs.size, ...this.#report }
+    return { looked: this.#hasLooked && !this.#jobs.isOverfull, missing: this.#jobs.size, ...this.#round.report }
   }
 
   /** Whether a submission is here in whole, as far as is known: what nobody has found missing or bad is. */
   async isWhole(root: Uint8Array): Promise<boolean> {
     const { submissions, holdings } = this.#deps
-    if (this.#jobs.has(toHex(root))) return false
+    if (this.#jobs.has(root)) return false
     const submission = await submissions.get(root)
     if (submission?.anchored !== true) return false
-    if (this.#hasLooked && !this.#isOverfull) return true
+    if (this.#hasLooked && !this.#jobs.isOverfull) return true
     try {
       return (await holdings.lacking(root, submission)).length === 0
     } catch (error) {
       // What cannot be read here is not to hide from the asker what can.
-      this.#failed(error)
+      this.#look.failed(error)
       return false
     }
   }
 
   /** Has a fragment repaired whose bytes went bad. */
   async lost(root: Uint8Array, leaf: number): Promise<void> {
-    const { submissions, damages, logger } = this.#deps
-    const submission = await submissions.get(root)
-    if (submission === undefined || damages.has(root, leaf) || (await submissions.isErased(root, leaf))) return
-    await damages.add(root, leaf)
-    logger.warn({ submission: toHex(root).slice(0, 16) }, 'a fragment went bad on disk; it will be repaired')
-    this.#add(submission.folder, root, 0)
+    await this.#look.lost(root, leaf)
   }
 
   #onCommit({ candidate }: CommittedBlock): void {
     for (const { key } of candidate.changes) {
       const what = concernsHoldings(key)
       if (what === 'custodians') this.#lookSoon()
-      // It may still be on its way: what has come by then is no loss.
-      if (what === 'submission' && this.#expected.size >= MAX_JOBS) this.#isOverfull = true
-      else if (what === 'submission') {
-        const [folder, root] = [key.slice(1, 33), key.slice(33)]
-        this.#expected.set(toHex(root), { folder, root, at: this.#deps.now() + this.#options.graceMs })
-      }
-    }
-  }
-
-  /** Looks whether what was anchored a while ago has come, if it is to be here. */
-  async #lookForExpected(): Promise<void> {
-    const { holdings, now } = this.#deps
-    for (const [name, { folder, root, at }] of this.#expected) {
-      if (at > now()) return
-      this.#expected.delete(name)
-      const placed = holdings.placed(folder, root)
-      if (placed !== undefined) await this.#inspect(placed)
+      if (what === 'submission') this.#jobs.expect(key.slice(1, 33), key.slice(33))
     }
   }
 
@@ -191,63 +164,41 @@ export class RepairService {
     this.#wake?.()
   }
 
-  #add(folder: Uint8Array, root: Uint8Array, notBefore: number): void {
-    const name = toHex(root)
-    if (this.#jobs.has(name)) return
-    if (this.#jobs.size >= this.#options.maxJobs) {
-      this.#isOverfull = true
-      return
-    }
-    this.#jobs.set(name, { folder, root, failures: 0, wrongSums: 0, notBefore })
-    this.#wake?.()
-  }
-
-  #failed(error: unknown): void {
-    if (!this.#stopped.signal.aborted) this.#deps.logger.error({ code: errorCode(error) }, 'a look for what is to be repaired failed')
-  }
-
   async #run(): Promise<void> {
-    const { now, holdings } = this.#deps
     const { signal } = this.#stopped
     while (!signal.aborted) {
       try {
         // A ledger that is behind knows neither who holds what nor what was erased.
-        if (holdings.isFresh()) {
-          if (now() >= this.#lookAt) {
-            this.#lookAt = now() + this.#options.lookMs
-            // Until it is through, what is missing is not known.
-            if (this.#isOverfull) this.#hasLooked = false
-            this.#isOverfull = false
-            await this.#look()
-            this.#hasLooked = true
-            this.#letGoAt = 0
-          }
-          if (now() >= this.#letGoAt) {
-            this.#letGoAt = Number.POSITIVE_INFINITY
-            await this.#lookForLeft()
-          }
-          await this.#lookForExpected()
-          await this.#round()
-          if (this.#isOverfull && this.#jobs.size <= this.#options.maxJobs / 2) this.#lookAt = 0
-        }
+        if (this.#deps.holdings.isFresh()) await this.#turn()
       } catch (error) {
-        this.#failed(error)
+        this.#look.failed(error)
       }
       await this.#sleep()
     }
+  }
+
+  async #turn(): Promise<void> {
+    const { now } = this.#deps
+    if (now() >= this.#lookAt) {
+      this.#lookAt = now() + this.#lookMs
+      // Until it is through, what is missing is not known.
+      if (this.#jobs.isOverfull) this.#hasLooked = false
+      this.#jobs.beginLook()
+      await this.#look.all()
+      this.#hasLooked = true
+      this.#leftovers.lookSoon()
+    }
+    if (now() >= this.#leftovers.dueAt) await this.#leftovers.look()
+    await this.#look.expected()
+    await this.#round.run()
+    if (this.#jobs.wantsLook) this.#lookAt = 0
   }
 
   /** Until there is something to do: the next repair that is due, or a sign. */
   async #sleep(): Promise<void> {
     if (this.#stopped.signal.aborted) return
     const { now } = this.#deps
-    const [expected] = this.#expected.values()
-    const due = Math.min(
-      this.#lookAt,
-      this.#letGoAt,
-      expected?.at ?? Number.POSITIVE_INFINITY,
-      ...[...this.#jobs.values()].map(({ notBefore }) => notBefore),
-    )
+    const due = Math.min(this.#lookAt, this.#leftovers.dueAt, Math.max(this.#jobs.dueAt, this.#room.opensAt))
     await new Promise<void>(resolve => {
       const done = (): void => {
         clearTimeout(timer)
@@ -257,160 +208,5 @@ export class RepairService {
       const timer = setTimeout(done, Math.min(Math.max(due - now(), FIRST_RETRY_MS / 2), LONGEST_SLEEP_MS))
       this.#wake = done
     })
-  }
-
-  /** Looks through all that the ledger anchors for what is missing here. */
-  async #look(): Promise<void> {
-    const { holdings, submissions, damages } = this.#deps
-    await damages.clear(async (root, leaf) => (await submissions.get(root)) === undefined || (await submissions.isErased(root, leaf)))
-    let looks = 0
-    for (const placed of holdings.all()) {
-      if (this.#stopped.signal.aborted) return
-      try {
-        await this.#inspect(placed)
-      } catch (error) {
-        // What cannot be read is as good as missing; those after it are looked at all the same.
-        this.#failed(error)
-        if (indexOf(placed, this.#options.custodian) !== undefined) this.#add(placed.folder, placed.root, 0)
-      }
-      if (++looks % LOOKS_AT_ONCE === 0) await pause(1, this.#stopped.signal)
-    }
-  }
-
-  /** Looks through what is here for what may go. */
-  async #lookForLeft(): Promise<void> {
-    const { holdings, submissions } = this.#deps
-    const left: Placed[] = []
-    for await (const { root, submission } of submissions.all()) {
-      const placed = submission.anchored ? holdings.placed(submission.folder, root) : undefined
-      if (placed !== undefined && indexOf(placed, this.#options.custodian) === undefined) left.push(placed)
-      if (left.length === DROPS_AT_ONCE) break
-    }
-    await this.#letGo(left)
-  }
-
-  /** Notes what of a submission is missing. Returns whether it is all here, or need not be. */
-  async #inspect(placed: Placed): Promise<boolean> {
-    const { submissions, holdings } = this.#deps
-    const { folder, root } = placed
-    const index = indexOf(placed, this.#options.custodian)
-    const held = await submissions.get(root)
-    const isRight =
-      index === undefined ||
-      // Another index is never taken beside the one that is here; one that waits for its anchor is about to be kept.
-      (held !== undefined && (held.index !== index || !held.anchored || (await holdings.lacking(root, held)).length === 0))
-    if (isRight) this.#jobs.delete(toHex(root))
-    else this.#add(folder, root, 0)
-    return isRight
-  }
-
-  /** One round over the repairs that are due: who can help, which comes first, orders, and the repairs themselves. */
-  async #round(): Promise<void> {
-    const { now } = this.#deps
-    const due = [...this.#jobs.values()].filter(({ notBefore }) => notBefore <= now())
-    if (due.length === 0) return
-    const repairs = byUrgency(await this.#possible(due))
-    const possible = new Set(repairs.map(({ job }) => job))
-    for (const job of due) if (!possible.has(job) && this.#jobs.has(toHex(job.root))) this.#postpone(job)
-    for (let i = 0; i < repairs.length; i += ORDERS_AT_ONCE) {
-      const batch = repairs.slice(i, i + ORDERS_AT_ONCE)
-      const ordered = await this.#orders.order(batch)
-      for (const { job } of batch) if (!ordered.some(other => other.job === job)) this.#postpone(job)
-      const waiting = [...ordered]
-      const repairOneByOne = async (): Promise<void> => {
-        for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) await this.#attempt(next)
-      }
-      await Promise.all(Array.from({ length: this.#options.atOnce }, repairOneByOne))
-      if (this.#stopped.signal.aborted) return
-    }
-  }
-
-  #postpone(job: Job, isWrongSum = false): void {
-    job.notBefore = this.#deps.now() + pauseBefore(job, isWrongSum)
-    job.failures++
-    if (isWrongSum) job.wrongSums++
-  }
-
-  /** Asks the other holders what they have. */
-  async #possible(jobs: readonly Job[]): Promise<Repair[]> {
-    const { holdings } = this.#deps
-    const repairs: (Repair & { there: Helper[] })[] = []
-    for (const job of jobs) {
-      const placed = holdings.placed(job.folder, job.root)
-      const index = placed === undefined ? undefined : indexOf(placed, this.#options.custodian)
-      if (placed === undefined || index === undefined) this.#jobs.delete(toHex(job.root))
-      else repairs.push({ job, placed, index, k: placed.anchor.k, there: [] })
-    }
-    const held = await this.#survey.inventory(repairs.map(({ placed }) => placed))
-    // Who held the same fragment before is no help in a sum.
-    for (const { placed, index, there } of repairs)
-      there.push(...(held.get(toHex(placed.root)) ?? []).filter(helper => helper.index !== index))
-    return repairs
-  }
-
-  /** Repairs one submission under its order, or puts it off. */
-  async #attempt(repair: Ordered): Promise<void> {
-    const { job, placed, helpers } = repair
-    const { logger } = this.#deps
-    this.#report.repairing++
-    try {
-      const { bytes, without } = await this.#fetcher.fetch(repair)
-      this.#doubts.succeeded(helpers.filter(helper => !without.includes(helper)))
-      this.#doubts.failed(without)
-      this.#report.repairedBytes += bytes
-      const now = this.#deps.holdings.placed(placed.folder, placed.root)
-      if (now !== undefined && !(await this.#inspect(now))) {
-        // Some had no part of some versions, though they said that they held it all.
-        this.#postpone(job)
-        return
-      }
-      this.#jobs.delete(toHex(job.root))
-      this.#report.repaired++
-      logger.info({ submission: toHex(job.root).slice(0, 16), bytes, attempt: repair.attempt }, 'fragments were repaired')
-      this.#deps.announcer.announce(job.root)
-    } catch (error) {
-      if (this.#stopped.signal.aborted) return
-      const guilty = error instanceof HelperFailure ? helpers.filter(({ id }) => this.#isPeer(id, error.peer)) : []
-      const cause = error instanceof HelperFailure ? error.cause : error
-      if (error instanceof HelperFailure) this.#survey.blame(error.peer, cause)
-      // A sum that is wrong tells that somebody lied, not who.
-      const isWrongSum = guilty.length === 0 && errorCode(error) === 'corrupt-fragment'
-      this.#doubts.failed(isWrongSum ? helpers : guilty)
-      this.#postpone(job, isWrongSum)
-      logger.debug({ submission: toHex(job.root).slice(0, 16), code: errorCode(cause), attempt: repair.attempt }, 'a repair failed')
-    } finally {
-      this.#report.repairing--
-    }
-  }
-
-  #isPeer(id: Uint8Array, peer: Uint8Array): boolean {
-    const member = this.#deps.directory.byId(id)
-    return member !== undefined && equalBytes(member.organisation.networkKey, peer)
-  }
-
-  /** Drops what others are to hold now, once so many of them have it that any f losses are survived. */
-  async #letGo(left: readonly Placed[]): Promise<void> {
-    if (left.length === 0) return
-    const { fragments, submissions, announcer, logger } = this.#deps
-    const held = await this.#survey.inventory(left)
-    let waiting = false
-    for (const { root, anchor, holders } of left) {
-      const needed = anchor.n - Math.floor((anchor.n - 1) / 3)
-      const have = (held.get(toHex(root)) ?? []).filter(({ id, index }) => equalBytes(holders[index] ?? new Uint8Array(0), id))
-      if (have.length < needed) {
-        waiting = true
-        continue
-      }
-      if ((await submissions.get(root)) === undefined) continue
-      // In this order: what stops in between is looked at again.
-      await fragments.dropSubmission(root)
-      await submissions.delete(root)
-      await announcer.withdraw(root).catch(() => undefined)
-      logger.info({ submission: toHex(root).slice(0, 16) }, 'fragments that others hold now were dropped')
-    }
-    // Others get time to repair.
-    this.#letGoPauseMs = waiting ? Math.min(LONGEST_RETRY_MS, 2 * this.#letGoPauseMs) : FIRST_RETRY_MS
-    if (waiting) this.#letGoAt = this.#deps.now() + this.#letGoPauseMs
-    else if (left.length === DROPS_AT_ONCE) this.#letGoAt = 0
   }
 }

@@ -73,7 +73,11 @@ export class CustodianService {
       this.#later(async () => await this.#dropErased(block))
       this.#later(async () => await this.#settle(block))
     })
-    this.#stopReplace = chain.onReplace(() => this.#later(async () => await this.#reconcile()))
+    this.#stopReplace = chain.onReplace(() => {
+      // What broken uploads left may be of versions that the new ledger has erased.
+      this.#later(async () => await this.#deps.uploads.dropParked())
+      this.#later(async () => await this.#reconcile())
+    })
     this.#deps.announcer.start()
     this.#later(async () => await this.#reconcile())
     this.#timer = setInterval(() => this.#later(async () => await this.#sweep()), SWEEP_MS)
@@ -87,7 +91,7 @@ export class CustodianService {
     await this.#work
     await this.#deps.announcer.stop()
     await this.#deps.erasures.stop()
-    await this.#deps.uploads.stop()
+    await this.#deps.uploads.dropParked()
   }
 
   /** Runs background work one piece after another. */

@@ -110,8 +110,9 @@ export class UploadService {
     await this.#partial.dropFolder(folder)
   }
 
-  async stop(): Promise<void> {
-    await this.#partial.stop()
+  /** Discards what all broken uploads left. */
+  async dropParked(): Promise<void> {
+    await this.#partial.dropAll()
   }
 
   async #giveUp({ token, upload }: Intake, error: unknown): Promise<void> {
