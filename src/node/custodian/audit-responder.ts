@@ -15,7 +15,7 @@ import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
-import { challengeBlock } from './audit-period.ts'
+import { ChallengeBlocks } from './audit-period.ts'
 import { isLoss } from './damages.ts'
 import type { HeldVersion, Submissions } from './submissions.ts'
 
@@ -44,12 +44,14 @@ export interface AuditResponderDependencies {
 
 export class AuditResponder {
   readonly #deps: AuditResponderDependencies
+  readonly #blocks: ChallengeBlocks
   /** Challenges of the present minute, by account; validating members alone, so bounded by them. */
   readonly #asked = new Map<string, number>()
   #minute = 0
 
   constructor(dependencies: AuditResponderDependencies) {
     this.#deps = dependencies
+    this.#blocks = new ChallengeBlocks(dependencies.chain)
   }
 
   async start(): Promise<void> {
@@ -93,7 +95,7 @@ export class AuditResponder {
     const { chain, submissions } = this.#deps
     const { folder, submissionRoot, height, nonce } = challenge
     if (height > chain.tip.header.height) await chain.waitAbove(height - 1, { signal: AbortSignal.timeout(BEHIND_WAIT_MS) })
-    const block = await challengeBlock(chain, height)
+    const block = await this.#blocks.at(height)
     if (block === undefined) throw new EpioneError('bad-challenge', "A challenge stands on the present day's first block.")
     const submission = await submissions.get(submissionRoot)
     if (submission === undefined || !equalBytes(submission.folder, folder)) return { type: 'lost', value: {} }
