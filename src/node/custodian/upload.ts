@@ -22,7 +22,7 @@ import type { FragmentStore } from '../../fragments/fragment-store.ts'
 import type { FragmentKey } from '../../fragments/fragment-writer.ts'
 import { chunkCount, fragmentLength } from '../../fragments/layout.ts'
 import { place } from '../../fragments/placement.ts'
-import { type UploadFrame, uploadFrameCodec, uploadReplyCodec } from '../../network/fragment-messages.ts'
+import { CHECK_BYTES_PER_SECOND, type UploadFrame, uploadFrameCodec, uploadReplyCodec } from '../../network/fragment-messages.ts'
 import type { FrameChannel } from '../../network/frames.ts'
 import type { Chain } from '../chain.ts'
 import { custodiansAt, type Directory } from '../directory.ts'
@@ -42,13 +42,7 @@ type FrameValues = { [F in UploadFrame as F['type']]: F['value'] }
 type FrameValue<T extends UploadFrame['type']> = FrameValues[T]
 type NextFrame = <T extends UploadFrame['type']>(type: T) => Promise<FrameValue<T>>
 
-/**
- * Rate at which what is staged and sent again is read through, for each organisation that answers for uploads, in bytes a second:
- * who sends nothing but tickets must not keep the disk and a processor busy.
- */
-const CHECK_BYTES_PER_SECOND = 128 * 1024 * 1024
-
-/** Least that a fragment counts in this rate, in bytes: opening one takes time, too. */
+/** Least that a fragment counts in the rate of checks, in bytes: opening one takes time, too. */
 const LEAST_BYTES = 4_096
 
 /** How an upload ends that may go on later. */
