@@ -1,5 +1,5 @@
 /**
- * Tells the DHT which submissions are held here: each when it is anchored and again every 20 hours, a few at a time; those that are
+ * Tells the DHT which submissions are held here: each when it is anchored and again every 20 hours, many at a time; those that are
  * gone are withdrawn. Nothing stands on it: placement finds custodians without, the DHT finds them where custodians have changed.
  *
  * When each was announced is on disk, so that a restart announces what is due and no more. A look through all that is held, every ten minutes,
@@ -13,8 +13,8 @@ import type { Network } from '../../network/network.ts'
 import type { Logger } from '../logger.ts'
 import type { Submission, Submissions } from './submissions.ts'
 
-/** Announcements under way at a time. */
-const AT_ONCE = 8
+/** Announcements under way at a time: as many as go together, see network/announcements.ts. */
+export const AT_ONCE = 256
 /** Announcements that wait, retries among them; a look through all leaves half of it to what is anchored meanwhile. */
 const MAX_WAITING = 4096
 const LOOK_MS = 10 * 60_000
