@@ -35,6 +35,11 @@ export interface AnnouncerDependencies {
   now: () => number
 }
 
+export interface AnnouncerOptions {
+  /** Announcements under way at a time. @default 256 */
+  atOnce?: number
+}
+
 interface Waiting {
   root: Uint8Array
   attempt: number
@@ -42,6 +47,7 @@ interface Waiting {
 
 export class Announcer {
   readonly #deps: AnnouncerDependencies
+  readonly #atOnce: number
   readonly #ready = new Map<string, Waiting>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
   readonly #running = new Map<string, Promise<void>>()
@@ -53,8 +59,9 @@ export class Announcer {
   /** Wakes the look through all when there is room again. */
   #roomWanted: (() => void) | undefined
 
-  constructor(dependencies: AnnouncerDependencies) {
+  constructor(dependencies: AnnouncerDependencies, options: AnnouncerOptions = {}) {
     this.#deps = dependencies
+    this.#atOnce = options.atOnce ?? AT_ONCE
   }
 
   /** Begins once there is somebody to tell. */
@@ -161,7 +168,7 @@ export class Announcer {
   #pump(): void {
     if (!this.#isConnected) return
     for (const [name, waiting] of this.#ready) {
-      if (this.#running.size >= AT_ONCE || this.#stopped.signal.aborted) return
+      if (this.#running.size >= this.#atOnce || this.#stopped.signal.aborted) return
       this.#ready.delete(name)
       const run = this.#run(name, waiting).finally(() => {
         this.#running.delete(name)

@@ -9,6 +9,7 @@ import { EpioneError, errorCode } from '../../encoding/errors.ts'
 import { challengeSeed, fingerprint, pickedChunk, pickedLeaf } from '../../fragments/audit.ts'
 import type { FragmentKey, FragmentStore } from '../../fragments/fragment-store.ts'
 import { type AuditAnswer, type AuditChallenge, auditAnswerCodec, auditChallengeCodec } from '../../network/audit-messages.ts'
+import { startDeadline } from '../../network/deadline.ts'
 import type { Network } from '../../network/network.ts'
 import { PROTOCOL } from '../../network/protocols.ts'
 import type { Chain } from '../chain.ts'
@@ -94,7 +95,7 @@ export class AuditResponder {
   async answer(challenge: AuditChallenge, challenger: Uint8Array): Promise<AuditAnswer> {
     const { chain, submissions } = this.#deps
     const { folder, submissionRoot, height, nonce } = challenge
-    if (height > chain.tip.header.height) await chain.waitAbove(height - 1, { signal: AbortSignal.timeout(BEHIND_WAIT_MS) })
+    if (height > chain.tip.header.height) await this.#waitFor(height)
     const block = await this.#blocks.at(height)
     if (block === undefined) throw new EpioneError('bad-challenge', "A challenge stands on the present day's first block.")
     const submission = await submissions.get(submissionRoot)
@@ -116,6 +117,12 @@ export class AuditResponder {
       if (isLoss(error)) await this.#deps.onCorrupt(submissionRoot, position)
       return { type: 'lost', value: {} }
     }
+  }
+
+  async #waitFor(height: number): Promise<void> {
+    const deadline = startDeadline({ timeoutMs: BEHIND_WAIT_MS })
+    await this.#deps.chain.waitAbove(height - 1, { signal: deadline.signal })
+    deadline.clear()
   }
 
   #isToBeErased(folder: Uint8Array, { meta }: HeldVersion): boolean {
