@@ -83,15 +83,21 @@ function evidenceKeys(body: AnchorBody, ids: readonly Uint8Array[]): Uint8Array[
   ]
 }
 
-/** The receipts with the ledger's proofs. Where no node gives these, the set says so, for the write itself is done. */
+/**
+ * The receipts with the ledger's proofs. Where no node gives these, the set says so, for the write itself is done.
+ * @throws what the signal says, where that ends the wait
+ */
 export async function collectEvidence(
-  peer: LightPeer,
+  peer: Pick<LightPeer, 'chainId' | 'prove'>,
   written: { body: Uint8Array; receipts: SignedReceipt[]; anchored: Committed },
   options: CallOptions,
 ): Promise<ReceiptSet> {
   const { body, receipts, anchored } = written
   const keys = evidenceKeys(anchorBodyCodec.decode(body), signers(receipts))
-  const evidence = await peer.prove(keys, options).catch(() => null)
+  const evidence = await peer.prove(keys, options).catch(() => {
+    options.signal?.throwIfAborted()
+    return null
+  })
   return {
     version: 1,
     chainId: peer.chainId,
