@@ -19,6 +19,7 @@ import type { ErasureService } from './erasure.ts'
 import { concernsHoldings, type Holdings, indexOf, type Placed } from './holdings.ts'
 import { type Pace, pause } from './pace.ts'
 import { HelperFailure } from './repair-client.ts'
+import { RepairCounts } from './repair-counts.ts'
 import { RepairFetcher } from './repair-fetcher.ts'
 import { ORDERS_AT_ONCE, RepairOrders } from './repair-orders.ts'
 import {
@@ -93,6 +94,8 @@ export class RepairService {
   /** What was anchored lately, and when it is looked for; in the order of these times. */
   readonly #expected = new Map<string, { folder: Uint8Array; root: Uint8Array; at: number }>()
   readonly #doubts = new Doubts()
+  /** What became of repairs, and of those who helped. */
+  readonly counts = new RepairCounts()
   readonly #stopped = new AbortController()
   readonly #survey: RepairSurvey
   readonly #orders: RepairOrders
@@ -115,7 +118,7 @@ export class RepairService {
     const { signal } = this.#stopped
     const { custodian, accountKey } = this.#options
     this.#survey = new RepairSurvey({ custodian, signal }, dependencies)
-    this.#orders = new RepairOrders({ custodian, accountKey, signal }, { ...dependencies, doubts: this.#doubts })
+    this.#orders = new RepairOrders({ custodian, accountKey, signal }, { ...dependencies, doubts: this.#doubts, counts: this.counts })
     this.#fetcher = new RepairFetcher({ custodian, signal }, { ...dependencies, survey: this.#survey })
   }
 
@@ -357,6 +360,7 @@ export class RepairService {
       const { bytes, without } = await this.#fetcher.fetch(repair)
       this.#doubts.succeeded(helpers.filter(helper => !without.includes(helper)))
       this.#doubts.failed(without)
+      for (const { id } of without) this.counts.helpers.add(id, 'without')
       this.#report.repairedBytes += bytes
       const now = this.#deps.holdings.placed(placed.folder, placed.root)
       if (now !== undefined && !(await this.#inspect(now))) {
@@ -376,6 +380,8 @@ export class RepairService {
       // A sum that is wrong tells that somebody lied, not who.
       const isWrongSum = guilty.length === 0 && errorCode(error) === 'corrupt-fragment'
       this.#doubts.failed(isWrongSum ? helpers : guilty)
+      this.counts.failed(errorCode(cause))
+      for (const { id } of isWrongSum ? helpers : guilty) this.counts.helpers.add(id, isWrongSum ? 'wrong-sum' : errorCode(cause))
       this.#postpone(job, isWrongSum)
       logger.debug({ submission: toHex(job.root).slice(0, 16), code: errorCode(cause), attempt: repair.attempt }, 'a repair failed')
     } finally {
