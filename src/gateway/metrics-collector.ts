@@ -1,4 +1,4 @@
-/** Writes a node's metrics as Prometheus reads them. Nothing is kept between two scrapes: each asks the node anew. */
+/** Writes a node's metrics as Prometheus reads them: asked of the node anew, though not more often than once a second. */
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { Metric, Snapshot } from './metric.ts'
 import { CUSTODY } from './metrics-custody.ts'
@@ -8,14 +8,21 @@ import { PROCESS_METRICS } from './metrics-process.ts'
 /** All metrics of a node; README.md documents each of them. */
 export const METRICS: readonly Metric[] = [...LEDGER_METRICS, ...CUSTODY, ...PROCESS_METRICS]
 
+/** Who asks again within this time gets the same, in ms: so no client makes a node that votes write metrics all the time. */
+const FRESH_MS = 1_000
+
 export class MetricsCollector {
   readonly #registry = new Registry()
   readonly #snapshot: () => Snapshot
   readonly #fills: readonly ((snapshot: Snapshot) => void)[]
+  readonly #now: () => number
   #running: Promise<string> | undefined
+  #last: { text: string; atMs: number } | undefined
 
-  constructor(snapshot: () => Snapshot) {
+  /** @param now a clock that only goes forward, in ms */
+  constructor(snapshot: () => Snapshot, now: () => number = () => performance.now()) {
     this.#snapshot = snapshot
+    this.#now = now
     this.#fills = METRICS.map(metric => fill(metric, this.#registry))
   }
 
@@ -23,8 +30,8 @@ export class MetricsCollector {
     return this.#registry.contentType
   }
 
-  /** The metrics now. Who asks while they are being written gets the same. */
   async text(): Promise<string> {
+    if (this.#last !== undefined && this.#now() - this.#last.atMs < FRESH_MS) return this.#last.text
     this.#running ??= this.#write().finally(() => {
       this.#running = undefined
     })
@@ -34,7 +41,9 @@ export class MetricsCollector {
   async #write(): Promise<string> {
     const snapshot = this.#snapshot()
     for (const fillFrom of this.#fills) fillFrom(snapshot)
-    return await this.#registry.metrics()
+    const text = await this.#registry.metrics()
+    this.#last = { text, atMs: this.#now() }
+    return text
   }
 }
 

@@ -50,9 +50,15 @@ export class OperationsServer {
     }
     this.#options = options
     this.#deps = dependencies
+    const collector = new MetricsCollector(() => this.#snapshot())
+    const text = async (): Promise<string> => {
+      // Stores of a node that stops may be closed by now.
+      if (this.#isStopping) throw stoppingError()
+      return await collector.text()
+    }
     const app = createOperationsApp(options, {
       readiness: () => this.#readiness(),
-      metrics: new MetricsCollector(() => this.#snapshot()),
+      metrics: { contentType: collector.contentType, text },
       logger: dependencies.logger,
     })
     this.#server = createAdaptorServer({
@@ -110,8 +116,6 @@ export class OperationsServer {
   }
 
   #snapshot(): Snapshot {
-    // Stores of a node that stops may be closed by now.
-    if (this.#isStopping) throw stoppingError()
     const { node } = this.#deps
     const status = node.status()
     const ready = notReadyBecause(status).length === 0

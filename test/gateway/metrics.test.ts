@@ -63,12 +63,19 @@ test('a custodian that lies is named', async () => {
 
 test('what is not known is left out, and nothing of an earlier scrape stays', async () => {
   let snapshot = snapshotOf({ findings: [{ code: 'stale', severity: 'warning', message: '', action: '', forMs: null }] })
-  const collector = new MetricsCollector(() => snapshot)
+  let now = 0
+  const collector = new MetricsCollector(
+    () => snapshot,
+    () => now,
+  )
   const before = readExposition(await collector.text())
   assert.is(sampleOf(before, 'epione_findings', { code: 'stale', severity: 'warning' }), 1)
   assert.is(sampleOf(before, 'epione_ledger_bytes'), undefined)
   snapshot = snapshotOf({ consensus: null, storage: { ...snapshot.status.storage, disk: null } })
   snapshot.activity.custodians.pop()
+  now = 999
+  assert.is(sampleOf(readExposition(await collector.text()), 'epione_findings', { code: 'stale' }), 1, 'within a second it is the same')
+  now = 1_000
   const after = readExposition(await collector.text())
   for (const name of ['epione_findings', 'epione_round', 'epione_voting', 'epione_disk_free_bytes', 'epione_consensus_dropped_total']) {
     assert.is(after.samples.filter(sample => sample.name === name).length, 0, name)
@@ -80,14 +87,19 @@ test('what is not known is left out, and nothing of an earlier scrape stays', as
 test('scrapes at the same time share one collection, and one that failed is tried anew', async () => {
   let collections = 0
   let fails = false
-  const collector = new MetricsCollector(() => {
-    collections++
-    if (fails) throw new Error('the store is closed')
-    return snapshotOf()
-  })
+  let now = 0
+  const collector = new MetricsCollector(
+    () => {
+      collections++
+      if (fails) throw new Error('the store is closed')
+      return snapshotOf()
+    },
+    () => now,
+  )
   const [one, two] = await Promise.all([collector.text(), collector.text()])
   assert.equal([collections, one === two], [1, true])
   fails = true
+  now = 2_000
   await collector.text().then(
     () => assert.unreachable(),
     () => undefined,
