@@ -22,7 +22,7 @@ export const EXIT_MEANING: readonly (readonly [ExitCode, string])[] = [
   [EXIT.usage, 'wrong usage: unknown command or flag, bad argument'],
   [EXIT.config, 'settings or data folder invalid or in use, a port in use, or Node.js too old'],
   [EXIT.unreachable, 'no node could be reached'],
-  [EXIT.unhealthy, 'the node or the network is not synced, has no quorum, or lacks custodians'],
+  [EXIT.unhealthy, 'the node or the network is not synced, has no quorum, or lacks custodians or room on a disk'],
   [EXIT.permission, 'key, passphrase or permission missing or wrong'],
   [EXIT.integrity, 'an integrity check failed: do not trust the data'],
   [EXIT.interrupted, 'interrupted'],

@@ -1,7 +1,9 @@
 /** A command that reads records: as the owner of a folder, or as a person with a share code. Opens the session and lists. */
+import { resolve } from 'node:path'
 import { type ListedVersion, type Listing, listVersions } from '../src/client/get.ts'
 import { decodeShare } from '../src/client/identity.ts'
 import type { LightPeer } from '../src/client/light-peer.ts'
+import { formatMetrics } from '../src/client/metrics.ts'
 import { openOwnSession, openSession, type Session } from '../src/client/session.ts'
 import type { Purpose } from '../src/contracts/consent-terms.ts'
 import { equalBytes, toHex } from '../src/encoding/bytes.ts'
@@ -11,7 +13,9 @@ import type { Context } from './context.ts'
 import { noteCustodians, recallCustodians } from './custodian-book.ts'
 import { count } from './format.ts'
 import { homeOf } from './home.ts'
+import { describeError } from './output.ts'
 import { withPerson } from './person-session.ts'
+import { assertWritable, writeSharedFile } from './private-file.ts'
 import { withOwnedFolder } from './wallet-session.ts'
 
 export interface ReadingOptions {
@@ -19,6 +23,8 @@ export interface ReadingOptions {
   folder?: string
   share?: string
   purpose?: Purpose
+  /** File for what is known of the custodians afterwards, as metrics. */
+  metricsFile?: string
 }
 
 export interface Reading {
@@ -36,7 +42,8 @@ export async function withReading<T>(
   act: (reading: Reading) => Promise<T>,
 ): Promise<T> {
   const { signal } = context
-  const { submission, purpose } = options
+  const { submission, purpose, metricsFile } = options
+  if (metricsFile !== undefined) await assertWritable(resolve(metricsFile))
   const home = homeOf(context)
   const read = async (peer: LightPeer, open: () => Promise<Session>, own: boolean): Promise<T> => {
     await recallCustodians(home, peer.standings)
@@ -45,6 +52,7 @@ export async function withReading<T>(
       return await act({ peer, session, listing: await listVersions(peer, session, call), own })
     } finally {
       await noteCustodians(home, peer.standings)
+      if (metricsFile !== undefined) await writeMetrics(context, metricsFile, peer)
     }
   }
   const call = { signal, ...(submission === undefined ? {} : { submission }) }
@@ -58,6 +66,15 @@ export async function withReading<T>(
   return await withPerson(context, async ({ peer, person }) => {
     return await read(peer, async () => await openSession(peer, person, share, { signal, purpose: purpose ?? 'TREAT' }), false)
   })
+}
+
+/** Also after a read that failed, which is when it is wanted most. */
+async function writeMetrics(context: Context, path: string, peer: LightPeer): Promise<void> {
+  try {
+    await writeSharedFile(resolve(path), formatMetrics(peer.standings.list()))
+  } catch (error) {
+    context.output.warn(`the metrics could not be written: ${describeError(error).message}`)
+  }
 }
 
 /**

@@ -64,6 +64,10 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .option('--record-version <n>', 'this version instead of the newest', parseInteger(1, 0xffff_ffff))
     .addOption(purpose())
     .option('--out <file>', 'write to a file instead of standard output')
+    .option(
+      '--metrics-file <file>',
+      "write how custodians served this home's reads, for Prometheus: node_exporter picks it up as a textfile",
+    )
     .action(action(host, async () => (await import('../commands/record-get.ts')).recordGet))
   examples(requireOneOf(get, ['folder', 'share']), [
     ['epione record get 77ab... --folder 3f0c...', 'as the owner'],

@@ -40,6 +40,14 @@ export interface AnnouncerOptions {
   atOnce?: number
 }
 
+export interface AnnouncerReport {
+  /** Announcements that wait or are under way. */
+  waiting: number
+  /** Announcements that were made, and attempts that failed, since the start. */
+  made: number
+  failed: number
+}
+
 interface Waiting {
   root: Uint8Array
   attempt: number
@@ -52,6 +60,7 @@ export class Announcer {
   readonly #retries = new Map<string, NodeJS.Timeout>()
   readonly #running = new Map<string, Promise<void>>()
   readonly #stopped = new AbortController()
+  readonly #counts = { made: 0, failed: 0 }
   #isConnected = false
   #looking: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -92,6 +101,10 @@ export class Announcer {
   /** How many wait and are under way. */
   get pending(): number {
     return this.#ready.size + this.#retries.size + this.#running.size
+  }
+
+  report(): AnnouncerReport {
+    return { waiting: this.pending, ...this.#counts }
   }
 
   /** Announces an anchored submission soon. Where too many wait it is left to the next look through all that is held. */
@@ -184,8 +197,10 @@ export class Announcer {
     try {
       await network.locate.provide(submissionLocator(root), { signal: this.#stopped.signal })
       await store.batch([{ type: 'put', key: root, value: u64(now()) }])
+      this.#counts.made++
     } catch (error) {
       if (this.#stopped.signal.aborted) return
+      this.#counts.failed++
       logger.debug({ code: errorCode(error), attempt }, 'could not announce a submission')
       if (attempt >= MAX_ATTEMPTS) return
       const timer = setTimeout(

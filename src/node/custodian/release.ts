@@ -14,6 +14,7 @@ import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
 import { merkleProof } from '../../encoding/merkle.ts'
+import { Tally } from '../../encoding/tally.ts'
 import { fragmentRootProof } from '../../fragments/dispersal.ts'
 import {
   type ReadRequest,
@@ -93,12 +94,20 @@ interface Permitted {
   hashes: Map<number, Uint8Array>
 }
 
+/** How requests ended since the start: `released`, `listed`, or the code of the refusal; and bytes of fragments that were sent. */
+export interface ReleaseReport {
+  outcomes: Record<string, number>
+  bytes: number
+}
+
 /** Throws where these versions may not be released any more. */
 type Guard = (items: readonly Shown[]) => void
 
 export class ReleaseService {
   readonly #options: ReleaseOptions
   readonly #deps: ReleaseDependencies
+  readonly #outcomes = new Tally()
+  #bytes = 0
 
   constructor(options: ReleaseOptions, dependencies: ReleaseDependencies) {
     this.#options = options
@@ -108,8 +117,9 @@ export class ReleaseService {
   async serve(channel: FrameChannel): Promise<void> {
     const send = async (frame: ReleaseFrame): Promise<void> => await channel.send(releaseFrameCodec.encode(frame))
     try {
-      await this.#answer(channel, send)
+      this.#outcomes.add(await this.#answer(channel, send))
     } catch (error) {
+      this.#outcomes.add(errorCode(error))
       this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused a release')
       // Where the stream is what failed, the reader cannot be told.
       if (errorCode(error) !== 'connection-lost') await send({ type: 'error', value: failure(error) }).catch(() => undefined)
@@ -117,7 +127,11 @@ export class ReleaseService {
     }
   }
 
-  async #answer(channel: FrameChannel, send: (frame: ReleaseFrame) => Promise<void>): Promise<void> {
+  report(): ReleaseReport {
+    return { outcomes: this.#outcomes.counts(), bytes: this.#bytes }
+  }
+
+  async #answer(channel: FrameChannel, send: (frame: ReleaseFrame) => Promise<void>): Promise<'released' | 'listed'> {
     const ask = await this.#ask(channel)
     const facts = await this.#facts(ask)
     const { shown, hashes } = await this.#permitted(ask, facts)
@@ -151,6 +165,7 @@ export class ReleaseService {
       }
     }
     await send({ type: 'end', value: {} })
+    return asked === null ? 'listed' : 'released'
   }
 
   async #ask(channel: FrameChannel): Promise<Ask> {
@@ -313,6 +328,7 @@ export class ReleaseService {
     for await (const chunk of fragments.read(key, { firstChunk })) {
       guard([item])
       await send({ type: 'chunk', value: chunk })
+      this.#bytes += chunk.length
     }
   }
 }

@@ -6,6 +6,7 @@ import { stateKey } from '../../contracts/state-keys.ts'
 import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
+import { Tally } from '../../encoding/tally.ts'
 import { dispersalRoot as dispersalRootOf } from '../../fragments/dispersal.ts'
 import {
   classCommitment,
@@ -56,6 +57,12 @@ interface Intake {
   end: () => void
 }
 
+/** Outcomes are `stored`, or the code of the refusal. */
+export interface UploadReport {
+  outcomes: Record<string, number>
+  bytes: number
+}
+
 export interface UploadOptions extends CustodyLimits {
   custodian: Uint8Array
   accountKey: SigningKey
@@ -81,6 +88,8 @@ export class UploadService {
   /** By sponsor; members alone answer for uploads, so bounded by them. */
   readonly #checks = new Map<string, Pace>()
   readonly #stopped = new AbortController()
+  readonly #outcomes = new Tally()
+  #bytes = 0
 
   constructor(options: UploadOptions, dependencies: UploadDependencies) {
     this.#options = options
@@ -97,7 +106,9 @@ export class UploadService {
     try {
       const receipt = await this.#receive(channel, intake)
       await channel.send(uploadReplyCodec.encode({ type: 'receipt', value: receipt }))
+      this.#outcomes.add('stored')
     } catch (error) {
+      this.#outcomes.add(errorCode(error))
       await this.#giveUp(intake, error)
       this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused an upload')
       // Where the stream is what failed, the uploader cannot be told.
@@ -107,6 +118,11 @@ export class UploadService {
     } finally {
       intake.end()
     }
+  }
+
+  /** How uploads ended since the start, and bytes of fragments that came with them. */
+  report(): UploadReport {
+    return { outcomes: this.#outcomes.counts(), bytes: this.#bytes }
   }
 
   /** Discards what broken uploads left and nobody came back for. */
@@ -224,6 +240,7 @@ export class UploadService {
     await upload.writer?.write(chunk)
     upload.chunk++
     upload.bytes += chunk.length
+    this.#bytes += chunk.length
   }
 
   /** Whether this submission is staged here already, as when the uploader stopped before it was anchored. */
