@@ -4,6 +4,7 @@ import { action, type Host } from '../context.ts'
 import {
   collect,
   collectChoice,
+  parseChoice,
   parseDuration,
   parseEnd,
   parseId,
@@ -12,16 +13,17 @@ import {
   parseMediaType,
   parseRole,
 } from '../parse.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../vocabulary.ts'
+import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, USUAL_PURPOSES } from '../vocabulary.ts'
 import { examples, requireOneOf } from './declare.ts'
 
 const folder = (): Option => new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory()
 const ownFolder = (): Option => new Option('--folder <id>', "the folder, of one's own wallet").argParser(parseId).conflicts('share')
 const share = (): Option => new Option('--share <code>', 'what the patient handed over: as text, as a file, or - for standard input')
 const purpose = (): Option =>
-  new Option('--purpose <code>', 'purpose of use (HL7); goes into the access log (default TREAT, PATRQT for the owner)').choices(
-    PURPOSE_CHOICES,
-  )
+  new Option(
+    '--purpose <code>',
+    `purpose of use (HL7), such as ${USUAL_PURPOSES.join(', ')}; goes into the access log (default TREAT, PATRQT for the owner)`,
+  ).argParser(parseChoice(PURPOSE_CHOICES))
 
 export function declareRecordCommands(program: Command, host: Host): void {
   program.commandsGroup('Work with records:')
@@ -163,9 +165,10 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .option('--organisation <id>', 'account of an organisation', parseId)
     .option('--role <role>', 'only its people in this role', parseRole)
     .addOption(
-      new Option('--purpose <code...>', `purposes of use: ${PURPOSE_CHOICES.join(', ')} (default TREAT)`).argParser(
-        collectChoice(PURPOSE_CHOICES),
-      ),
+      new Option(
+        '--purpose <code...>',
+        `purposes of use (HL7), such as ${USUAL_PURPOSES.join(', ')}; each includes its kinds (default TREAT)`,
+      ).argParser(collectChoice(PURPOSE_CHOICES)),
     )
     .addOption(new Option('--class <class...>', `only these classes: ${CLASS_CHOICES.join(', ')}`).argParser(collectChoice(CLASS_CHOICES)))
     .addOption(new Option('--except-class <class...>', 'all but these classes').argParser(collectChoice(CLASS_CHOICES)))
