@@ -97,11 +97,11 @@ export function provisionWords(provision: Provision, members: readonly NamedMemb
   const { purposes, classes, exceptions, authors, dataPeriod, validity } = provision
   const denied = exceptions.filter(({ decision }) => decision === 'deny')
   const parts = [
-    `may read ${classes.length === 0 ? 'everything' : list(classes)}`,
+    `may read ${classes.length === 0 ? 'everything' : listWords(classes)}`,
     ...denied.map(deny => `but not ${denialWords(deny)}`),
-    ...(authors.length === 0 ? [] : [`written by ${list(authors.map(author => organisationName(author, members)))}`]),
+    ...(authors.length === 0 ? [] : [`written by ${listWords(authors.map(author => organisationName(author, members)))}`]),
     ...(dataPeriod === null ? [] : [`about the time from ${day(dataPeriod.start)} until ${day(dataPeriod.end)}`]),
-    purposes.length === 0 ? 'for any purpose' : list(purposes.map(purposeWords)),
+    purposes.length === 0 ? 'for any purpose' : listWords(purposes.map(purposeWords)),
     ...(validity === null ? [] : [`until ${formatInstant(validity.end)}`]),
   ]
   const deeper = exceptions.length > denied.length || denied.some(({ exceptions: inner }) => inner.length > 0)
@@ -110,7 +110,9 @@ export function provisionWords(provision: Provision, members: readonly NamedMemb
 
 function denialWords({ classes, purposes }: Provision): string {
   const what: readonly RecordClass[] | null = classes.length === 0 ? null : classes
-  return [what === null ? 'some of it' : list(what), ...(purposes.length === 0 ? [] : [list(purposes.map(purposeWords))])].join(' ')
+  return [what === null ? 'some of it' : listWords(what), ...(purposes.length === 0 ? [] : [listWords(purposes.map(purposeWords))])].join(
+    ' ',
+  )
 }
 
 /** The last time that the formats know stands for no end. */
@@ -118,6 +120,6 @@ function day(timeMs: number): string {
   return timeMs === Number.MAX_SAFE_INTEGER ? 'ever after' : formatInstant(timeMs).slice(0, 10)
 }
 
-function list(words: readonly string[]): string {
+export function listWords(words: readonly string[]): string {
   return words.length < 2 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`
 }

@@ -1,170 +1,138 @@
 /** `epione consent grant` */
-import { grantConsent } from '../../src/client/consents.ts'
-import { type ContactCard, decodeCard, encodeShare } from '../../src/client/identity.ts'
-import type { LightPeer } from '../../src/client/light-peer.ts'
-import type { Grantee, Provision, Purpose, RecordClass } from '../../src/contracts/consent-terms.ts'
-import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
+import { MAX_NOTE_BYTES } from '../../src/client/consent-note.ts'
+import { scanFolders } from '../../src/client/folders.ts'
+import { grantSharing, planSharing, type SharingResult } from '../../src/client/sharing.ts'
+import type { Grantee } from '../../src/contracts/consent-terms.ts'
+import type { Label } from '../../src/contracts/folders-formats.ts'
+import { parseHex, toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
-import { readCode } from '../codes.ts'
+import { assertConfirmable, confirmed } from '../confirm.ts'
 import type { Context } from '../context.ts'
-import { formatInstant } from '../format.ts'
+import { count } from '../format.ts'
 import { granteeWords, provisionWords } from '../plain-consent.ts'
+import { labelWords } from '../plain-preview.ts'
 import { qrLines } from '../qr.ts'
-import { idBytes, withOwnedFolder } from '../wallet-session.ts'
+import { decisionOf, readCard, recipientOf, type SharingOptions } from '../sharing-options.ts'
+import { showPreview } from '../sharing-preview.ts'
+import { withWallet } from '../wallet-session.ts'
 
-export interface ConsentGrantOptions {
-  folder: string
-  /** Contact card of a person: text or file. One of this and `organisation` is given. */
-  to?: string
-  organisation?: string
-  role?: string
-  purpose?: readonly Purpose[]
-  class?: readonly RecordClass[]
-  exceptClass?: readonly RecordClass[]
-  author?: readonly string[]
-  /** Time in ms since the epoch. */
-  from?: number
-  until?: { atMs: number } | { lengthMs: number }
-  /** Length in ms. */
-  for?: number
-  /** Times in ms since the epoch. */
-  dataFrom?: number
-  dataUntil?: number
-  note?: string
+export interface ConsentGrantOptions extends SharingOptions {
   qr?: boolean
+  yes?: boolean
+  /** Id of a decision that was granted in part. */
+  resume?: string
 }
 
 /** What `--json` prints. */
 export interface ConsentGrantResult {
   status: 'committed'
-  consent: string
-  /** What the grantee needs to read. */
+  /** The decision, of which each consent is a part: what `epione sharing revoke` takes. */
+  sharing: string
+  /** What the grantee needs to read, in one code for all folders. */
   share: string
-  folder: string
+  /** The one consent and its folder; null where there are several. */
+  consent: string | null
+  folder: string | null
+  consents: readonly {
+    consent: string
+    folder: string
+    label: Label
+    /** Custodians that hold the grant; null where it was granted before. */
+    stored: number | null
+    height: number
+  }[]
   grantee: { kind: Grantee['type']; organisation: string; key: string | null; role: string | null }
   note: string
   /** In ms since the epoch, end excluded. */
   validity: { start: number; end: number }
-  /** Custodians that hold the grant. */
+  /** Custodians that hold the grant: the fewest of any folder. */
   stored: number
+  /** Height of the last grant. */
   height: number
 }
 
-/** A consent lasts a month unless asked otherwise, in ms. */
-const DEFAULT_LENGTH_MS = 30 * 86_400_000
-/** Longest note, in bytes. */
-const MAX_NOTE_BYTES = 1024
-
 export async function consentGrant(context: Context, options: ConsentGrantOptions): Promise<void> {
   const { signal, output } = context
-  const card = options.to === undefined ? null : decodeCard(await readCode(context, options.to, 'epione-card:'))
+  const yes = options.yes === true
+  assertConfirmable(context, yes, 'somebody will be able to read')
+  const card = await readCard(context, options)
   const note = options.note ?? card?.name ?? ''
   if (new TextEncoder().encode(note).length > MAX_NOTE_BYTES) {
     throw new EpioneError('invalid-argument', `a note has at most ${MAX_NOTE_BYTES} bytes`)
   }
-  await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
-    const { grantee, sealingKey } = card === null ? await ofOrganisation(context, peer, options) : await ofCard(context, peer, card)
-    const provision = provisionOf(options, grantee, await validity(context, peer, options))
-    const { consent, share, committed, stored } = await grantConsent(peer, wallet, owned, { provision, sealingKey, note }, { signal })
-    const code = encodeShare(share)
-    const qr = options.qr === true ? await qrLines(code) : []
-    const value: ConsentGrantResult = {
-      status: 'committed',
-      consent: toHex(consent),
-      share: code,
-      folder: toHex(owned.id),
-      grantee: {
-        kind: grantee.type,
-        organisation: toHex(grantee.value.organisation),
-        key: grantee.type === 'person' ? toHex(grantee.value.key) : null,
-        role: grantee.type === 'role' ? grantee.value.role : null,
-      },
-      note,
-      validity: provision.validity ?? { start: 0, end: 0 },
-      stored,
-      height: committed.height,
-    }
-    output.result(value, () => [...qr, code])
+  await withWallet(context, async ({ peer, wallet }) => {
+    const { grantee, sealingKey, role } = await recipientOf(context, peer, card, options)
+    const { folders } = await scanFolders(peer, wallet, { signal })
+    const decision = await decisionOf(context, peer, grantee, folders, options)
+    const planned = planSharing(folders, decision)
     const members = await peer.members({ signal })
-    output.note(`${granteeWords(grantee, note, members)} ${provisionWords(provision, members)}`)
-    output.note(`hand over the share code; take the consent back with: epione consent revoke ${value.consent} --folder ${value.folder}`)
+    const [{ provision }] = planned as [(typeof planned)[number]]
+    const words = `${granteeWords(grantee, note, members)} ${provisionWords(provision, members)}`
+    if (!yes) {
+      await showPreview(context, peer, wallet, { decision, folders, role, note })
+      output.note(words)
+      await confirmed(context, yes, `Grant this on ${count(planned.length, 'folder')}?`, 'nothing was granted')
+    }
+    const sharing = options.resume === undefined ? {} : { sharing: sharingId(options.resume) }
+    const result = await grantSharing(peer, wallet, { decision, folders, note, sealingKeyOf: () => sealingKey, ...sharing }, { signal })
+    const { granted, failed } = result
+    if (granted.length === 0) throw failed[0]?.error
+    const value = resultOf(result, grantee, note, provision.validity ?? { start: 0, end: 0 })
+    const qr = options.qr === true ? await qrLines(value.share) : []
+    output.result(value, () => [...qr, value.share])
+    output.note(words)
+    if (value.consents.length > 1 || options.folder === undefined) {
+      output.note(`granted on: ${value.consents.map(({ folder, label }) => `${folder.slice(0, 16)} (${labelWords(label)})`).join(', ')}`)
+    }
+    const revoke = `epione sharing revoke ${value.sharing}`
+    output.note(`hand over the share code; take the consent back with: ${revoke}`)
+    if (failed.length > 0) {
+      throw new EpioneError(
+        'sharing-incomplete',
+        `${count(failed.length, 'folder')} could not be shared (${[...new Set(failed.map(({ code }) => code))].join(', ')}); the same command with --resume ${value.sharing} goes on`,
+        { metadata: { sharing: value.sharing, granted: granted.length, failed: failed.length } },
+      )
+    }
   })
 }
 
-/** A person, by the card that they handed over. */
-async function ofCard({ signal }: Context, peer: LightPeer, card: ContactCard): Promise<{ grantee: Grantee; sealingKey: Uint8Array }> {
-  if (!equalBytes(card.chainId, peer.chainId)) throw new EpioneError('other-chain', 'the contact card is for another network')
-  await activeMember(peer, card.organisation, signal)
-  return { grantee: { type: 'person', value: { organisation: card.organisation, key: card.signingKey } }, sealingKey: card.sealingKey }
+/** Id of a decision. @throws EpioneError `invalid-argument` */
+export function sharingId(hex: string): Uint8Array {
+  const bytes = parseHex(hex)
+  if (bytes?.length !== 16) throw new EpioneError('invalid-argument', `${hex} is no id of a sharing decision: 32 hex digits`)
+  return bytes
 }
 
-async function ofOrganisation(
-  { signal }: Context,
-  peer: LightPeer,
-  { organisation, role }: ConsentGrantOptions,
-): Promise<{ grantee: Grantee; sealingKey: Uint8Array }> {
-  const id = idBytes(organisation ?? '')
-  const { sealingKey } = await activeMember(peer, id, signal)
-  const grantee: Grantee =
-    role === undefined ? { type: 'organisation', value: { organisation: id } } : { type: 'role', value: { organisation: id, role } }
-  return { grantee, sealingKey }
-}
-
-async function activeMember(peer: LightPeer, id: Uint8Array, signal: AbortSignal) {
-  const { status, organisation } = await peer.member(id, { signal })
-  if (status === 'active') return organisation
-  throw new EpioneError('unknown-member', 'the organisation is no member of the network any more; nobody could read under this consent')
-}
-
-/** Validity is compared with the time of blocks: a consent for now begins with the newest of them, whatever this clock says. */
-async function validity({ signal }: Context, peer: LightPeer, options: ConsentGrantOptions): Promise<{ start: number; end: number }> {
-  const { header } = await peer.head({ signal })
-  const start = options.from ?? header.time
-  const { until } = options
-  const end =
-    until !== undefined && 'atMs' in until
-      ? until.atMs
-      : Math.max(start, peer.now()) + (until?.lengthMs ?? options.for ?? DEFAULT_LENGTH_MS)
-  if (end <= start || end <= peer.now()) {
-    throw new EpioneError(
-      'bad-end',
-      `the consent would end at ${formatInstant(end)}, before it begins or in the past; name a later end with --until`,
-    )
-  }
-  return { start, end }
-}
-
-function provisionOf(options: ConsentGrantOptions, grantee: Grantee, period: { start: number; end: number }): Provision {
-  const { dataFrom, dataUntil } = options
-  const unlimited: Omit<Provision, 'decision'> = {
-    grantee: null,
-    purposes: [],
-    classes: [],
-    dataPeriod: null,
-    authors: [],
-    validity: null,
-    exceptions: [],
-  }
-  const dataPeriod =
-    dataFrom === undefined && dataUntil === undefined
-      ? null
-      : { start: Math.max(0, dataFrom ?? 0), end: Math.max(0, dataUntil ?? Number.MAX_SAFE_INTEGER) }
-  if (dataPeriod !== null && dataPeriod.end <= dataPeriod.start) {
-    throw new EpioneError('invalid-argument', '--data-until must be after --data-from, and after 1970')
-  }
+function resultOf(
+  { sharing, granted, shares }: SharingResult,
+  grantee: Grantee,
+  note: string,
+  validity: { start: number; end: number },
+): ConsentGrantResult {
+  const consents = granted.map(({ consent, owned, stored, height }) => ({
+    consent: toHex(consent),
+    folder: toHex(owned.id),
+    label: owned.label,
+    stored,
+    height,
+  }))
+  const [only, ...more] = consents
   return {
-    ...unlimited,
-    decision: 'permit',
-    grantee,
-    purposes: unique(options.purpose ?? ['TREAT']),
-    classes: unique(options.class ?? []),
-    dataPeriod,
-    authors: unique(options.author ?? []).map(idBytes),
-    validity: period,
-    exceptions: options.exceptClass === undefined ? [] : [{ ...unlimited, decision: 'deny', classes: unique(options.exceptClass) }],
+    status: 'committed',
+    sharing: toHex(sharing),
+    share: shares[0]?.share ?? '',
+    consent: more.length === 0 ? (only?.consent ?? null) : null,
+    folder: more.length === 0 ? (only?.folder ?? null) : null,
+    consents,
+    grantee: {
+      kind: grantee.type,
+      organisation: toHex(grantee.value.organisation),
+      key: grantee.type === 'person' ? toHex(grantee.value.key) : null,
+      role: grantee.type === 'role' ? grantee.value.role : null,
+    },
+    note,
+    validity,
+    stored: Math.min(...consents.flatMap(({ stored }) => (stored === null ? [] : [stored]))),
+    height: Math.max(...consents.map(({ height }) => height)),
   }
-}
-
-function unique<T>(values: readonly T[]): T[] {
-  return [...new Set(values)]
 }

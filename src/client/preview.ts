@@ -67,10 +67,10 @@ export function readerOf(grantee: Grantee, input: { purpose: Purpose; time: numb
  * shared: none where it would not be. A record is seen if any version of it is, and then counts with the class of the newest one seen,
  * as a list of records shows it.
  */
-export function previewVersions(
-  versions: readonly OwnVersion[],
+export function previewVersions<V extends OwnVersion>(
+  versions: readonly V[],
   reader: PreviewReader,
-  provisionOf: (version: OwnVersion) => readonly Provision[],
+  provisionOf: (version: V) => readonly Provision[],
 ): Preview {
   const sees = new Map<string, Counted>()
   const hidden = new Map<string, Counted & { why: Unseen }>()
@@ -91,8 +91,8 @@ function add<T extends object>(counts: Map<string, T & { records: number }>, key
   counts.set(key, { ...of, records: (counts.get(key)?.records ?? 0) + 1 })
 }
 
-function byRecord(versions: readonly OwnVersion[]): OwnVersion[][] {
-  const records = new Map<string, OwnVersion[]>()
+function byRecord<V extends OwnVersion>(versions: readonly V[]): V[][] {
+  const records = new Map<string, V[]>()
   for (const version of versions) {
     const id = toHex(version.recordId)
     records.set(id, [...(records.get(id) ?? []), version])

@@ -1,0 +1,116 @@
+/** One decision over several folders, by the command line over real processes: what the preview says is what the grantee then sees. */
+import { writeFileSync } from 'node:fs'
+import { suite } from 'uvu'
+import * as assert from 'uvu/assert'
+import { toHex } from '../../src/encoding/bytes.ts'
+import type { Testnet } from '../../testnet/launcher/testnet.ts'
+import { runCli } from '../cli/run-cli.ts'
+import { failure, json, Setting, succeed } from './setting.ts'
+
+const SEED = 23
+const test = suite('sharing over the command line')
+let setting: Setting
+/** Options by which a command acts as the clinician, at the third hospital. */
+let clinician: string[]
+/** Folders by label. */
+const folders = new Map<string, string>()
+
+test.before(async () => { try {
+  setting = await Setting.create('sharing', SEED)
+  const [first, , third] = setting.net.nodes as [Testnet['nodes'][number], unknown, Testnet['nodes'][number]]
+  folders.set('normal', setting.folder)
+  const offer = ['enroll', 'offer', '--organisation', toHex(first.account), '--label', 'mental-health', 'restricted']
+  await succeed(...offer, '--out', setting.at('more'), ...setting.patient)
+  const accepted = await succeed('enroll', 'accept', setting.at('more'), ...setting.author)
+  for (const { folder, label } of accepted.folders as { folder: string; label: string }[]) folders.set(label, folder)
+  writeFileSync(setting.at('clinician-pass'), 'a clinician\n', { mode: 0o600 })
+  const chain = (await succeed('status', ...setting.author)).chainId as string
+  const keys = ['--home', setting.at('clinician'), '--identity', setting.at('identity'), '--passphrase-file', setting.at('clinician-pass')]
+  const about = ['--name', 'Dr Amina', '--role', 'physician', '--organisation', toHex(third.account), '--chain', chain]
+  const made = await succeed('keys', 'create', ...about, ...keys)
+  writeFileSync(setting.at('card'), made.card as string)
+  await succeed('staff', 'add', setting.at('card'), '--home', third.home)
+  clinician = [...keys, '--peer', third.addresses[0] as string]
+  } catch (e) { console.error('BEFORE', e); throw e }
+})
+
+test.after(async () => {
+  await setting?.stop()
+})
+
+async function put(label: string, name: string, recordClass: string): Promise<void> {
+  writeFileSync(setting.at(name), `${name} of the ${label} folder`)
+  const folder = folders.get(label) as string
+  await succeed('record', 'put', setting.at(name), '--type', 'text/plain', '--class', recordClass, '--folder', folder, ...setting.author)
+}
+
+/** Records by class, as a list of records or a preview gives them. */
+function counts(rows: readonly { class: string; records?: number }[]): Record<string, number> {
+  const sums: Record<string, number> = {}
+  for (const { class: name, records } of rows) sums[name] = (sums[name] ?? 0) + (records ?? 1)
+  return Object.fromEntries(Object.entries(sums).sort())
+}
+
+test('a decision over three folders: preview, grant, read, revoke', async () => {
+  await put('normal', 'a', 'laboratory')
+  await put('normal', 'b', 'laboratory')
+  await put('normal', 'c', 'document')
+  await put('normal', 'd', 'social-history')
+  await put('restricted', 'e', 'laboratory')
+  await put('mental-health', 'f', 'document')
+  const terms = ['--to', setting.at('card'), '--except-label', 'mental-health', '--except-class', 'social-history', '--for', '7d']
+
+  const preview = await succeed('consent', 'preview', ...terms, ...setting.patient)
+  const [words] = preview.words as string[]
+  assert.match(
+    words as string,
+    /^Dr Amina at .+ will see, to treat \(TREAT\): 3 laboratory results and 1 letter; not: mental health, 1 note on living circumstances \(excepted\)$/,
+  )
+  const foreseen = (preview.purposes as { sees: { class: string; records: number }[] }[])[0]?.sees ?? []
+  assert.equal(counts(foreseen), { document: 1, laboratory: 3 })
+  assert.equal((preview.folders as { label: string }[]).map(({ label }) => label).sort(), ['normal', 'restricted'])
+
+  const unasked = await runCli(['consent', 'grant', ...terms, ...setting.patient, '--json'])
+  assert.is(unasked.code, 2)
+  assert.is(failure(unasked).code, 'missing-option', 'nothing is signed where nobody can be asked')
+  assert.equal((await succeed('sharing', 'list', '--all', ...setting.patient)).sharings, [])
+
+  const granted = await succeed('consent', 'grant', ...terms, '--yes', ...setting.patient)
+  assert.equal((granted.consents as { label: string }[]).map(({ label }) => label).sort(), ['normal', 'restricted'])
+  const share = granted.share as string
+  assert.not.ok(share.includes(folders.get('mental-health') as string))
+
+  const seen = await succeed('record', 'list', '--share', share, ...clinician)
+  assert.equal(counts(seen.records as { class: string }[]), counts(foreseen), 'what the preview said')
+  assert.is((seen.accessEntries as string[]).length, 2, 'a line in the log of each folder')
+  const read = await runCli(['record', 'get', (seen.records as { record: string }[])[0]?.record as string, '--share', share, ...clinician])
+  assert.is(read.code, 0, read.stderr)
+  assert.match(read.stdout, /of the (normal|restricted) folder/)
+
+  const listed = (await succeed('sharing', 'list', ...setting.patient)).sharings as { sharing: string; status: string; words: string }[]
+  assert.equal(
+    listed.map(({ sharing, status }) => [sharing, status]),
+    [[granted.sharing, 'active']],
+  )
+  assert.match(listed[0]?.words as string, /^Dr Amina at .+ordinary records and restricted records in 2 folders/)
+  const hidden = await succeed('consent', 'list', '--folder', folders.get('mental-health') as string, '--all', ...setting.patient)
+  assert.equal(hidden.consents, [], 'no trace in the folder that was left out')
+
+  const again = await succeed('consent', 'grant', ...terms, '--yes', '--resume', granted.sharing as string, ...setting.patient)
+  const ids = (result: Record<string, unknown>): string[] => (result.consents as { consent: string }[]).map(({ consent }) => consent)
+  assert.equal(ids(again), ids(granted), 'what is granted already is not granted twice')
+  assert.is(again.share, share)
+
+  const revoked = await succeed('sharing', 'revoke', granted.sharing as string, ...setting.patient)
+  assert.is((revoked.revoked as unknown[]).length, 2)
+  const refused = await runCli(['record', 'list', '--share', share, ...clinician, '--json'])
+  assert.is(failure(refused).code, 'not-found')
+  const ended = (await succeed('sharing', 'list', '--all', ...setting.patient)).sharings as { status: string }[]
+  assert.equal(
+    ended.map(({ status }) => status),
+    ['revoked'],
+  )
+  assert.is(json(await runCli(['sharing', 'list', ...setting.patient, '--json'])).unreadable, 0)
+})
+
+test.run()
