@@ -57,7 +57,8 @@ export function classWords(recordClass: RecordClass, records: number): string {
 function byClass(counted: readonly Counted[]): [RecordClass, number][] {
   const sums = new Map<RecordClass, number>()
   for (const { class: recordClass, records } of counted) sums.set(recordClass, (sums.get(recordClass) ?? 0) + records)
-  return [...sums].sort(([, a], [, b]) => b - a)
+  const order = Object.keys(CLASS_WORDS)
+  return [...sums].sort(([x, a], [y, b]) => b - a || order.indexOf(x) - order.indexOf(y))
 }
 
 /** `12 laboratory results and 3 letters`, or `nothing that is there now`. */

@@ -4,8 +4,8 @@ import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'
 import { count } from '../format.ts'
+import { sharingId } from '../sharing-grant.ts'
 import { withWallet } from '../wallet-session.ts'
-import { sharingId } from './consent-grant.ts'
 
 /** What `--json` prints. */
 export interface SharingRevokeResult {

@@ -83,6 +83,45 @@ export function declareConsentCommands(program: Command, host: Host): void {
     ['epione consent grant --folder 3f0c... --to otieno.card --for 7d', 'one folder alone'],
     ['epione consent grant --organisation 0a17... --role cardiologist --except-class social-history', 'a role'],
   ])
+  const exported = consents
+    .command('export')
+    .summary('a sharing decision as a FHIR R4 Consent')
+    .description(
+      "Writes a sharing decision as FHIR R4 Consent, in the shape of IHE's Privacy Consent on FHIR where it fits; what FHIR cannot express is refused by its name. Says nothing of who the patient is unless told.",
+    )
+    .argument('<sharing>', 'id of the decision')
+    .option('--patient <reference>', 'how the reader knows the patient, such as Patient/17')
+    .option('--out <file>', 'write to a file instead of standard output')
+    .action(action(host, async () => (await import('../commands/consent-export.ts')).consentExport))
+  examples(exported, [['epione consent export 5be0... --patient Patient/17 --out consent.json', 'for a system that speaks FHIR']])
+  const imported = consents
+    .command('import')
+    .summary('grant what a FHIR R4 Consent says')
+    .description(
+      'Reads a FHIR R4 Consent (PCF basic, intermediate or advanced) and grants it on your folders, after a preview and a question. What cannot be expressed is refused, and the element named. --to, --organisation and --until only narrow what the document says.',
+    )
+    .argument('<file>', 'the resource, as JSON')
+    .addOption(
+      new Option('--actor <reference=who...>', 'who a reference of the document is: a contact card, an account, or account/role').argParser(
+        collect,
+      ),
+    )
+    .addOption(
+      new Option('--policy <uri...>', 'a policy that you have read, and that adds nothing to what the provisions say').argParser(collect),
+    )
+    .addOption(new Option('--to <card>', 'whom a consent for everybody is for: a contact card').conflicts(['organisation', 'role']))
+    .option('--organisation <id>', 'the same: account of an organisation', parseId)
+    .option('--role <role>', 'only its people in this role', parseRole)
+    .addOption(new Option('--until <end>', 'an earlier end: a date, or a length such as 30d').argParser(parseEnd))
+    .option('--note <text>', "what to remember of it; for the owner alone (default: the card's name)")
+    .option('--qr', 'show the share codes as QR codes in the terminal too')
+    .option('--resume <sharing>', 'go on with a decision that was granted in part')
+    .option('--yes', 'without the preview and without a question')
+    .action(action(host, async () => (await import('../commands/consent-import.ts')).consentImport))
+  examples(imported, [
+    ['epione consent import consent.json --actor Practitioner/9=amina.card --policy https://example.org/policy', 'from another system'],
+    ['epione consent import consent.json --to amina.card --until 30d', 'narrowed to one person and to a month'],
+  ])
   const revoke = consents
     .command('revoke')
     .summary('take a consent back; binds every custodian within 75 s')
