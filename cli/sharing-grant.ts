@@ -62,6 +62,8 @@ export interface GrantInput {
   readonly qr: boolean
   /** Id of a decision that was granted in part. */
   readonly resume: string | undefined
+  /** Longest pause between two folders, in ms. */
+  readonly spread: number | undefined
 }
 
 /** Demands a note that can be kept. @throws EpioneError `invalid-argument` */
@@ -83,6 +85,7 @@ export async function grantDecision(context: Context, peer: LightPeer, wallet: W
   const { signal, output } = context
   const { decision, folders, note, role, yes, sealingKeyOf } = input
   const resume = input.resume === undefined ? {} : { sharing: sharingId(input.resume) }
+  const spread = input.spread === undefined ? {} : { spreadMs: input.spread }
   const planned = planSharing(folders, decision)
   const members = await peer.members({ signal })
   const terms = planned.map(({ provision }) => `${granteeWords(provision.grantee, note, members)} ${provisionWords(provision, members)}`)
@@ -97,7 +100,7 @@ export async function grantDecision(context: Context, peer: LightPeer, wallet: W
       'nothing was granted',
     )
   }
-  const result = await grantSharing(peer, wallet, { decision, folders, note, sealingKeyOf, ...resume }, { signal })
+  const result = await grantSharing(peer, wallet, { decision, folders, note, sealingKeyOf, ...resume, ...spread }, { signal })
   const { granted, failed } = result
   if (granted.length === 0) throw failed[0]?.error
   const value = resultOf(result, note)

@@ -11,6 +11,8 @@ export interface ConsentGrantOptions extends SharingOptions {
   yes?: boolean
   /** Id of a decision that was granted in part. */
   resume?: string
+  /** Longest pause between two folders, in ms. */
+  spread?: number
 }
 
 /** What `--json` prints. */
@@ -18,7 +20,7 @@ export type ConsentGrantResult = SharingGrantResult
 
 export async function consentGrant(context: Context, options: ConsentGrantOptions): Promise<void> {
   const { signal } = context
-  const { qr = false, yes = false, resume } = options
+  const { qr = false, yes = false, resume, spread } = options
   assertConfirmable(context, yes, 'somebody will be able to read')
   const card = await readCard(context, options)
   const note = options.note ?? card?.name ?? ''
@@ -27,6 +29,6 @@ export async function consentGrant(context: Context, options: ConsentGrantOption
     const { grantee, sealingKey, role } = await recipientOf(context, peer, card, options)
     const { folders } = await scanFolders(peer, wallet, { signal })
     const decision = await decisionOf(context, peer, grantee, folders, options)
-    await grantDecision(context, peer, wallet, { decision, folders, sealingKeyOf: () => sealingKey, role, note, yes, qr, resume })
+    await grantDecision(context, peer, wallet, { decision, folders, sealingKeyOf: () => sealingKey, role, note, yes, qr, resume, spread })
   })
 }

@@ -29,6 +29,8 @@ export interface ConsentImportOptions {
   qr?: boolean
   yes?: boolean
   resume?: string
+  /** Longest pause between two folders, in ms. */
+  spread?: number
 }
 
 /** What `--json` prints. */
@@ -38,7 +40,7 @@ const MAX_CONSENT_BYTES = 1024 * 1024
 
 export async function consentImport(context: Context, options: ConsentImportOptions, file: string): Promise<void> {
   const { signal } = context
-  const { qr = false, yes = false, resume } = options
+  const { qr = false, yes = false, resume, spread } = options
   assertConfirmable(context, yes, 'somebody will be able to read')
   const consent = await readConsent(file)
   const narrowed = await readCard(context, options)
@@ -56,7 +58,7 @@ export async function consentImport(context: Context, options: ConsentImportOpti
     const decision = { rules: rules.map(rule => ready(rule, recipient?.grantee ?? null, header.time, peer.now(), options)) }
     const { folders } = await scanFolders(peer, wallet, { signal })
     const sealingKeyOf = async (grantee: Grantee): Promise<Uint8Array> => await keyOf(context, peer, grantee, cards)
-    await grantDecision(context, peer, wallet, { decision, folders, sealingKeyOf, role: cards[0]?.role, note, yes, qr, resume })
+    await grantDecision(context, peer, wallet, { decision, folders, sealingKeyOf, role: cards[0]?.role, note, yes, qr, resume, spread })
   })
 }
 

@@ -7,6 +7,12 @@ import { examples, requireOneOf } from './declare.ts'
 
 const folder = (): Option => new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory()
 
+const spread = (): Option =>
+  new Option(
+    '--spread <duration>',
+    "wait up to so long before each further folder, so that the ledger tells less that they are one person's",
+  ).argParser(parseDuration)
+
 /** What `grant` and `preview` ask in the same words. */
 function withSharingOptions(command: Command): Command {
   return command
@@ -76,6 +82,7 @@ export function declareConsentCommands(program: Command, host: Host): void {
   )
     .option('--qr', 'show the share code as a QR code in the terminal too')
     .option('--resume <sharing>', 'go on with a decision that was granted in part')
+    .addOption(spread())
     .option('--yes', 'without the preview and without a question')
     .action(action(host, async () => (await import('../commands/consent-grant.ts')).consentGrant))
   examples(requireOneOf(grant, ['to', 'organisation']), [
@@ -116,6 +123,7 @@ export function declareConsentCommands(program: Command, host: Host): void {
     .option('--note <text>', "what to remember of it; for the owner alone (default: the card's name)")
     .option('--qr', 'show the share codes as QR codes in the terminal too')
     .option('--resume <sharing>', 'go on with a decision that was granted in part')
+    .addOption(spread())
     .option('--yes', 'without the preview and without a question')
     .action(action(host, async () => (await import('../commands/consent-import.ts')).consentImport))
   examples(imported, [

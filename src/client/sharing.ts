@@ -17,6 +17,7 @@ import type { LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { type OwnVersion, type Preview, previewVersions, readerOf } from './preview.ts'
 import { openOwnSession } from './session.ts'
+import { sleep } from './sleep.ts'
 
 /** What is shared of folders with these labels. */
 export interface SharingRule {
@@ -100,6 +101,11 @@ export interface SharingInput {
   sharing?: Uint8Array
   /** The folders, where they are known already. */
   folders?: readonly OwnedFolder[]
+  /**
+   * Longest pause before each further grant, in ms; none, if left out. Grants that come at once tell who reads the ledger that these
+   * folders may be one person's; random pauses among the grants of others blur that.
+   */
+  spreadMs?: number
 }
 
 /**
@@ -124,6 +130,7 @@ export async function grantSharing(
   const granted: SharedConsent[] = []
   const failed: (PlannedConsent & { code: string; error: unknown })[] = []
   for (const one of planned) {
+    if (granted.length > 0) await sleep(randomPause(input.spreadMs ?? 0), options.signal)
     try {
       const known = input.sharing === undefined ? undefined : await findPart(peer, wallet, one, sharing, options)
       if (known === undefined) granted.push(await grantPart(peer, wallet, one, sharing, keys, input, options))
@@ -134,6 +141,12 @@ export async function grantSharing(
     }
   }
   return { sharing, granted, failed, shares: sharesOf(peer, granted) }
+}
+
+/** A random length up to `most`, in ms. */
+function randomPause(most: number): number {
+  const [a, b, c, d] = randomBytes(4) as unknown as [number, number, number, number]
+  return ((((a * 256 + b) * 256 + c) * 256 + d) / 2 ** 32) * most
 }
 
 async function grantPart(
