@@ -1,12 +1,12 @@
 /** FHIR R4 `Consent` as sharing rules, without loss of meaning: what has no counterpart is refused by its element. Pure. */
 import {
+  consentOpeningCodec,
   type Grantee,
   MAX_AUTHORS,
   MAX_EXCEPTION_DEPTH,
   MAX_EXCEPTIONS,
   type Provision,
   PURPOSES,
-  provisionSchema,
   RECORD_CLASSES,
 } from '../contracts/consent-terms.ts'
 import { LABELS, type Label } from '../contracts/folders-formats.ts'
@@ -67,8 +67,18 @@ export function consentFromFhir(consent: unknown, reading: ConsentReading = {}):
   const context = { contained: containedOf(fields.contained, `${at}.contained`), actors: reading.actors ?? new Map<string, Grantee>() }
   const root = readFhirProvision(fields.provision, `${at}.provision`, context)
   const rules = own ? ownRules(root) : pcfRules(root)
-  for (const { provision } of rules) provisionSchema.pack(provision)
+  for (const { provision } of rules) assertFits(provision, root.at)
   return rules
+}
+
+/** An opening holds so much and no more. */
+function assertFits(provision: Provision, at: string): void {
+  const nobody = new Uint8Array(32)
+  try {
+    consentOpeningCodec.encode({ salt: nobody, folder: nobody, provision })
+  } catch {
+    throw unsupported(at, `a consent has at most ${consentOpeningCodec.maxBytes} bytes`)
+  }
 }
 
 /** Whether the consent is under our own policy alone. */

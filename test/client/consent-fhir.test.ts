@@ -400,6 +400,49 @@ test('under the own policy labels stand with what is granted, and the outer deny
   refused({ ...treat, provision: Array.from({ length: 17 }, () => treat) }, 'Consent.provision.provision[16]')
 })
 
+test('a consent that is larger than an opening is refused', () => {
+  const many = Array.from({ length: 16 }, () => deny({ authors: Array.from({ length: 64 }, () => recife) }))
+  const written = there([{ labels: ['normal'], provision: permit({}, ...many) }])
+  const error = throwsCode(() => consentFromFhir(written), 'consent-unsupported') as Error & { metadata: { element: string } }
+  assert.is(error.metadata.element, 'Consent.provision')
+})
+
+const JUNK: readonly unknown[] = [null, true, 0, -1, '', 'x', '#actor1', [], [null], [[]], {}, { coding: [{}] }, 'deny', '2031-13-01']
+
+/** The same document with one place of it changed, dropped or named otherwise. */
+function spoiled(value: unknown, random: SeededRandom): unknown {
+  if (typeof value !== 'object' || value === null || random.below(4) === 0) return random.pick(JUNK)
+  const keys = Object.keys(value)
+  const key = keys[random.below(keys.length)]
+  if (key === undefined) return random.pick(JUNK)
+  const inner = (value as Record<string, unknown>)[key]
+  if (Array.isArray(value)) return value.map((item, i) => (String(i) === key ? spoiled(item, random) : (item as unknown)))
+  const { [key]: _, ...rest } = value as Record<string, unknown>
+  const kind = random.below(5)
+  return kind === 0 ? rest : kind === 1 ? { ...rest, [`${key}X`]: inner } : { ...rest, [key]: spoiled(inner, random) }
+}
+
+test(
+  'a spoiled document is read or refused by the place of what is wrong, and never anything else',
+  property(random => {
+    let refused = 0
+    for (let i = 0; i < 3000; i++) {
+      const written = random.below(2) === 0 ? there(randomRules(random)) : foreign(random.pick(FOREIGN)[1])
+      const given = JSON.parse(JSON.stringify(spoiled(written, random))) as unknown
+      try {
+        const rules = consentFromFhir(given, reading)
+        assert.equal(consentFromFhir(there(rules)), rules, 'what is read can be written')
+      } catch (error) {
+        const { code, metadata } = error as { code?: string; metadata?: { element?: string } }
+        assert.is(code, 'consent-unsupported', `${String(error)} of ${JSON.stringify(given)}`)
+        assert.match(metadata?.element ?? '', /^Consent(\.[A-Za-z]+(\[\d+\])?)*$/)
+        refused++
+      }
+    }
+    assert.ok(refused > 500 && refused < 3000, `${refused} refused`)
+  }),
+)
+
 test(
   'one level of provisions means the same under the own policy and as PCF reads it',
   property(random => {
