@@ -1,12 +1,12 @@
 /** `epione consent import` */
 import { resolve } from 'node:path'
-import { consentFromFhir } from '../../src/client/consent-fhir-in.ts'
+import { consentFromDocument } from '../../src/client/consent-fhir-document.ts'
 import { scanFolders } from '../../src/client/folders.ts'
 import { type ContactCard, decodeCard } from '../../src/client/identity.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
 import type { SharingRule } from '../../src/client/sharing.ts'
 import type { Grantee, Period } from '../../src/contracts/consent-terms.ts'
-import { equalBytes } from '../../src/encoding/bytes.ts'
+import { equalBytes, utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import { readBoundedFile } from '../../src/node/config-file.ts'
 import { readCode } from '../codes.ts'
@@ -42,14 +42,14 @@ export async function consentImport(context: Context, options: ConsentImportOpti
   const { signal } = context
   const { qr = false, yes = false, resume, spread } = options
   assertConfirmable(context, yes, 'somebody will be able to read')
-  const consent = await readConsent(file)
+  const document = await readDocument(file)
   const narrowed = await readCard(context, options)
   const named = await Promise.all((options.actor ?? []).map(async text => await readActor(context, text)))
   const cards = [...named.flatMap(({ card }) => (card === null ? [] : [card])), ...(narrowed === null ? [] : [narrowed])]
   const note = options.note ?? narrowed?.name ?? cards[0]?.name ?? ''
   assertNote(note)
   const actors = new Map(named.map(({ reference, grantee }) => [reference, grantee]))
-  const rules = consentFromFhir(consent, { actors, policies: options.policy ?? [] })
+  const rules = await consentFromDocument(document, { actors, policies: options.policy ?? [] })
   if (rules.length === 0) throw new EpioneError('nothing-to-share', 'This consent permits nothing: there is nothing to grant.')
   await withWallet(context, async ({ peer, wallet }) => {
     const toOne = options.to !== undefined || options.organisation !== undefined
@@ -62,17 +62,10 @@ export async function consentImport(context: Context, options: ConsentImportOpti
   })
 }
 
-/** Strictly parsed, and valid FHIR R4. */
-async function readConsent(file: string): Promise<unknown> {
+async function readDocument(file: string): Promise<Uint8Array> {
   const text = await readBoundedFile(resolve(file), MAX_CONSENT_BYTES)
   if (text === null) throw new EpioneError('file-missing', `there is no file ${file}`, { metadata: { path: file } })
-  const [{ parseJson }, { loadValidator }] = await Promise.all([
-    import('../../src/fhir/json-scan.ts'),
-    import('../../src/fhir/validate.ts'),
-  ])
-  const consent = parseJson(new TextEncoder().encode(text))
-  ;(await loadValidator()).validate(consent)
-  return consent
+  return utf8(text)
 }
 
 /** `reference=card`, `reference=<account>` or `reference=<account>/<role>`. @throws EpioneError `invalid-argument` */
