@@ -1,7 +1,7 @@
 /** What somebody would see, in plain words. */
 import type { Counted, Preview, Unseen } from '../src/client/preview.ts'
 import type { SharingPreview } from '../src/client/sharing.ts'
-import type { RecordClass } from '../src/contracts/consent-terms.ts'
+import type { Purpose, RecordClass } from '../src/contracts/consent-terms.ts'
 import type { Label } from '../src/contracts/folders-formats.ts'
 import { granteeWords, listWords, type NamedMember, purposeWords } from './plain-consent.ts'
 
@@ -80,13 +80,20 @@ export function hiddenWords({ hidden }: Preview, withheld: readonly Label[]): st
 
 /** The preview of a decision: what each grantee will see, what not, and that it goes on. */
 export function previewLines({ previews, withheld, incomplete }: SharingPreview, note: string, members: readonly NamedMember[]): string[] {
-  const lines = previews.map(({ grantee, preview }) => {
+  // Purposes under which the same is seen are said in one line.
+  const lines = new Map<string, Purpose[]>()
+  for (const { grantee, preview } of previews) {
     const hidden = hiddenWords(preview, withheld)
     const not = hidden.length === 0 ? '' : `; not: ${hidden.join(', ')}`
-    return `${granteeWords(grantee, note, members)} will see, ${purposeWords(preview.purpose)}: ${seesWords(preview)}${not}`
+    const key = JSON.stringify([granteeWords(grantee, note, members), `${seesWords(preview)}${not}`])
+    lines.set(key, [...(lines.get(key) ?? []), preview.purpose])
+  }
+  const said = [...lines].map(([key, purposes]) => {
+    const [who, what] = JSON.parse(key) as [string, string]
+    return `${who} will see, ${listWords(purposes.map(purposeWords))}: ${what}`
   })
   return [
-    ...lines,
+    ...said,
     'the same holds for what is written into these folders later, while the consent lasts',
     ...(incomplete > 0 ? ['too few custodians answered: there may be more than was counted here'] : []),
   ]

@@ -41,7 +41,7 @@ export interface PlannedConsent {
 
 /**
  * The consents that a decision asks for: one for each rule and folder, in the order of the folders' ids, which says nothing of the wallet.
- * A folder holds what one organisation writes, so that one whose author a rule leaves out has nothing for it.
+ * A folder is for what one organisation writes: one whose author a rule leaves out gets no consent for it.
  * @throws EpioneError `nothing-to-share`, `too-many-folders`, `no-grantee`
  */
 export function planSharing(folders: readonly OwnedFolder[], decision: SharingDecision): PlannedConsent[] {

@@ -47,6 +47,19 @@ test('nothing, everything, and what could not be counted', () => {
   assert.match(lines.at(-1) as string, /there may be more/)
 })
 
+test('purposes under which the same is seen are one line', () => {
+  const other: Preview = { ...preview, sees: [] }
+  const previews = [
+    { grantee, preview },
+    { grantee, preview: { ...preview, purpose: 'HPAYMT' as const } },
+    { grantee, preview: { ...other, purpose: 'HRESCH' as const } },
+  ]
+  const lines = previewLines({ previews, withheld: [], incomplete: 0 }, 'Dr Amina', MEMBERS)
+  assert.is(lines.length, 3)
+  assert.match(lines[0] as string, /will see, to treat \(TREAT\) and for payment \(HPAYMT\): 12 laboratory results/)
+  assert.match(lines[1] as string, /will see, for research \(HRESCH\): nothing that is there now/)
+})
+
 test('each class has one and several, each label a word', () => {
   assert.is(classWords('laboratory', 1), '1 laboratory result')
   const several = RECORD_CLASSES.map(name => classWords(name, 2))
