@@ -11,6 +11,7 @@ import { EpioneError } from '../encoding/errors.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import { folderRequestCodec, wrapResponseCodec } from '../network/light-messages.ts'
 import { PROTOCOL } from '../network/protocols.ts'
+import { decodeConsentNote, encodeConsentNote, type SharingPart } from './consent-note.ts'
 import { signAsk } from './folder-ask.ts'
 import { folderCustodians } from './folder-custodians.ts'
 import { folderKey, folderOwnerKey, folderSeed, type OwnedFolder, type Wallet } from './folders.ts'
@@ -21,7 +22,6 @@ import { blurredExpiry, randomFraction } from './spread.ts'
 
 /** Longest consent, in ms: ten years, as the contract has it. */
 const MAX_CONSENT_MS = 10 * 365 * 24 * 60 * 60 * 1000
-const MAX_NOTE = 1024
 
 export interface GrantResult {
   consent: Uint8Array
@@ -33,13 +33,13 @@ export interface GrantResult {
 
 /**
  * Grants a provision on one folder: the folder's key is wrapped to the grantee and left with the folder's custodians, then the
- * grant is committed. `note` is for the owner alone (a name, say): it is sealed to the folder's own key.
+ * grant is committed. `note` is for the owner alone (a name, say), as is the decision that it is part of: sealed to the folder's own key.
  */
 export async function grantConsent(
   peer: LightPeer,
   wallet: Wallet,
   owned: OwnedFolder,
-  input: { provision: Provision; sealingKey: Uint8Array; note?: string },
+  input: { provision: Provision; sealingKey: Uint8Array; note?: string; sharing?: SharingPart },
   options: CallOptions = {},
 ): Promise<GrantResult> {
   const end = input.provision.validity?.end
@@ -52,7 +52,8 @@ export async function grantConsent(
   const { epoch } = owned.folder
   const context = sealingContext.grant(peer.chainId, owned.id, epoch, commitment)
   const wrap = seal(input.sealingKey, folderSeed(wallet, owned, epoch), context)
-  const note = seal(folderKey(wallet, owned).publicKey, new TextEncoder().encode(input.note ?? '').slice(0, MAX_NOTE), context)
+  const noted = encodeConsentNote({ text: input.note ?? '', sharing: input.sharing ?? null })
+  const note = seal(folderKey(wallet, owned).publicKey, noted, context)
   const key = folderOwnerKey(wallet, owned)
   const consent = consentId(owned.id, commitment)
   const stored = await storeWrap(peer, owned, key, consent, { opening: openingBytes, wrap, note }, options)
@@ -122,6 +123,8 @@ export interface OwnedConsent {
   readonly line: Consent
   readonly provision: Provision | null
   readonly note: string
+  /** The decision that it is part of, where it is known. */
+  readonly sharing: SharingPart | null
 }
 
 /** All consents of a folder, proven complete. */
@@ -137,7 +140,7 @@ export async function listConsents(
       const id = key.slice(33)
       const line = consentCodec.decode(value)
       const terms = await findTerms(peer, wallet, owned, id, line, options)
-      return { id, line, provision: terms?.provision ?? null, note: terms?.note ?? '' }
+      return { id, line, provision: terms?.provision ?? null, note: terms?.note ?? '', sharing: terms?.sharing ?? null }
     }),
   )
 }
@@ -149,7 +152,7 @@ async function findTerms(
   id: Uint8Array,
   line: Consent,
   options: CallOptions,
-): Promise<{ provision: Provision; note: string } | undefined> {
+): Promise<{ provision: Provision; note: string; sharing: SharingPart | null } | undefined> {
   const key = folderOwnerKey(wallet, owned)
   for (const custodian of await folderCustodians(peer, owned.id, owned.folder, options)) {
     const request = folderRequestCodec.encode({ type: 'get-wrap', value: signAsk(peer, key, { folder: owned.id, consent: id, custodian }) })
@@ -162,8 +165,9 @@ async function findTerms(
       const opening = consentOpeningCodec.decode(answer.opening)
       if (!equalBytes(consentCommitment(opening), line.commitment)) continue
       const context = sealingContext.grant(peer.chainId, owned.id, line.epoch, line.commitment)
-      const note = answer.note.length === 0 ? '' : new TextDecoder().decode(folderKey(wallet, owned, line.epoch).open(answer.note, context))
-      return { provision: opening.provision, note }
+      if (answer.note.length === 0) return { provision: opening.provision, note: '', sharing: null }
+      const { text: note, sharing } = decodeConsentNote(folderKey(wallet, owned, line.epoch).open(answer.note, context))
+      return { provision: opening.provision, note, sharing }
     } catch {
       options.signal?.throwIfAborted()
     }

@@ -105,8 +105,9 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
+  'client/consent-note.ts': ["of the own folder, opened with the folder's key"],
   'client/folders.ts': ['enrolment: the target "enrolment"'],
-  'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
+  'client/identity.ts': ['card: the target "card"', 'share: the target "share"', 'shares: the target "shares"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],
   'consensus/guard.ts': ['the target "signing guard"'],
