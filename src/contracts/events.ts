@@ -21,6 +21,8 @@ export const recordsErasedCodec = codec(struct({ marks: integer() }), MAX_EVENT_
 export const consentGrantedCodec = codec(struct({ consent: hash32, epoch: integer(0xffff_ffff), expiry: integer() }), MAX_EVENT_DATA)
 /** `consents.revoked` */
 export const consentRevokedCodec = codec(struct({ consent: hash32 }), MAX_EVENT_DATA)
+/** `consents.rewrapped`: how many consents went on in a new epoch; they are in the transaction and the state. */
+export const consentsRewrappedCodec = codec(struct({ epoch: integer(0xffff_ffff), count: integer() }), MAX_EVENT_DATA)
 /** `access.opened`: the entry's id, its place in the folder's log, and who answers for it (null: the owner). */
 export const accessOpenedCodec = codec(
   struct({ entry: hash32, position: integer(), organisation: nullable(hash32), consent: nullable(hash32), until: integer() }),
@@ -55,6 +57,7 @@ const EVENT_DATA = {
   'records.erased': recordsErasedCodec,
   'consents.granted': consentGrantedCodec,
   'consents.revoked': consentRevokedCodec,
+  'consents.rewrapped': consentsRewrappedCodec,
   'access.opened': accessOpenedCodec,
   'members.voted': membersChangedCodec,
   'members.admitted': membersChangedCodec,

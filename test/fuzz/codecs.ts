@@ -10,7 +10,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/access-formats.ts': ['openBodyCodec', 'accessEntryCodec'],
   'contracts/audits-formats.ts': ['auditReportCodec', 'auditRecordCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
-  'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec'],
+  'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec', 'rewrapBodyCodec'],
   'contracts/events.ts': [
     'folderCreatedCodec',
     'folderRotatedCodec',
@@ -19,6 +19,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'recordsErasedCodec',
     'consentGrantedCodec',
     'consentRevokedCodec',
+    'consentsRewrappedCodec',
     'accessOpenedCodec',
     'membersChangedCodec',
     'membersAccusedCodec',
