@@ -18,7 +18,7 @@ import { folderRequestCodec, releasesResponseCodec } from '../network/light-mess
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { signAsk } from './folder-ask.ts'
 import { folderCustodians } from './folder-custodians.ts'
-import { folderKey, folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
+import { folderOpener, folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
 import { type AsOf, accessLogStream, type LightPeer, type MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 
@@ -195,7 +195,7 @@ function openingOf(
     for (let epoch = owned.folder.epoch; epoch >= 0; epoch--) {
       try {
         const context = sealingContext.releaseOpening(peer.chainId, owned.id, receipt.entry)
-        const { access } = releaseOpeningsCodec.decode(folderKey(wallet, owned, epoch).open(receipt.sealedOpening, context))
+        const { access } = releaseOpeningsCodec.decode(folderOpener(wallet, owned, epoch).open(receipt.sealedOpening, context))
         const opening = accessOpeningCodec.decode(access)
         if (equalBytes(accessCommitment(opening), entry.commitment)) return opening
       } catch {

@@ -12,12 +12,12 @@ import {
   ownerCodec,
 } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { SEALING_PUBLIC_KEY_LENGTH, type SealingKey } from '../crypto/sealing.ts'
+import { type SealingOpener, sealingOpener, sealingPublicKeySchema } from '../crypto/sealing.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { folderSealingKey, folderSealingSeed, labelSalt, ownerKey, ownerKeyHash } from '../crypto/wallet.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { byteString, codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
+import { codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
 import { deskTransaction } from './desk.ts'
 import type { Person } from './identity.ts'
@@ -38,7 +38,10 @@ export interface Wallet {
 
 /** One of a wallet's folders, as found in the ledger. */
 export interface OwnedFolder {
+  /** Index of its present owner key. */
   readonly index: number
+  /** Index under which it was opened: sealing keys and the label's salt stay with it when the owner key changes. */
+  readonly keyIndex: number
   readonly id: Uint8Array
   readonly folder: Folder
   readonly label: Label
@@ -49,13 +52,14 @@ export function folderOwnerKey(wallet: Wallet, folder: OwnedFolder): SigningKey 
   return ownerKey(wallet.seed, folder.index)
 }
 
-/** The folder's key pair of an epoch: opens what authors sealed to the folder. */
-export function folderKey(wallet: Wallet, folder: OwnedFolder, epoch = folder.folder.epoch): SealingKey {
-  return folderSealingKey(wallet.seed, folder.index, epoch)
+/** Opens what was sealed to the folder in an epoch, under whichever suite it was. */
+export function folderOpener(wallet: Wallet, folder: OwnedFolder, epoch: number): SealingOpener {
+  return sealingOpener(folderSeed(wallet, folder, epoch))
 }
 
-export function folderSeed(wallet: Wallet, folder: OwnedFolder, epoch = folder.folder.epoch): Uint8Array {
-  return folderSealingSeed(wallet.seed, folder.index, epoch)
+/** The private half of the folder's key of an epoch. */
+export function folderSeed(wallet: Wallet, folder: OwnedFolder, epoch: number): Uint8Array {
+  return folderSealingSeed(wallet.seed, folder.keyIndex, epoch)
 }
 
 const enrolmentCodec = codec(
@@ -68,7 +72,7 @@ const enrolmentCodec = codec(
       struct({
         ownerKeyHash: hash32,
         recoveryKeyHash: hash32,
-        sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+        sealingKey: sealingPublicKeySchema,
         label: labelSchema,
         labelSalt: hash32,
       }),
@@ -216,7 +220,7 @@ export async function scanFolders(
       const folder = folderCodec.decode(value)
       const salt = labelSalt(wallet.seed, index)
       const label = LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
-      if (label !== undefined) folders.push({ index, id, folder, label, labelSalt: salt })
+      if (label !== undefined) folders.push({ index, keyIndex: index, id, folder, label, labelSalt: salt })
       nextIndex = Math.max(nextIndex, index + 1)
     })
   }

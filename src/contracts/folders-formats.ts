@@ -1,10 +1,8 @@
 /** Formats of the folders contract. */
 
-import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing.ts'
 import { taggedHash } from '../encoding/hash.ts'
-import { byteString, codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct } from '../encoding/schema.ts'
-
-const sealingPublicKey = byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH)
+import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct } from '../encoding/schema.ts'
 
 /** Confidentiality classes of folders. */
 export const LABELS = ['normal', 'restricted', 'mental-health', 'sexual-health', 'genetic', 'substance-use', 'emergency-summary'] as const
@@ -30,7 +28,7 @@ export const folderCodec = codec(
     recoveryKeyHash: hash32,
     /** Counts sealing keys, from 0. */
     epoch: integer(0xffff_ffff),
-    sealingKey: sealingPublicKey,
+    sealingKey: sealingPublicKeySchema,
     /** Hash of the private halves of all epochs before, sealed to this epoch's key; null in epoch 0. */
     previousKeyHash: nullable(hash32),
     labelCommitment: hash32,
@@ -44,7 +42,13 @@ export type Folder = Infer<typeof folderCodec>
 
 /** Body of `folders.create`, from the author organisation. */
 export const createFolderCodec = codec(
-  struct({ ownerKeyHash: hash32, recoveryKeyHash: hash32, sealingKey: sealingPublicKey, labelCommitment: hash32, policy: integer(63) }),
+  struct({
+    ownerKeyHash: hash32,
+    recoveryKeyHash: hash32,
+    sealingKey: sealingPublicKeySchema,
+    labelCommitment: hash32,
+    policy: integer(63),
+  }),
   4096,
 )
 export type CreateFolder = Infer<typeof createFolderCodec>
@@ -76,7 +80,7 @@ export type Rewrap = Infer<typeof rewrapSchema>
 export const advanceFolderCodec = codec(
   struct({
     epoch: integer(0xffff_ffff),
-    sealingKey: sealingPublicKey,
+    sealingKey: sealingPublicKeySchema,
     previousKeyHash: hash32,
     /** Consents that end. */
     revoke: list(hash32, MAX_REWRAPS),

@@ -1,21 +1,8 @@
 /** Formats of the members contract: organisations, validators, custodians, genesis. */
 
-import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing.ts'
 import { taggedHash } from '../encoding/hash.ts'
-import {
-  byteString,
-  codec,
-  fixedBytes,
-  hash32,
-  type Infer,
-  integer,
-  list,
-  nullable,
-  oneOf,
-  struct,
-  tagged,
-  text,
-} from '../encoding/schema.ts'
+import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct, tagged, text } from '../encoding/schema.ts'
 import { validatorSetCodec } from '../ledger/header.ts'
 import { MAX_TRANSACTION_BYTES, MAX_VALIDATORS } from '../ledger/limits.ts'
 
@@ -37,7 +24,7 @@ const organisationSchema = struct({
   /** Ed25519 key that signs the organisation's transactions, receipts and upload tickets. */
   signingKey: fixedBytes(32),
   /** Suite byte and sealing key to which role grants and shares are sealed. */
-  sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+  sealingKey: sealingPublicKeySchema,
   /** Ed25519 key of the node's libp2p identity. */
   networkKey: fixedBytes(32),
   /** Ed25519 consensus key, or null for a member that does not validate. */

@@ -107,6 +107,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/folders.ts': ['enrolment: the target "enrolment"'],
+  'client/grant-store.ts': ["note: sealed to the own folder's key by the owner alone"],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],
