@@ -4,7 +4,7 @@ import { type ConsentOpening, consentCommitment, consentOpeningCodec } from '../
 import type { Consent } from '../contracts/consents-formats.ts'
 import { type SealingContext, seal, sealingPublicKeySchema } from '../crypto/sealing.ts'
 import { equalBytes } from '../encoding/bytes.ts'
-import { EpioneError } from '../encoding/errors.ts'
+import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { codec, struct, text } from '../encoding/schema.ts'
 import { sealingContext } from '../fragments/formats.ts'
 import { type FolderRequest, folderRequestCodec, wrapResponseCodec } from '../network/light-messages.ts'
@@ -14,6 +14,7 @@ import { folderCustodians } from './folder-custodians.ts'
 import { folderOpener, folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
 import type { LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
+import { notFound } from './not-found.ts'
 
 /** Longest note, in UTF-16 units; as bytes it stays below three times that. */
 export const MAX_NOTE = 1024
@@ -99,7 +100,7 @@ export async function depositPastKeys(
 
 /**
  * Leaves something with n - f of the folder's custodians at least, so that any f of them may be lost. How many took it.
- * @throws EpioneError `too-few-receipts`
+ * @throws EpioneError `too-few-receipts`; `not-found` where no custodian knows the asker as the owner
  */
 async function deposit(
   peer: LightPeer,
@@ -122,9 +123,10 @@ async function deposit(
   const n = custodians.length
   const needed = n - Math.floor((n - 1) / 3)
   if (stored < needed) {
-    const cause = results.find(result => result.status === 'rejected')?.reason
+    const failures = results.flatMap(result => (result.status === 'rejected' ? [result.reason as unknown] : []))
+    if (failures.every(failure => errorCode(failure) === 'not-found')) throw notFound(failures[0])
     throw new EpioneError('too-few-receipts', `Only ${stored} of ${n} custodians took it and ${needed} are needed. Nothing was changed.`, {
-      cause,
+      cause: failures[0],
       metadata: { receipts: stored, needed },
     })
   }

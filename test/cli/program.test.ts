@@ -44,6 +44,8 @@ test('all commands are there', () => {
       'enroll accept',
       'enroll list',
       'enroll offer',
+      'folder rotate-key',
+      'folder rotate-owner',
       'genesis create',
       'init',
       'keys card',

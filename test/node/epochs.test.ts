@@ -3,10 +3,11 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { grantConsent } from '../../src/client/consents.ts'
 import { advanceFolder, revokeAndAdvance } from '../../src/client/epochs.ts'
-import { findOwnedFolder } from '../../src/client/folders.ts'
+import { findOwnedFolder, scanFolders } from '../../src/client/folders.ts'
 import { listVersions, readVersions } from '../../src/client/get.ts'
 import type { Person } from '../../src/client/identity.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
+import { rotateOwner } from '../../src/client/owner-rotation.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { openOwnSession, openSession, type Session } from '../../src/client/session.ts'
 import { consentCodec } from '../../src/contracts/consents-formats.ts'
@@ -184,6 +185,28 @@ test('an author who seals to an epoch that has passed seals the keys again and n
     [1],
   )
   assert.equal(await readAll(readerPeer, session), ['written while the key changed'])
+})
+
+test('another owner key of the wallet: found again from the seed alone, and authors and readers need nothing new', async world => {
+  const { cluster, author, reader, authorPeer, patientPeer, readerPeer } = world
+  const folder = await openFolder(authorPeer, author, 'with a new owner key')
+  const { wallet, owned, address } = folder
+  const { share } = await grantTo(world, folder, reader)
+  await putRecords(authorPeer, author, address, textRecords(['before']))
+  assert.is((await rotateOwner(patientPeer, wallet, owned)).index, 1)
+  await cluster.agree()
+  await rejectsCode(advanceFolder(patientPeer, wallet, owned), 'not-found')
+  await putRecords(authorPeer, author, address, textRecords(['after']))
+  const { folders, nextIndex } = await scanFolders(readerPeer, { seed: wallet.seed, recoveryKeyHashes: [] })
+  assert.equal([folders.map(({ index, keyIndex, label }) => [index, keyIndex, label]), nextIndex], [[[1, 0, 'normal']], 2])
+  const found = folders[0]!
+  assert.equal((await advanceFolder(patientPeer, wallet, found)).rewrapped, 1)
+  await putRecords(authorPeer, author, address, textRecords(['in a new epoch']))
+  await cluster.agree()
+  const expected = ['before', 'after', 'in a new epoch']
+  assert.equal(await readAll(readerPeer, await openSession(readerPeer, reader, share)), expected)
+  assert.equal(await readAll(patientPeer, await openOwnSession(patientPeer, wallet, found)), expected)
+  assert.is((await rotateOwner(patientPeer, wallet, found)).index, 2)
 })
 
 test('where custodians are missing the consent ends all the same, and it is said that no epoch began', async world => {
