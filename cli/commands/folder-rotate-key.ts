@@ -2,6 +2,7 @@
 import { advanceFolder } from '../../src/client/epochs.ts'
 import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
+import { EpioneError } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'
 import { leftWords, type NewEpochResult, newEpochResult } from '../new-epoch.ts'
 import { withOwnedFolder } from '../wallet-session.ts'
@@ -23,6 +24,7 @@ export async function folderRotateKey(context: Context, options: FolderRotateKey
   const { signal, output } = context
   await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
     const suite = options.suite === undefined ? undefined : SUITE_NAMES.get(options.suite)
+    if (options.suite !== undefined && suite === undefined) throw new EpioneError('invalid-argument', `there is no suite ${options.suite}`)
     const epoch = await advanceFolder(peer, wallet, owned, { signal, suite })
     const { height } = epoch.committed
     const value: FolderRotateKeyResult = { status: 'committed', folder: toHex(owned.id), height, ...newEpochResult(epoch) }

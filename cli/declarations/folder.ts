@@ -1,8 +1,8 @@
 /** Declarations of the commands that change a folder's keys. */
 import { type Command, Option } from 'commander'
-import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
 import { action, type Host } from '../context.ts'
 import { parseId } from '../parse.ts'
+import { SUITE_CHOICES } from '../vocabulary.ts'
 import { examples } from './declare.ts'
 
 const folder = (): Option => new Option('--folder <id>', "the folder, of one's own wallet").argParser(parseId).makeOptionMandatory()
@@ -19,9 +19,7 @@ export function declareFolderCommands(program: Command, host: Host): void {
       'Starts a new epoch of the folder. Every consent in force goes on under the new key, with the same share code. No record is touched: the keys of before are sealed to the new one. A revocation does this by itself.',
     )
     .addOption(folder())
-    .addOption(
-      new Option('--suite <name>', 'sealing suite of the new key (default: that of the present one)').choices([...SUITE_NAMES.keys()]),
-    )
+    .addOption(new Option('--suite <name>', 'sealing suite of the new key (default: that of the present one)').choices(SUITE_CHOICES))
     .action(action(host, async () => (await import('../commands/folder-rotate-key.ts')).folderRotateKey))
   examples(rotateKey, [
     ['epione folder rotate-key --folder 3f0c...', 'after a device was lost that had the key'],

@@ -2,9 +2,9 @@
 
 import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../contracts/access-formats.ts'
 import { type AccessOpening, accessCommitment, accessOpeningCodec } from '../contracts/consent-terms.ts'
+import { signedByAt } from '../contracts/member-signatures.ts'
 import { logHeadCodec } from '../contracts/members-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { verifySignature } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import {
@@ -173,7 +173,7 @@ async function releasesBy(
       const right =
         equalBytes(receipt.custodian, custodian.id) &&
         equalBytes(receipt.folder, owned.id) &&
-        verifySignature(custodian.organisation.signingKey, releaseReceiptBytes(receipt), signature)
+        signedByAt(custodian, receipt.height, releaseReceiptBytes(receipt), signature)
       if (!right) throw new EpioneError('invalid-proof', 'A release receipt is not signed by the custodian that keeps it.')
       found.push({ custodian, receipt })
     }

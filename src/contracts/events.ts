@@ -31,6 +31,8 @@ export const accessOpenedCodec = codec(
 /** `members.voted`, `members.admitted`, `members.removed`, `members.amended`: the proposal and the account that it is about. */
 export const membersChangedCodec = codec(struct({ proposal: hash32, account: hash32 }), MAX_EVENT_DATA)
 
+/** `members.rotated`: the member took new keys. The subject is its account. */
+export const membersRotatedCodec = codec(struct({ account: hash32 }), MAX_EVENT_DATA)
 /** `members.accused`: where the validator signed twice, and the place of the evidence in its log. The subject is the validator's account. */
 export const membersAccusedCodec = codec(
   struct({
@@ -63,6 +65,7 @@ const EVENT_DATA = {
   'members.admitted': membersChangedCodec,
   'members.removed': membersChangedCodec,
   'members.amended': membersChangedCodec,
+  'members.rotated': membersRotatedCodec,
   'members.accused': membersAccusedCodec,
   'members.evicted': membersEvictedCodec,
   'audits.absent': auditsChangedCodec,

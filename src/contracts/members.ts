@@ -99,7 +99,7 @@ export function genesisChanges(genesis: Genesis): StateChange[] {
   const custodians: Custodians = []
   for (const organisation of genesis.organisations) {
     const id = accountId(organisation.signingKey)
-    put(accountCodec, stateKey.account(id), { status: 'active', since: 0, organisation })
+    put(accountCodec, stateKey.account(id), { status: 'active', since: 0, organisation, former: [] })
     for (const hash of memberKeyHashes(organisation)) put(accountKeyCodec, stateKey.accountKey(hash), id)
     const custodian = custodianOf(id, organisation)
     if (custodian !== undefined) custodians.push(custodian)

@@ -53,6 +53,7 @@ test('all commands are there', () => {
       'keys show',
       'members list',
       'members proposals',
+      'members rotate-keys',
       'members vote admit',
       'members vote remove',
       'members vote reweigh',

@@ -21,7 +21,7 @@ const home = (index: number): string => (setting.net.nodes[index] as Testnet['no
 
 /** A grant to the registrar of another hospital, by their card: its id and share code. */
 async function grantTo(index: number): Promise<{ consent: string; share: string }> {
-  const { card } = await succeed('keys', 'card', '--home', home(index))
+  const { card } = await succeed('keys', 'card', '--home', home(index), '--passphrase-file', setting.at('net/passphrase'))
   return (await succeed('consent', 'grant', '--folder', setting.folder, '--to', card as string, ...setting.patient)) as {
     consent: string
     share: string
@@ -53,22 +53,18 @@ test('revoking gives the folder a new key; suites and owner keys change; the oth
   assert.equal([revoked.key, revoked.keyError], [{ epoch: 1, rewrapped: 1, left: [], stored: 4 }, null])
   const second = await write('second')
   await reads(second, 'second', ...asKept)
-  await reads(first, 'first', ...asKept)
   const refused = await runCli(['record', 'get', second, '--out', setting.at('out'), ...asGone, '--json'])
-  assert.is(refused.code, 3, refused.stderr)
+  assert.is(refused.code, 1, refused.stderr)
   assert.is(failure(refused).code, 'not-found')
 
   const rotated = await succeed('folder', 'rotate-key', '--folder', setting.folder, '--suite', 'ml-kem-1024', ...setting.patient)
   assert.equal([rotated.epoch, rotated.rewrapped], [2, 1])
-  const third = await write('third')
   const owner = await succeed('folder', 'rotate-owner', '--folder', setting.folder, ...setting.patient)
   assert.is(owner.index, 1)
-  const fourth = await write('fourth')
-  const written = Object.entries({ first, second, third, fourth })
-  for (const [name, record] of written) {
-    await reads(record, name, ...asKept)
-    await reads(record, name, '--folder', setting.folder, ...setting.patient)
-  }
+  const third = await write('third')
+  await reads(first, 'first', ...asKept)
+  await reads(third, 'third', ...asKept)
+  await reads(second, 'second', '--folder', setting.folder, ...setting.patient)
   const { consents } = await succeed('consent', 'list', '--folder', setting.folder, '--all', ...setting.patient)
   assert.equal((consents as { status: string; grantee: object | null }[]).map(({ status, grantee }) => [status, grantee !== null]).sort(), [
     ['active', true],

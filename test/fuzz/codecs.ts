@@ -22,6 +22,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'consentsRewrappedCodec',
     'accessOpenedCodec',
     'membersChangedCodec',
+    'membersRotatedCodec',
     'membersAccusedCodec',
     'membersEvictedCodec',
     'auditsChangedCodec',
@@ -33,6 +34,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/members-formats.ts': [
     'organisationCodec',
     'accountCodec',
+    'rotateMemberCodec',
     'validatorsCodec',
     'custodiansCodec',
     'counterCodec',
@@ -113,6 +115,7 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],
   'consensus/guard.ts': ['the target "signing guard"'],
   'contracts/folders-formats.ts': ['label commitment: encoded alone, never read'],
+  'contracts/members-formats.ts': ['new keys: encoded alone, never read'],
   'crypto/keystore.ts': ['of the own file, read after its checksum and its decryption'],
   'fhir/bundle.ts': ['the target "bundle manifest"'],
   'fragments/formats.ts': ['class opening: encoded alone, never read'],
