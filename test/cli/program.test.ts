@@ -8,9 +8,10 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../../cli/vocabulary.ts'
+import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
+import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { ROOT, staticClosure } from '../laws.ts'
 
@@ -109,6 +110,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(LABEL_CHOICES, LABELS)
   assert.equal(PURPOSE_CHOICES, PURPOSES)
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
+  assert.equal(SUITE_CHOICES, [...SUITE_NAMES.keys()])
 })
 
 test('exit codes', () => {
