@@ -18,7 +18,7 @@ import { folderRequestCodec, releasesResponseCodec } from '../network/light-mess
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { signAsk } from './folder-ask.ts'
 import { folderCustodians } from './folder-custodians.ts'
-import { folderOpener, folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
+import { folderOpener, folderOwnerKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
 import { type AsOf, accessLogStream, type LightPeer, type MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 
@@ -58,6 +58,8 @@ export async function readAccessLog(peer: LightPeer, wallet: Wallet, owned: Owne
   // Receipts first: the line is on the ledger before anything is released, so that a read that goes on meanwhile is covered too.
   const { releases, silent } = await collectReleases(peer, wallet, owned, options)
   const { entries, asOf } = await entriesUpTo(peer, owned.id, releases, options)
+  // Custodians seal to the key of now, which may be newer than what this device knows.
+  const folder = (await readFolder(peer, owned.id, options)) ?? owned.folder
   const known = new Map(entries.map(entry => [toHex(accessEntryId(entry)), entry]))
   const covered = releases.filter(({ receipt }) => known.has(toHex(receipt.entry)))
   return {
@@ -72,7 +74,7 @@ export async function readAccessLog(peer: LightPeer, wallet: Wallet, owned: Owne
         entry,
         organisation:
           entry.organisation === null ? null : (members.find(member => equalBytes(member.id, entry.organisation as Uint8Array)) ?? null),
-        opening: openingOf(peer, wallet, owned, entry, own),
+        opening: openingOf(peer, wallet, { ...owned, folder }, entry, own),
         releases: own,
       }
     }),
