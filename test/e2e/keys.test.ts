@@ -72,4 +72,19 @@ test('revoking gives the folder a new key; suites and owner keys change; the oth
   ])
 })
 
+test('a hospital takes new keys and goes on: its registrar reads under a grant to a role that was wrapped to the key of before', async () => {
+  const { organisation, role } = await succeed('keys', 'card', '--home', home(1), '--passphrase-file', setting.at('net/passphrase'))
+  const grantee = ['--organisation', organisation as string, '--role', role as string]
+  const { share } = await succeed('consent', 'grant', '--folder', setting.folder, ...grantee, ...setting.patient)
+  const record = await write('for a role')
+  const before = await succeed('keys', 'show', '--home', home(1))
+  const rotated = await succeed('members', 'rotate-keys', '--key', 'signing', 'sealing', '--home', home(1))
+  assert.equal(rotated.rotated, ['signing', 'sealing'])
+  assert.is(rotated.account, before.account)
+  assert.is.not(rotated.signingKey, before.signingKey)
+  await setting.net.kill(1, 'SIGTERM')
+  await setting.net.restart(1)
+  await reads(record, 'for a role', '--share', share as string, '--home', home(1))
+})
+
 test.run()
