@@ -100,3 +100,6 @@ export const CLASS_CHOICES: readonly RecordClass[] = [
 ]
 
 export const ORGANISATION_KINDS = ['provider', 'laboratory', 'payer', 'regulator', 'pharmacy', 'research', 'other'] as const
+
+/** Sealing suites by their names. */
+export const SUITE_CHOICES = ['x-wing', 'ml-kem-1024'] as const

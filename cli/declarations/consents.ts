@@ -133,10 +133,17 @@ export function declareConsentCommands(program: Command, host: Host): void {
   const revoke = consents
     .command('revoke')
     .summary('take a consent back; binds every custodian within 75 s')
+    .description(
+      'Takes a consent back and gives the folder a new key, in one act: reads under the consent are refused, and what is written from then on is sealed to a key that its reader never had. The other consents go on with their share codes.',
+    )
     .argument('<consent>', 'id of the consent', parseId)
     .addOption(folder())
+    .option('--keep-key', "only end the consent, and leave the folder's key as it is")
     .action(action(host, async () => (await import('../commands/consent-revoke.ts')).consentRevoke))
-  examples(revoke, [['epione consent revoke 9d21... --folder 3f0c...', 'from then on reads under it are refused']])
+  examples(revoke, [
+    ['epione consent revoke 9d21... --folder 3f0c...', 'from then on reads under it are refused'],
+    ['epione consent revoke 9d21... --folder 3f0c... --keep-key', 'several in a row; end with epione folder rotate-key'],
+  ])
   const listConsents = consents
     .command('list')
     .summary('the consents of a folder, with their state')

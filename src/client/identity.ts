@@ -1,10 +1,10 @@
 /** Who acts through a light peer: a person whom an organisation answers for, or the owner of a wallet. */
 
-import { SEALING_PUBLIC_KEY_LENGTH, type SealingKey, sealingKeyFromSeed } from '../crypto/sealing.ts'
+import { type SealingKey, sealingKeyFromSeed, sealingPublicKeySchema } from '../crypto/sealing.ts'
 import { type SigningKey, signingKeyFromSeed } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { byteString, codec, hash32, type Infer, integer, list, struct, text } from '../encoding/schema.ts'
+import { codec, hash32, type Infer, integer, list, struct, text } from '../encoding/schema.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
 
 /** A member of staff: a clinician, a registrar. */
@@ -40,7 +40,7 @@ const cardCodec = codec(
     name: text(128),
     role: text(64),
     signingKey: hash32,
-    sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+    sealingKey: sealingPublicKeySchema,
   }),
   4096,
 )

@@ -4,11 +4,11 @@
  */
 
 import { folderCodec } from '../contracts/folders-formats.ts'
+import { signedByAt } from '../contracts/member-signatures.ts'
 import type { Genesis } from '../contracts/members-formats.ts'
 import { accountCodec, custodiansCodec } from '../contracts/members-formats.ts'
 import { type AnchorBody, anchorBodyCodec, anchorCodec } from '../contracts/records-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { verifySignature } from '../crypto/signature.ts'
 import { compareBytes, equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { byteString, codec, hash32, type Infer, integer, list, nullable, struct } from '../encoding/schema.ts'
@@ -166,7 +166,7 @@ function judge(
   const members = new Map(
     ids.flatMap((id, i) => {
       const value = accounts[i]
-      return value == null ? [] : [[toHex(id), accountCodec.decode(value).organisation] as const]
+      return value == null ? [] : [[toHex(id), accountCodec.decode(value)] as const]
     }),
   )
   const good = new Set<number>()
@@ -181,12 +181,12 @@ function judge(
           ? ('wrong-place' as const)
           : !equalBytes(receipt.chainId, set.chainId) || !equalBytes(receipt.submissionRoot, body.submissionRoot)
             ? ('other-submission' as const)
-            : verifySignature(member.signingKey, storageReceiptBytes(receipt), signature)
+            : signedByAt(member, anchor?.height ?? Number.MAX_SAFE_INTEGER, storageReceiptBytes(receipt), signature)
               ? null
               : ('bad-signature' as const)
     if (flaw === null) good.add(receipt.index)
     const { custodian, index, time } = receipt
-    return { custodian, name: member?.name ?? '', index, bytes: receipt.bytes, time, flaw }
+    return { custodian, name: member?.organisation.name ?? '', index, bytes: receipt.bytes, time, flaw }
   })
   const needed = body.n - Math.floor((body.n - 1) / 3)
   const { height, time } = proven

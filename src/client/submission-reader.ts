@@ -36,7 +36,7 @@ export class SubmissionReader {
 
   async *read(): AsyncGenerator<ReadVersion> {
     for (const [position, listed] of this.#versions.entries()) {
-      const key = this.#versionKey(listed)
+      const key = await this.#versionKey(listed)
       const from = new Set<MemberInfo>()
       const start = new StreamStart(this.#ciphertext(position, key, from))
       const { header, headerBytes, content } = await readObject(decryptObject(key, start.bytes(), listed.meta.size))
@@ -63,10 +63,10 @@ export class SubmissionReader {
   }
 
   /** Opens the version's key with the folder's. */
-  #versionKey({ meta }: ListedVersion): Uint8Array {
+  async #versionKey({ meta }: ListedVersion): Promise<Uint8Array> {
     const { epoch } = this.#submission.anchor
     const { recordId, version } = meta.leaf
-    const key = this.#session.keyOf(epoch)
+    const key = await this.#session.keyOf(epoch)
     if (key === undefined)
       throw new EpioneError('key-missing', `The grant does not open keys of epoch ${epoch}; ask for a new grant.`, { metadata: { epoch } })
     return key.open(meta.sealedKey, sealingContext.versionKey(this.#peer.chainId, this.#session.folder, epoch, recordId, version))

@@ -117,7 +117,7 @@ class World {
     const custodians = allIds.map(id => ({ id, jurisdiction: 'KE', capacity: 1 }))
     const organisation = genesisOf().organisations[0] as MemberInfo['organisation']
     const placed = place({ key: root, custodians, ...code, policy: null }).custodians
-    this.members = placed.map(({ id }) => ({ id, status: 'active', organisation: { ...organisation, networkKey: id } }))
+    this.members = placed.map(({ id }) => ({ id, status: 'active', organisation: { ...organisation, networkKey: id }, former: [] }))
     const folder = folderCodec.encode({
       author: AUTHOR,
       ownerKeyHash: seedOf('owner'),

@@ -8,6 +8,7 @@ import { type OwnVersion, previewVersions, readerOf } from '../../src/client/pre
 import { planSharing, type SharingRule } from '../../src/client/sharing.ts'
 import type { Grantee, Provision } from '../../src/contracts/consent-terms.ts'
 import { LABELS, type Label } from '../../src/contracts/folders-formats.ts'
+import { sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { berlin, deny, doctor, nurse, permit, recife } from '../contracts/consent-cases.ts'
 import { naiveVerdict } from '../contracts/naive-consent.ts'
@@ -148,16 +149,17 @@ test(
 
 test('notes are of one length, and come back', () => {
   const sharing = { id: hashOf('sharing').slice(0, 16), rule: 2, labels: [...LABELS], time: 1 }
+  const [sealingKey, longer] = [1, 2].map(suite => sealingKeyFromSeed(hashOf('key'), suite).publicKey) as [Uint8Array, Uint8Array]
   const notes = [
-    { text: '', sharing: null },
-    { text: 'Dr Amina Ωduya', sharing },
-    { text: 'x'.repeat(MAX_NOTE_BYTES), sharing },
+    { text: '', sharing: null, sealingKey },
+    { text: 'Dr Amina Ωduya', sharing, sealingKey },
+    { text: 'x'.repeat(MAX_NOTE_BYTES), sharing, sealingKey: longer },
   ]
   for (const note of notes) {
     assert.equal(decodeConsentNote(encodeConsentNote(note)), note)
     assert.is(encodeConsentNote(note).length, encodeConsentNote(notes[0]!).length)
   }
-  throwsCode(() => encodeConsentNote({ text: 'x'.repeat(MAX_NOTE_BYTES + 1), sharing: null }), 'invalid-argument')
+  throwsCode(() => encodeConsentNote({ text: 'x'.repeat(MAX_NOTE_BYTES + 1), sharing: null, sealingKey }), 'invalid-argument')
   throwsCode(() => decodeConsentNote(new Uint8Array(10)), 'malformed')
 })
 
