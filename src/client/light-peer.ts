@@ -172,6 +172,11 @@ export class LightPeer {
     )
   }
 
+  /** Believes a commit that came by another way than this peer's own questions, or refuses it. @throws as {@link TrustedHeaders.verify} */
+  async verifyCommit(commit: Commit, options: CallOptions = {}): Promise<Header> {
+    return await this.#believe(commit, options)
+  }
+
   /** The node's own report of itself: its word, unproven. */
   async status(options: CallOptions = {}): Promise<Record<string, unknown>> {
     return await this.nodes.ask(
