@@ -43,6 +43,7 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'bad-share',
     'bad-enrolment',
     'bad-receipts',
+    'bad-evidence',
     'bad-end',
     'unknown-policy',
     'unknown-member',

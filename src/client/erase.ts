@@ -17,6 +17,7 @@ import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
 import { possibleHolders } from './possible-holders.ts'
 import type { Session } from './session.ts'
+import { sleep } from './sleep.ts'
 
 /** Most marks of one order. */
 const MARKS_PER_ORDER = 1000
@@ -241,19 +242,4 @@ class Asked {
     this.missing.delete(toHex(receipt.mark))
     this.receipts.push({ custodian: this.custodian, receipt, signature })
   }
-}
-
-async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted()
-  await new Promise<void>((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', abort, { once: true })
-  })
 }

@@ -26,6 +26,7 @@ export const accessOpenedCodec = codec(
   struct({ entry: hash32, position: integer(), organisation: nullable(hash32), consent: nullable(hash32), until: integer() }),
   MAX_EVENT_DATA,
 )
+export type AccessOpened = Infer<typeof accessOpenedCodec>
 /** `members.voted`, `members.admitted`, `members.removed`, `members.amended`: the proposal and the account that it is about. */
 export const membersChangedCodec = codec(struct({ proposal: hash32, account: hash32 }), MAX_EVENT_DATA)
 

@@ -10,6 +10,8 @@ import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE } from './protocols.ts'
 export const MAX_QUERY_KEYS = 256
 /** Most entries of one page. */
 export const MAX_PAGE = 1000
+/** Most events of one page. */
+export const MAX_EVENTS = 64
 /** Most holders that one answer names. */
 export const MAX_HOLDERS = 64
 /** Longest wait for a receipt or a height, in ms. */
@@ -47,6 +49,8 @@ export const lightRequestCodec = codec(
     locate: struct({ submissionRoot: hash32 }),
     /** Asks the node's organisation to countersign an act of a folder as its sponsor. */
     sponsor: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
+    /** Receipts with a folder's events from a number on, in order. */
+    events: struct({ folder: hash32, from: integer(Number.MAX_SAFE_INTEGER, 1), limit: integer(MAX_EVENTS, 1) }),
   }),
   MAX_LIGHT_REQUEST,
 )
@@ -62,19 +66,18 @@ export const logResponseCodec = codec(struct({ items: list(byteString(64 * 1024)
 export const locateResponseCodec = codec(struct({ holders: list(hash32, MAX_HOLDERS) }), 8192)
 export const submitResponseCodec = codec(struct({ transaction: hash32 }), 128)
 export const sponsorResponseCodec = codec(struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }), MAX_LIGHT_RESPONSE)
-export const receiptResponseCodec = codec(
-  nullable(
-    struct({
-      commit: commitSchema,
-      /** Position among the block's receipts, and how many there are. */
-      index: integer(),
-      count: integer(),
-      receipt: byteString(128 * 1024),
-      proof: list(hash32, 64),
-    }),
-  ),
-  MAX_LIGHT_RESPONSE,
-)
+const provenReceiptSchema = struct({
+  commit: commitSchema,
+  /** Position among the block's receipts, and how many there are. */
+  index: integer(),
+  count: integer(),
+  receipt: byteString(128 * 1024),
+  proof: list(hash32, 64),
+})
+/** A receipt, and what proves that the block holds it. */
+export type ProvenReceipt = Infer<typeof provenReceiptSchema>
+export const receiptResponseCodec = codec(nullable(provenReceiptSchema), MAX_LIGHT_RESPONSE)
+export const eventsResponseCodec = codec(list(provenReceiptSchema, MAX_EVENTS), MAX_LIGHT_RESPONSE)
 
 /** Announcement of a committed block by gossip: to members with the body where it is small, to light peers without. */
 export const announcementCodec = codec(

@@ -34,6 +34,8 @@ test('all commands are there', () => {
       .sort(),
     [
       'access log',
+      'access verify',
+      'access watch',
       'completion',
       'config show',
       'config validate',

@@ -40,7 +40,18 @@ test('a read, an owner, and a session without a release are all valid FHIR R4', 
 
 test('who, in which role, for which organisation, when, why, under which consent and what', () => {
   const event = JSON.stringify(auditEventOf(look))
-  for (const part of [id('0b'), id('0c'), id('0d'), id('0e'), id('0f'), 'Dr Otieno', 'physician', 'TREAT', '2026-01-02T03:04:05', `${id('1a')}:3`]) {
+  for (const part of [
+    id('0b'),
+    id('0c'),
+    id('0d'),
+    id('0e'),
+    id('0f'),
+    'Dr Otieno',
+    'physician',
+    'TREAT',
+    '2026-01-02T03:04:05',
+    `${id('1a')}:3`,
+  ]) {
     assert.ok(event.includes(part), part)
   }
 })

@@ -77,6 +77,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'submitResponseCodec',
     'sponsorResponseCodec',
     'receiptResponseCodec',
+    'eventsResponseCodec',
     'announcementCodec',
     'deskContentCodec',
     'deskRequestCodec',
