@@ -44,6 +44,7 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'bad-enrolment',
     'bad-receipts',
     'bad-evidence',
+    'bad-statement',
     'bad-end',
     'unknown-policy',
     'unknown-member',

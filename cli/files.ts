@@ -25,3 +25,8 @@ export async function readBytes(path: string, maxBytes: number): Promise<Uint8Ar
   }
   return new Uint8Array(await readFile(path))
 }
+
+/** Text of a file that somebody wrote. @throws as {@link readBytes} */
+export async function readText(path: string, maxBytes: number): Promise<string> {
+  return new TextDecoder().decode(await readBytes(path, maxBytes))
+}

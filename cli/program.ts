@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
 import { declareAccessCommands } from './declarations/access.ts'
+import { declareCorrectionCommands } from './declarations/corrections.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
@@ -57,6 +58,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareWalletCommands(program, host)
   declareRecordCommands(program, host)
   declareAccessCommands(program, host)
+  declareCorrectionCommands(program, host)
   declareTestnetCommands(program, host)
   declareToolCommands(program, host)
   program.addHelpCommand(new Command('help').argument('[command]').description('print help for a command').helpGroup('This program:'))

@@ -3,13 +3,14 @@ import { type ListedVersion, type Listing, listVersions } from '../src/client/ge
 import { decodeShare } from '../src/client/identity.ts'
 import type { LightPeer } from '../src/client/light-peer.ts'
 import { openOwnSession, openSession, type Session } from '../src/client/session.ts'
+import { readDispute } from '../src/client/version-disputes.ts'
 import type { Purpose } from '../src/contracts/consent-terms.ts'
 import { equalBytes, toHex } from '../src/encoding/bytes.ts'
 import { EpioneError } from '../src/encoding/errors.ts'
 import { readCode } from './codes.ts'
 import type { Context } from './context.ts'
 import { noteCustodians, recallCustodians } from './custodian-book.ts'
-import { count } from './format.ts'
+import { count, printable } from './format.ts'
 import { homeOf } from './home.ts'
 import { withPerson } from './person-session.ts'
 import { withOwnedFolder } from './wallet-session.ts'
@@ -42,7 +43,9 @@ export async function withReading<T>(
     await recallCustodians(home, peer.standings)
     try {
       const session = await open()
-      return await act({ peer, session, listing: await listVersions(peer, session, call), own })
+      const listing = await listVersions(peer, session, call)
+      warnDisputed(context, peer, session, listing)
+      return await act({ peer, session, listing, own })
     } finally {
       await noteCustodians(home, peer.standings)
     }
@@ -78,6 +81,24 @@ export function nothingToRead(listing: Listing): never {
 export function warnIncomplete(context: Context, listing: Listing): void {
   if (listing.incomplete.length === 0) return
   context.output.warn(`${count(listing.incomplete.length, 'submission')} may not be shown whole: too few of their custodians answered`)
+}
+
+/** Says what the patient disputes of what is shown, in their words. */
+function warnDisputed(context: Context, peer: LightPeer, session: Session, { versions }: Listing): void {
+  for (const { recordId, version, disputes = [] } of versions) {
+    for (const dispute of disputes) {
+      const { statement, reason } = readDispute(peer.chainId, dispute, session.keyOf)
+      const what = `record ${toHex(recordId).slice(0, 16)}, version ${version}`
+      const said = statement === null ? 'the statement is not readable with this key' : `"${printable(statement)}"`
+      const { status, answer } = dispute.line
+      const answered = {
+        open: 'its author has not answered yet',
+        accepted: `its author accepted this: what is right is in submission ${toHex(answer ?? new Uint8Array(0)).slice(0, 16)}`,
+        refused: `its author refused this: ${reason === null ? 'the reason is not readable here' : `"${printable(reason)}"`}`,
+      }[status]
+      context.output.warn(`${what} is disputed by the patient: ${said}; ${answered}`)
+    }
+  }
 }
 
 /** The versions of each record, its newest last, in the order in which the records were first written. */

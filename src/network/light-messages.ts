@@ -1,9 +1,11 @@
 /** Messages of the light protocol: what anybody may ask a node. Whatever matters in an answer is proven against a header. */
+import { sealedStatementSchema } from '../contracts/disputes-formats.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged, text } from '../encoding/schema.ts'
 import { certificateCodec } from '../ledger/certificate.ts'
 import { headerCodec, validatorSetCodec } from '../ledger/header.ts'
 import { MAX_TRANSACTION_BYTES } from '../ledger/limits.ts'
 import { prefixProofCodec, stateProofCodec } from '../ledger/state-proof.ts'
+import { keptNoticesSchema } from './notice-messages.ts'
 import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE } from './protocols.ts'
 
 /** Most keys of one query. */
@@ -106,6 +108,14 @@ export const deskActionSchema = tagged({
   access: struct({ body: byteString(256), opening: byteString(32 * 1024) }),
   /** A grant to the organisation or a role in it: its wrap, sealed to the asker instead. */
   rewrap: struct({ folder: hash32, consent: hash32, sealingKey: byteString(4096) }),
+  /** Disputes of what the organisation wrote into a folder, with their statements. */
+  disputes: struct({ folder: hash32, after: nullable(hash32) }),
+  /** An answer to a dispute, to sign. */
+  'answer-dispute': struct({ body: byteString(256) }),
+  /** Notices to the asker that wait for their word. */
+  notices: struct({}),
+  /** The asker's signed word that they saw a notice. */
+  acknowledge: struct({ acknowledgement: byteString(128), signature: byteString(64, 64) }),
 })
 export type DeskAction = Infer<typeof deskActionSchema>
 
@@ -129,14 +139,21 @@ export const deskRequestCodec = codec(
   MAX_LIGHT_REQUEST + 256,
 )
 
-/** Answer of the desk: a transaction that was submitted, a signature, or a grant. */
+/** Most disputes of one answer. */
+export const MAX_DISPUTES = 16
+
+/** Answer of the desk: a transaction that was submitted, a signature, a grant, or what was asked for. */
 export const deskResponseCodec = codec(
   tagged({
     transaction: hash32,
     signature: byteString(64, 64),
     grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096) }),
+    /** Each with its statement as it was sealed to the organisation, opened. */
+    disputes: list(struct({ dispute: hash32, opening: byteString(512), statement: byteString(10_000) }), MAX_DISPUTES),
+    notices: keptNoticesSchema,
+    done: struct({}),
   }),
-  32 * 1024,
+  256 * 1024,
 )
 export type DeskResponse = Infer<typeof deskResponseCodec>
 
@@ -166,6 +183,29 @@ export const folderRequestCodec = codec(
       signature: byteString(64, 64),
       marks: list(hash32, MAX_ERASURE_MARKS, 1),
     }),
+    /** Leaves what a dispute on the ledger opens to, and its statement, sealed to the folder and to the author; signed by the owner. */
+    'put-dispute': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      opening: byteString(512),
+      statement: sealedStatementSchema,
+      forAuthor: sealedStatementSchema,
+    }),
+    /** Leaves the sealed reason of a refusal: its hash is on the ledger, and whoever brings it is the same. */
+    'put-reason': struct({ folder: hash32, dispute: hash32, reason: sealedStatementSchema }),
+    /** Asks for a folder's disputes, in the order of their ids; signed by the owner or with the author organisation's key. */
+    'get-disputes': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), after: nullable(hash32) }),
+    /** Leaves a notice for one of this organisation's people, with the opening of the entry under which they read; signed by the owner. */
+    'put-notice': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      notice: byteString(1024),
+      accessOpening: byteString(32 * 1024),
+    }),
+    /** Asks what became of a dispute's notices here; signed by the owner. */
+    'get-notices': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), dispute: hash32 }),
   }),
   64 * 1024,
 )
@@ -186,6 +226,21 @@ export const releasesResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(128 * 1024), signature: byteString(64, 64) }), 256), more: bool }),
   MAX_LIGHT_RESPONSE,
 )
+/** A dispute as custodians show it. */
+export const shownDisputeSchema = struct({
+  dispute: hash32,
+  opening: byteString(512),
+  /** Sealed to the folder's key of the opening's epoch. */
+  statement: sealedStatementSchema,
+  /** The reason of a refusal, sealed likewise; null where there is none here. */
+  reason: nullable(sealedStatementSchema),
+})
+export type ShownDispute = Infer<typeof shownDisputeSchema>
+export const disputesResponseCodec = codec(
+  struct({ disputes: list(struct({ shown: shownDisputeSchema, forAuthor: sealedStatementSchema }), MAX_DISPUTES), more: bool }),
+  MAX_LIGHT_RESPONSE,
+)
+export const noticesResponseCodec = codec(struct({ notices: keptNoticesSchema }), 256 * 1024)
 /** Receipts of those marks that are through here; whoever asks knows what is missing. */
 export const erasuresResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(256), signature: byteString(64, 64) }), MAX_ERASURE_MARKS) }),
