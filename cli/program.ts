@@ -7,6 +7,7 @@ import { declareCorrectionCommands } from './declarations/corrections.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
+import { declareRightsCommands } from './declarations/rights.ts'
 import { declareTestnetCommands } from './declarations/testnet.ts'
 import { declareCompletion, declareToolCommands } from './declarations/tools.ts'
 import { declareWalletCommands } from './declarations/wallet.ts'
@@ -59,6 +60,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareRecordCommands(program, host)
   declareAccessCommands(program, host)
   declareCorrectionCommands(program, host)
+  declareRightsCommands(program, host)
   declareTestnetCommands(program, host)
   declareToolCommands(program, host)
   program.addHelpCommand(new Command('help').argument('[command]').description('print help for a command').helpGroup('This program:'))

@@ -16,13 +16,14 @@ import { byteString, codec, hash32, type Infer, integer, list, struct, text } fr
 import { type ReleaseReceipt, releaseReceiptBytes, releaseReceiptCodec } from '../fragments/formats.ts'
 import type { Header } from '../ledger/header.ts'
 import { verifyKey } from '../ledger/state-proof.ts'
-import { type Commit, commitResponseCodec, MAX_QUERY_KEYS, queryResponseCodec } from '../network/light-messages.ts'
+import { type Commit, commitResponseCodec, queryResponseCodec } from '../network/light-messages.ts'
 import { type AuditFacts, BlockTimes, type JudgedReceipt, judgeReceipts } from './access-audit.ts'
 import { type AccessLog, provenEntries, readAccessLog } from './access-log.ts'
 import type { OwnedFolder, Wallet } from './folders.ts'
 import type { LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
-import { type Checkpoint, TrustedHeaders } from './trust.ts'
+import { type Believe, believeOffline, collectProofs, readProofs, stateEvidenceSchema } from './state-evidence.ts'
+import type { Checkpoint } from './trust.ts'
 
 /** Longest file, in bytes. */
 export const MAX_EVIDENCE_BYTES = 256 * 1024 * 1024
@@ -38,7 +39,7 @@ const evidenceCodec = codec(
     chainId: hash32,
     folder: hash32,
     /** Answers of nodes that prove values of the state: the log's head first, then accounts and consents. */
-    proofs: list(struct({ keys: list(byteString(127, 1), MAX_QUERY_KEYS, 1), answer: byteString(4 * 1024 * 1024) }), 1024, 1),
+    proofs: stateEvidenceSchema,
     /** All lines of the log, in order. */
     entries: list(byteString(accessEntryCodec.maxBytes), MAX_ITEMS),
     receipts: list(struct({ receipt: byteString(releaseReceiptCodec.maxBytes), signature: byteString(64, 64) }), MAX_ITEMS),
@@ -81,12 +82,8 @@ export async function collectAccessEvidence(
   const releases = [...log.entries.flatMap(entry => entry.releases), ...log.uncovered]
   const { entries, head } = await entriesWithProof(peer, owned.id, log, options)
   const others = neededKeys(entries, [...releases.map(({ custodian }) => custodian.id), ...log.silent.map(({ id }) => id)])
-  const proofs = [head]
-  for (let at = 0; at < others.length; at += MAX_QUERY_KEYS) {
-    options.onProgress?.({ phase: 'proofs', done: at, total: others.length })
-    const keys = others.slice(at, at + MAX_QUERY_KEYS)
-    proofs.push({ keys, answer: await peer.prove(keys, options) })
-  }
+  const onProgress = (done: number, total: number): void => options.onProgress?.({ phase: 'proofs', done, total })
+  const proofs = [head, ...(await collectProofs(peer, others, { ...options, onProgress }))]
   const evidence: AccessEvidence = {
     version: 1,
     chainId: peer.chainId,
@@ -196,7 +193,7 @@ export interface AccessReport {
  */
 export async function judgeEvidence(
   evidence: AccessEvidence,
-  believe: (commit: Commit) => Promise<Header>,
+  believe: Believe,
   versionAt?: AuditFacts['versionAt'],
 ): Promise<AccessReport> {
   const { audit, organisations, head, unproven } = await readFacts(evidence, believe)
@@ -237,22 +234,12 @@ interface Facts {
   unproven: Uint8Array[]
 }
 
-async function readFacts(evidence: AccessEvidence, believe: (commit: Commit) => Promise<Header>): Promise<Facts> {
+async function readFacts(evidence: AccessEvidence, believe: Believe): Promise<Facts> {
   const { folder, chainId } = evidence
   const times = new BlockTimes()
-  const values = new Map<string, Uint8Array | null>()
-  let head: Header | undefined
-  for (const { keys, answer } of evidence.proofs) {
-    const { commit, proofs } = queryResponseCodec.decode(answer)
-    const header = await believe(commit)
-    times.add(header.height, header.time)
-    head ??= header
-    for (const [i, key] of keys.entries()) {
-      const proof = proofs[i]
-      if (proof === undefined) throw new EpioneError('invalid-proof', 'The proofs that were kept with the log are not all there.')
-      values.set(toHex(key), verifyKey(header.stateRoot, key, proof))
-    }
-  }
+  const { values, headers } = await readProofs(evidence.proofs, believe)
+  for (const { height, time } of headers) times.add(height, time)
+  const [head] = headers
   const logKey = toHex(stateKey.accessLog(folder))
   if (head === undefined || toHex(evidence.proofs[0]?.keys[0] ?? new Uint8Array(0)) !== logKey) {
     throw new EpioneError('invalid-proof', 'The file does not prove the head of the log.')
@@ -334,26 +321,9 @@ export async function judgeEvidenceOffline(
   genesis: Genesis,
   options: { now: () => number; checkpoint?: Checkpoint },
 ): Promise<AccessReport> {
-  const trust = new TrustedHeaders({ genesis, now: options.now })
-  if (!equalBytes(trust.chainId, evidence.chainId)) throw new EpioneError('other-chain', 'The evidence is of another network.')
-  const { checkpoint } = options
-  if (checkpoint !== undefined) {
-    const commits = [
-      ...evidence.proofs.map(({ answer }) => queryResponseCodec.decode(answer).commit),
-      ...evidence.headers.map(bytes => commitResponseCodec.decode(bytes)),
-    ]
-    const anchor = commits.find(({ header }) => header.height === checkpoint.height)
-    if (anchor === undefined) {
-      throw new EpioneError(
-        'unanchored',
-        `The file has no header of height ${checkpoint.height}; it is proven at height ${commits[0]?.header.height}.`,
-      )
-    }
-    trust.anchor(anchor, checkpoint)
-  }
-  return await judgeEvidence(evidence, async commit => {
-    return await trust.verify(commit, async () => {
-      throw new EpioneError('untrusted-validators', 'The validators have changed too much since to believe this header offline.')
-    })
-  })
+  const known = [
+    ...evidence.proofs.map(({ answer }) => queryResponseCodec.decode(answer).commit),
+    ...evidence.headers.map(bytes => commitResponseCodec.decode(bytes)),
+  ]
+  return await judgeEvidence(evidence, believeOffline(genesis, { chainId: evidence.chainId, known }, options))
 }

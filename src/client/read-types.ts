@@ -39,6 +39,8 @@ export interface ReadVersion {
   readonly failures: readonly CustodianFailure[]
   /** What it takes to go on with this read later from what of the content was kept. */
   readonly beginning: Omit<Resumable, 'content'>
+  /** Opens the author's commitment to the header: with it anybody can check the content, and nobody can read another. */
+  readonly commitmentSalt: Uint8Array
   /** The content. It is right only if the stream comes to its end without an error. */
   readonly content: AsyncIterable<Uint8Array>
 }

@@ -120,6 +120,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/access-evidence.ts': ['the target "access evidence"'],
+  'client/export-proofs.ts': ['of the own export: read by codecs that are listed'],
   'client/folders.ts': ['enrolment: the target "enrolment"'],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
