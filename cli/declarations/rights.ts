@@ -20,10 +20,7 @@ export function declareRightsCommands(program: Command, host: Host): void {
       ),
     )
     .action(action(host, async () => (await import('../commands/export.ts')).exportAll))
-  examples(make, [
-    ['epione export --out my-records', 'all folders; begin with index.html'],
-    ['epione export verify my-records --genesis genesis.json', 'without a network'],
-  ])
+  examples(make, [['epione export create --out my-records', 'all folders; begin with index.html; without the word create it is the same']])
   const verify = exported
     .command('verify')
     .summary('check an export, without a network')

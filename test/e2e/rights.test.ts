@@ -14,7 +14,7 @@ let record = ''
 
 test.before(async () => {
   setting = await Setting.create('rights', 17)
-  reader = ['--home', setting.net.nodes[2]?.home as string]
+  reader = ['--home', setting.net.nodes[2]?.home as string, '--passphrase-file', setting.net.passphraseFile]
 })
 
 test.after(async () => {
