@@ -22,7 +22,7 @@ import {
   folderRequestCodec,
   noticesResponseCodec,
 } from '../../src/network/light-messages.ts'
-import { acknowledgementBytes, acknowledgementCodec, noticeCodec, noticeId } from '../../src/network/notice-messages.ts'
+import { acknowledgementBytes, acknowledgementCodec, type Notice, noticeCodec, noticeId } from '../../src/network/notice-messages.ts'
 import { Notices } from '../../src/node/notices.ts'
 import { rejectsCode } from '../encoding/throws.ts'
 import { nodeKeys, seedOf } from './cluster.ts'
@@ -131,6 +131,7 @@ test('it goes out with the version that it is about, and with no other; the reas
   const body = { folder: world.folder, dispute, answer: { type: 'refused' as const, value: { reasonHash: reasonHash(reason) } } }
   await world.commit('disputes', 'answer', answerDisputeCodec.encode(body))
   await rejectsCode(leave(utf8('another reason')), 'behind')
+  await rejectsCode(ask(world, { type: 'put-reason', value: { folder: world.folder, dispute: seedOf('none'), reason } }), 'not-found')
   await leave(reason)
   assert.equal((await of('a', 1))[0]?.reason, reason)
 
@@ -138,6 +139,27 @@ test('it goes out with the version that it is about, and with no other; the reas
   await world.keyring.destroy(world.folder[0] as number, async () => await world.papers.disputes.reseal(world.folder[0] as number))
   assert.equal((await of('a', 1))[0]?.reason, reason)
   assert.is((await disputesFor(world, owner)).length, 3)
+})
+
+test('many disputes come in pages', async () => {
+  await using world = await CustodianWorld.open()
+  const expected: string[] = []
+  for (let i = 0; i < 20; i++) {
+    const opening = openingOf(world, `record ${i}`)
+    // As many acts in an hour are the folder's own; these are sponsored.
+    await open(world, opening)
+    await world.papers.disputes.put(world.folder, paperOf(opening))
+    expected.push(toHex(idOf(opening)))
+  }
+  const page = async (after: Uint8Array | null) =>
+    disputesResponseCodec.decode(await ask(world, { type: 'get-disputes', value: { ...signed(world, owner), after } }))
+  const first = await page(null)
+  const second = await page(first.disputes.at(-1)?.shown.dispute ?? null)
+  assert.equal([first.disputes.length, first.more, second.disputes.length, second.more], [16, true, 4, false])
+  assert.equal(
+    [...first.disputes, ...second.disputes].map(({ shown }) => toHex(shown.dispute)),
+    expected.sort(),
+  )
 })
 
 test('a notice is taken for who read by the ledger, told to them alone, and their word is kept for the owner', async () => {
@@ -153,7 +175,7 @@ test('a notice is taken for who read by the ledger, told to them alone, and thei
     organisation: account,
     entry: session.entryId,
     opening: Uint8Array.from(disputeOpeningCodec.encode(opening)),
-    status: 'open' as const,
+    status: 'open' as Notice['status'],
     submissionRoot: null,
     time: 1,
   }

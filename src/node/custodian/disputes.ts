@@ -56,8 +56,9 @@ export class Disputes {
     await this.#keep(concat(STATEMENT, folder, id), folder, storedCodec.encode(stored))
   }
 
-  /** Keeps the reason whose hash the ledger has. @throws EpioneError `not-found`; `behind` */
+  /** Keeps the reason whose hash the ledger has. Nobody waits here with a dispute that there is not. @throws EpioneError `not-found`; `behind` */
   async putReason(folder: Uint8Array, id: Uint8Array, reason: Uint8Array): Promise<void> {
+    if (this.#deps.chain.tip.tree.get(stateKey.dispute(folder, id)) === undefined) throw notFound()
     const hash = reasonHash(reason)
     await this.#awaited(folder, id, ({ status, answer }) => status === 'refused' && answer !== null && equalBytes(answer, hash))
     await this.#keep(concat(REASON, folder, id), folder, reason)
