@@ -1,5 +1,5 @@
 /** `epione dispute status` and `epione dispute notify` */
-import { listDisputes } from '../../src/client/disputes.ts'
+import { listDisputes, spreadDisputes } from '../../src/client/disputes.ts'
 import { type NoticedReader, noticeReaders } from '../../src/client/notices.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
@@ -47,6 +47,9 @@ export async function disputeStatus(context: Context, options: DisputeStatusOpti
 async function report(context: Context, options: DisputeStatusOptions, id: string, send: boolean): Promise<ExitCode> {
   const { signal, output } = context
   return await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
+    const { copied } = await spreadDisputes(peer, wallet, owned, { signal })
+    if (copied > 0)
+      output.note(`the words of disputes were left ${copied === 1 ? 'once' : `${copied} times`} with custodians that lacked them`)
     const dispute = (await listDisputes(peer, wallet, owned, { signal })).find(one => toHex(one.id) === id)
     if (dispute === undefined) throw new EpioneError('not-found', 'This folder has no such dispute.')
     const { readers, silent } = await noticeReaders(peer, wallet, owned, dispute, { signal, send })

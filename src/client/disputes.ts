@@ -39,6 +39,7 @@ import type { Person } from './identity.ts'
 import type { Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
+import { possibleHolders } from './possible-holders.ts'
 import type { AnchoredSubmission, ListedVersion } from './read-types.ts'
 import { provenDisputes, readDispute, type VersionDispute } from './version-disputes.ts'
 
@@ -191,29 +192,102 @@ export async function listDisputes(
 }
 
 async function shownBy(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, options: CallOptions): Promise<ShownDispute[]> {
-  const found: ShownDispute[] = []
-  await Promise.all(
+  const found = await Promise.all(
     (await folderCustodians(peer, owned.id, owned.folder, options)).map(async custodian => {
       try {
-        let after: Uint8Array | null = null
-        for (let more = true; more; ) {
-          const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
-          const request = folderRequestCodec.encode({ type: 'get-disputes', value: { ...ask, after } })
-          const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
-            ...options,
-            maxResponse: MAX_LIGHT_RESPONSE,
-          })
-          const page = disputesResponseCodec.decode(bytes)
-          found.push(...page.disputes.map(({ shown }) => shown))
-          after = page.disputes.at(-1)?.shown.dispute ?? null
-          more = page.more && after !== null
-        }
+        return await copiesAt(peer, wallet, owned, custodian, options)
       } catch {
         options.signal?.throwIfAborted()
+        return []
       }
     }),
   )
-  return found
+  return found.flat().map(({ shown }) => shown)
+}
+
+/** A dispute as one custodian keeps it. */
+interface Copy {
+  readonly shown: ShownDispute
+  readonly forAuthor: Uint8Array
+}
+
+async function copiesAt(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, custodian: MemberInfo, options: CallOptions): Promise<Copy[]> {
+  const found: Copy[] = []
+  for (let after: Uint8Array | null = null; ; ) {
+    const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+    const request = folderRequestCodec.encode({ type: 'get-disputes', value: { ...ask, after } })
+    const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
+      ...options,
+      maxResponse: MAX_LIGHT_RESPONSE,
+    })
+    const { disputes, more }: ReturnType<typeof disputesResponseCodec.decode> = disputesResponseCodec.decode(bytes)
+    found.push(...disputes)
+    after = disputes.at(-1)?.shown.dispute ?? null
+    if (!more || after === null) return found
+  }
+}
+
+/**
+ * Leaves the words of a folder's disputes with those of its versions' present custodians that lack them: who came in another's place, or
+ * was away. Gives the number of copies, and who did not answer.
+ */
+export async function spreadDisputes(
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: OwnedFolder,
+  options: CallOptions = {},
+): Promise<{ copied: number; silent: MemberInfo[] }> {
+  if ((await peer.list(stateKey.disputes(owned.id), options)).entries.length === 0) return { copied: 0, silent: [] }
+  const members = await possibleHolders(peer, owned.id, options)
+  const silent: MemberInfo[] = []
+  const copies = new Map<MemberInfo, Copy[]>()
+  await Promise.all(
+    members.map(async custodian => {
+      try {
+        copies.set(custodian, await copiesAt(peer, wallet, owned, custodian, options))
+      } catch {
+        options.signal?.throwIfAborted()
+        silent.push(custodian)
+      }
+    }),
+  )
+  const all = [...copies.values()].flat()
+  const near = await folderCustodians(peer, owned.id, owned.folder, options)
+  let copied = 0
+  for (const dispute of await provenDisputes(
+    peer,
+    owned.id,
+    all.map(({ shown }) => shown),
+    options,
+  )) {
+    const best = all.find(({ shown }) => equalBytes(shown.dispute, dispute.id)) as Copy
+    const submission = await anchoredSubmission(peer, owned.id, dispute.opening.submissionRoot, options)
+    const { holders } = await currentCustodians(peer, owned.id, submission, options)
+    for (const [custodian, own] of copies) {
+      const known = own.find(({ shown }) => equalBytes(shown.dispute, dispute.id))
+      const isCustodian = [...holders, ...near].some(({ id }) => equalBytes(id, custodian.id))
+      const requests: FolderRequest[] = []
+      if (isCustodian && known === undefined) {
+        const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+        const { opening, statement } = best.shown
+        requests.push({ type: 'put-dispute', value: { ...ask, opening, statement, forAuthor: best.forAuthor } })
+      }
+      const { sealedReason: reason } = dispute
+      if (isCustodian && reason !== null && (known?.shown.reason ?? null) === null)
+        requests.push({ type: 'put-reason', value: { folder: owned.id, dispute: dispute.id, reason } })
+      for (const request of requests) {
+        try {
+          const bytes = folderRequestCodec.encode(request)
+          await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, bytes, { ...options, maxResponse: 1024 })
+          copied++
+        } catch {
+          options.signal?.throwIfAborted()
+          if (!silent.includes(custodian)) silent.push(custodian)
+        }
+      }
+    }
+  }
+  return { copied, silent }
 }
 
 /** A dispute as its author sees it. */

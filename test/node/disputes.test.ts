@@ -2,7 +2,7 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { grantConsent } from '../../src/client/consents.ts'
-import { answerDispute, authorDisputes, listDisputes, openDispute } from '../../src/client/disputes.ts'
+import { answerDispute, authorDisputes, listDisputes, openDispute, spreadDisputes } from '../../src/client/disputes.ts'
 import { type ListedVersion, listVersions, readVersions } from '../../src/client/get.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
 import { acknowledgeNotice, noticeReaders, waitingNotices } from '../../src/client/notices.ts'
@@ -45,8 +45,15 @@ test('a version is disputed, its readers see that, the author refuses and then a
   const wrong = (await listVersions(patient, own)).versions[0] as ListedVersion
   await rejectsCode(openDispute(patient, wallet, owned, { version: wrong, statement: ' ' }), 'bad-statement')
   const statement = 'I have never smoked. – Amina'
+  // One custodian is away, and gets the words afterwards.
+  await cluster.stopNode(3)
   const opened = await openDispute(patient, wallet, owned, { version: wrong, statement })
-  assert.is(opened.stored, 4)
+  assert.is(opened.stored, 3)
+  await cluster.startNode(3)
+  await cluster.connected()
+  await cluster.agree()
+  assert.equal(await spreadDisputes(patient, wallet, owned), { copied: 1, silent: [] })
+  assert.equal(await spreadDisputes(patient, wallet, owned), { copied: 0, silent: [] })
   const again = await openDispute(patient, wallet, owned, { version: wrong, statement })
   assert.ok(equalBytes(again.id, opened.id), 'the same statement again goes on where it was')
 
