@@ -58,14 +58,15 @@ export async function beginExport(dir: string): Promise<void> {
 /** Versions of a folder that are in the export already, each with its file. */
 export async function exportedVersions(dir: string): Promise<ExportedVersion[]> {
   const text = (await readBoundedFile(join(dir, 'versions.jsonl'), MAX_LIST_BYTES)) ?? ''
-  const found: ExportedVersion[] = []
+  // What was written again has a later line; the last one counts.
+  const found = new Map<string, ExportedVersion>()
   for (const line of text.split('\n')) {
     const version = parseLine(line)
     if (version === undefined) continue
     const file = await stat(join(dir, version.path)).catch(() => null)
-    if (file?.size === version.bytes) found.push(version)
+    if (file?.size === version.bytes) found.set(version.path, version)
   }
-  return found
+  return [...found.values()]
 }
 
 /** A line that a crash tore is none. */
