@@ -57,6 +57,37 @@ export async function deskSignature(peer: LightPeer, person: Person, action: Des
   return answer.type === 'signature' ? answer.value : unexpected()
 }
 
+type DeskValue<T extends DeskResponse['type']> = Extract<DeskResponse, { type: T }>['value']
+
+/** Disputes of what the organisation wrote into a folder, after an id. */
+export async function deskDisputes(
+  peer: LightPeer,
+  person: Person,
+  folder: Uint8Array,
+  after: Uint8Array | null,
+  options: CallOptions = {},
+): Promise<DeskValue<'disputes'>> {
+  const answer = await ask(peer, person, { type: 'disputes', value: { folder, after } }, options)
+  return answer.type === 'disputes' ? answer.value : unexpected()
+}
+
+/** Notices that wait for the person. */
+export async function deskNotices(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<DeskValue<'notices'>> {
+  const answer = await ask(peer, person, { type: 'notices', value: {} }, options)
+  return answer.type === 'notices' ? answer.value : unexpected()
+}
+
+/** Leaves the person's signed word that they saw a notice. */
+export async function deskAcknowledge(
+  peer: LightPeer,
+  person: Person,
+  value: { acknowledgement: Uint8Array; signature: Uint8Array },
+  options: CallOptions = {},
+): Promise<void> {
+  const answer = await ask(peer, person, { type: 'acknowledge', value }, options)
+  if (answer.type !== 'done') unexpected()
+}
+
 export async function deskGrant(
   peer: LightPeer,
   person: Person,

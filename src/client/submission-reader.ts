@@ -50,6 +50,7 @@ export class SubmissionReader {
         },
         failures,
         beginning: { header: headerBytes, objectSalt: start.objectSalt },
+        commitmentSalt: commitmentSalt(key),
         content,
       }
       // What the caller left unread is read here: the streams must stand at the next version.

@@ -28,6 +28,14 @@ export const accessOpenedCodec = codec(
   struct({ entry: hash32, position: integer(), organisation: nullable(hash32), consent: nullable(hash32), until: integer() }),
   MAX_EVENT_DATA,
 )
+export type AccessOpened = Infer<typeof accessOpenedCodec>
+/** `disputes.opened`: the day by which the author has to answer, in ms. */
+export const disputeOpenedCodec = codec(struct({ dispute: hash32, due: integer() }), MAX_EVENT_DATA)
+/** `disputes.answered`: where it was accepted, the submission with the new version. */
+export const disputeAnsweredCodec = codec(
+  struct({ dispute: hash32, status: oneOf('accepted', 'refused'), submissionRoot: nullable(hash32) }),
+  MAX_EVENT_DATA,
+)
 /** `members.voted`, `members.admitted`, `members.removed`, `members.amended`: the proposal and the account that it is about. */
 export const membersChangedCodec = codec(struct({ proposal: hash32, account: hash32 }), MAX_EVENT_DATA)
 
@@ -61,6 +69,8 @@ const EVENT_DATA = {
   'consents.revoked': consentRevokedCodec,
   'consents.rewrapped': consentsRewrappedCodec,
   'access.opened': accessOpenedCodec,
+  'disputes.opened': disputeOpenedCodec,
+  'disputes.answered': disputeAnsweredCodec,
   'members.voted': membersChangedCodec,
   'members.admitted': membersChangedCodec,
   'members.removed': membersChangedCodec,

@@ -46,6 +46,10 @@ export const NAMESPACE = {
   repair: 0x70,
   /** Repairs that a custodian ordered in the present hour. */
   repairQuota: 0x71,
+  /** A patient's dispute of a version, and how it was answered. */
+  dispute: 0x90,
+  /** Disputes of a folder that wait for an answer. */
+  openDisputes: 0x91,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -100,4 +104,8 @@ export const stateKey = {
   repair: (folderId: Uint8Array, submissionRoot: Uint8Array, custodianId: Uint8Array): Uint8Array =>
     key(NAMESPACE.repair, folderId, submissionRoot, custodianId),
   repairQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.repairQuota, accountId),
+  dispute: (folderId: Uint8Array, disputeId: Uint8Array): Uint8Array => key(NAMESPACE.dispute, folderId, disputeId),
+  /** All disputes of a folder. */
+  disputes: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.dispute, folderId),
+  openDisputes: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.openDisputes, folderId),
 }

@@ -93,6 +93,16 @@ export const sealingContext = {
     info: concat(domain('seal-previous-epoch'), chainId),
     aad: concat(folder, u64(epoch)),
   }),
+  /** A patient's statement about a version, sealed to the folder's key of an epoch, or to the author organisation's key. */
+  statement: (chainId: Uint8Array, folder: Uint8Array, recordId: Uint8Array, version: number) => ({
+    info: concat(domain('seal-statement'), chainId),
+    aad: concat(folder, recordId, u64(version)),
+  }),
+  /** An author's reason to refuse a dispute, sealed to the folder's key of the dispute's epoch. */
+  reason: (chainId: Uint8Array, folder: Uint8Array, dispute: Uint8Array) => ({
+    info: concat(domain('seal-reason'), chainId),
+    aad: concat(folder, dispute),
+  }),
   /** Openings of a read that a custodian keeps for the folder's owner. */
   releaseOpening: (chainId: Uint8Array, folder: Uint8Array, entry: Uint8Array) => ({
     info: concat(domain('seal-release'), chainId),

@@ -1,16 +1,21 @@
 /** Messages of the light protocol: what anybody may ask a node. Whatever matters in an answer is proven against a header. */
+
+import { sealedStatementSchema } from '../contracts/disputes-formats.ts'
 import { LAST_EPOCH, MAX_PAST_KEYS_BYTES } from '../contracts/folders-formats.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged, text } from '../encoding/schema.ts'
 import { certificateCodec } from '../ledger/certificate.ts'
 import { headerCodec, validatorSetCodec } from '../ledger/header.ts'
 import { MAX_TRANSACTION_BYTES } from '../ledger/limits.ts'
 import { prefixProofCodec, stateProofCodec } from '../ledger/state-proof.ts'
+import { keptNoticesSchema } from './notice-messages.ts'
 import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE } from './protocols.ts'
 
 /** Most keys of one query. */
 export const MAX_QUERY_KEYS = 256
 /** Most entries of one page. */
 export const MAX_PAGE = 1000
+/** Most events of one page. */
+export const MAX_EVENTS = 64
 /** Most holders that one answer names. */
 export const MAX_HOLDERS = 64
 /** Longest time for which a node keeps a transaction back, in ms: it must not expire meanwhile. */
@@ -51,6 +56,8 @@ export const lightRequestCodec = codec(
     locate: struct({ submissionRoot: hash32 }),
     /** Asks the node's organisation to countersign an act of a folder as its sponsor. */
     sponsor: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
+    /** Receipts with a folder's events from a number on, in order. */
+    events: struct({ folder: hash32, from: integer(Number.MAX_SAFE_INTEGER, 1), limit: integer(MAX_EVENTS, 1) }),
   }),
   MAX_LIGHT_REQUEST,
 )
@@ -66,19 +73,18 @@ export const logResponseCodec = codec(struct({ items: list(byteString(64 * 1024)
 export const locateResponseCodec = codec(struct({ holders: list(hash32, MAX_HOLDERS) }), 8192)
 export const submitResponseCodec = codec(struct({ transaction: hash32 }), 128)
 export const sponsorResponseCodec = codec(struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }), MAX_LIGHT_RESPONSE)
-export const receiptResponseCodec = codec(
-  nullable(
-    struct({
-      commit: commitSchema,
-      /** Position among the block's receipts, and how many there are. */
-      index: integer(),
-      count: integer(),
-      receipt: byteString(128 * 1024),
-      proof: list(hash32, 64),
-    }),
-  ),
-  MAX_LIGHT_RESPONSE,
-)
+const provenReceiptSchema = struct({
+  commit: commitSchema,
+  /** Position among the block's receipts, and how many there are. */
+  index: integer(),
+  count: integer(),
+  receipt: byteString(128 * 1024),
+  proof: list(hash32, 64),
+})
+/** A receipt, and what proves that the block holds it. */
+export type ProvenReceipt = Infer<typeof provenReceiptSchema>
+export const receiptResponseCodec = codec(nullable(provenReceiptSchema), MAX_LIGHT_RESPONSE)
+export const eventsResponseCodec = codec(list(provenReceiptSchema, MAX_EVENTS), MAX_LIGHT_RESPONSE)
 
 /** Announcement of a committed block by gossip: to members with the body where it is small, to light peers without. */
 export const announcementCodec = codec(
@@ -108,6 +114,14 @@ export const deskActionSchema = tagged({
   access: struct({ body: byteString(256), opening: byteString(32 * 1024) }),
   /** A grant to the organisation or a role in it: its wrap, sealed to the asker instead. */
   rewrap: struct({ folder: hash32, consent: hash32, sealingKey: byteString(4096) }),
+  /** Disputes of what the organisation wrote into a folder, with their statements. */
+  disputes: struct({ folder: hash32, after: nullable(hash32) }),
+  /** An answer to a dispute, to sign. */
+  'answer-dispute': struct({ body: byteString(256) }),
+  /** Notices to the asker that wait for their word. */
+  notices: struct({}),
+  /** The asker's signed word that they saw a notice. */
+  acknowledge: struct({ acknowledgement: byteString(128), signature: byteString(64, 64) }),
 })
 export type DeskAction = Infer<typeof deskActionSchema>
 
@@ -131,14 +145,21 @@ export const deskRequestCodec = codec(
   MAX_LIGHT_REQUEST + 256,
 )
 
-/** Answer of the desk: a transaction that was submitted, a signature, or a grant. */
+/** Most disputes of one answer. */
+export const MAX_DISPUTES = 16
+
+/** Answer of the desk: a transaction that was submitted, a signature, a grant, or what was asked for. */
 export const deskResponseCodec = codec(
   tagged({
     transaction: hash32,
     signature: byteString(64, 64),
     grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096), past: nullable(byteString(MAX_PAST_KEYS_BYTES)) }),
+    /** Each with its statement as it was sealed to the organisation, opened. */
+    disputes: list(struct({ dispute: hash32, opening: byteString(512), statement: byteString(10_000) }), MAX_DISPUTES),
+    notices: keptNoticesSchema,
+    done: struct({}),
   }),
-  192 * 1024,
+  256 * 1024,
 )
 export type DeskResponse = Infer<typeof deskResponseCodec>
 
@@ -179,6 +200,29 @@ export const folderRequestCodec = codec(
       epoch: integer(LAST_EPOCH, 1),
       sealed: byteString(MAX_PAST_KEYS_BYTES, 1),
     }),
+    /** Leaves what a dispute on the ledger opens to, and its statement, sealed to the folder and to the author; signed by the owner. */
+    'put-dispute': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      opening: byteString(512),
+      statement: sealedStatementSchema,
+      forAuthor: sealedStatementSchema,
+    }),
+    /** Leaves the sealed reason of a refusal: its hash is on the ledger, and whoever brings it is the same. */
+    'put-reason': struct({ folder: hash32, dispute: hash32, reason: sealedStatementSchema }),
+    /** Asks for a folder's disputes, in the order of their ids; signed by the owner or with the author organisation's key. */
+    'get-disputes': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), after: nullable(hash32) }),
+    /** Leaves a notice for one of this organisation's people, with the opening of the entry under which they read; signed by the owner. */
+    'put-notice': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      notice: byteString(1024),
+      accessOpening: byteString(32 * 1024),
+    }),
+    /** Asks what became of a dispute's notices here; signed by the owner. */
+    'get-notices': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), dispute: hash32 }),
   }),
   MAX_PAST_KEYS_BYTES + 8 * 1024,
 )
@@ -205,6 +249,21 @@ export const releasesResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(128 * 1024), signature: byteString(64, 64) }), 256), more: bool }),
   MAX_LIGHT_RESPONSE,
 )
+/** A dispute as custodians show it. */
+export const shownDisputeSchema = struct({
+  dispute: hash32,
+  opening: byteString(512),
+  /** Sealed to the folder's key of the opening's epoch. */
+  statement: sealedStatementSchema,
+  /** The reason of a refusal, sealed likewise; null where there is none here. */
+  reason: nullable(sealedStatementSchema),
+})
+export type ShownDispute = Infer<typeof shownDisputeSchema>
+export const disputesResponseCodec = codec(
+  struct({ disputes: list(struct({ shown: shownDisputeSchema, forAuthor: sealedStatementSchema }), MAX_DISPUTES), more: bool }),
+  MAX_LIGHT_RESPONSE,
+)
+export const noticesResponseCodec = codec(struct({ notices: keptNoticesSchema }), 256 * 1024)
 /** Receipts of those marks that are through here; whoever asks knows what is missing. */
 export const erasuresResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(256), signature: byteString(64, 64) }), MAX_ERASURE_MARKS) }),

@@ -5,8 +5,10 @@
 
 import { MAX_SESSION_MS, openBodyCodec } from '../contracts/access-formats.ts'
 import { accessCommitment, accessOpeningCodec, consentOpeningCodec, type Grantee } from '../contracts/consent-terms.ts'
+import { answerDisputeCodec, disputeOpeningCodec } from '../contracts/disputes-formats.ts'
 import { createFolderCodec } from '../contracts/folders-formats.ts'
 import { anchorBodyCodec } from '../contracts/records-formats.ts'
+import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { type SealingKey, seal } from '../crypto/sealing.ts'
 import { type SigningKey, verifySignature } from '../crypto/signature.ts'
@@ -30,9 +32,10 @@ import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
 import { custodiansAt, type Directory } from './directory.ts'
-import { policyOf } from './folder-facts.ts'
+import { folderAt, notFound, policyOf } from './folder-facts.ts'
 import type { GrantFinder } from './grant-finder.ts'
 import { servePeer } from './malformed.ts'
+import type { Notices } from './notices.ts'
 import type { Staff } from './staff.ts'
 import type { TransactionService } from './transactions.ts'
 
@@ -59,6 +62,7 @@ export interface DeskDependencies {
   staff: Staff
   transactions: TransactionService
   grants: GrantFinder
+  notices: Notices
   now: () => number
 }
 
@@ -136,6 +140,16 @@ export class DeskService {
         return await this.#submit('access', 'open', action.value.body)
       case 'rewrap':
         return await this.#rewrap(action.value, role)
+      case 'disputes':
+        return await this.#disputes(action.value.folder, action.value.after)
+      case 'answer-dispute':
+        answerDisputeCodec.decode(action.value.body)
+        return await this.#submit('disputes', 'answer', action.value.body)
+      case 'notices':
+        return { type: 'notices', value: await this.#deps.notices.waiting(person) }
+      case 'acknowledge':
+        await this.#deps.notices.acknowledge(person, action.value.acknowledgement, action.value.signature)
+        return { type: 'done', value: {} }
     }
   }
 
@@ -212,6 +226,20 @@ export class DeskService {
       body.consent !== null &&
       body.until <= this.#deps.now() + MAX_SESSION_MS
     if (!right) throw new EpioneError('not-staff', `The access entry must name the asker, in the role of ${role}, for at most an hour.`)
+  }
+
+  /** Disputes of what this organisation wrote, with the statements that were sealed to it. */
+  async #disputes(folder: Uint8Array, after: Uint8Array | null): Promise<DeskResponse> {
+    const { chain, grants } = this.#deps
+    const author = folderAt(chain.tip.tree, folder)?.author
+    if (author === undefined || !equalBytes(author, this.#options.account)) throw notFound()
+    const value = (await grants.disputes(folder, after, this.#options.accountKey)).flatMap(({ dispute, opening, forAuthor }) => {
+      if (chain.tip.tree.get(stateKey.dispute(folder, dispute)) === undefined) return []
+      const { recordId, version } = disputeOpeningCodec.decode(opening)
+      const context = sealingContext.statement(chain.chainId, folder, recordId, version)
+      return [{ dispute, opening, statement: this.#options.sealingKey.open(forAuthor, context) }]
+    })
+    return { type: 'disputes', value }
   }
 
   /** Opens a grant to the organisation or to the asker's role, and seals it to the asker. */

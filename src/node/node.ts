@@ -26,6 +26,7 @@ import { Announcer } from './custodian/announcer.ts'
 import { AuditResponder } from './custodian/audit-responder.ts'
 import { AuditService } from './custodian/audit-service.ts'
 import { Damages } from './custodian/damages.ts'
+import { Disputes } from './custodian/disputes.ts'
 import { ErasureService } from './custodian/erasure.ts'
 import { ErasureReceipts } from './custodian/erasure-receipts.ts'
 import { Holdings } from './custodian/holdings.ts'
@@ -50,6 +51,7 @@ import { Keyring } from './keyring.ts'
 import type { NodeKeys } from './keys.ts'
 import { LightService } from './light-service.ts'
 import type { Logger } from './logger.ts'
+import { Notices } from './notices.ts'
 import { PeerStatusService } from './peer-status.ts'
 import { SnapshotJoin } from './snapshot-join.ts'
 import { SnapshotService } from './snapshot-service.ts'
@@ -316,8 +318,15 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
 
   const identity = { custodian: keys.account, accountKey: keys.signing }
   const receipts = new ErasureReceipts(identity, { chain, store: custodyDb.sublevel('erasures'), now })
-  const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), erasures: receipts, now })
-  const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
+  const disputes = new Disputes({ chain, keyring, store: custodyDb.sublevel('disputes') })
+  const notices = new Notices({ account: keys.account }, { chain, keyring, store: custodyDb.sublevel('notices'), now })
+  const desk = new FolderDesk(identity, {
+    ...{ chain, directory, keyring, disputes, notices, now },
+    store: custodyDb.sublevel('folders'),
+    erasures: receipts,
+  })
+  const sealed = [submissions, desk, disputes, notices]
+  const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed, logger })
   const { organisationQuotaBytes = Math.floor(options.quotaBytes * ORGANISATION_SHARE), maxVersionBytes = MAX_VERSION_BYTES } =
     options.custody ?? {}
   const limits = { stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE), organisationQuotaBytes, maxVersionBytes }
@@ -377,7 +386,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
-    { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
+    { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, notices, now },
   )
   const status = (): NodeStatus =>
     nodeStatus({

@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
 import { auditReportCodec, auditWindow } from '../../src/contracts/audits-formats.ts'
 import { expiryBucket, revokeBodyCodec, rewrapBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { answerDisputeCodec, disputeId, openDisputeCodec } from '../../src/contracts/disputes-formats.ts'
 import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { genesisChanges } from '../../src/contracts/members.ts'
 import {
@@ -14,7 +15,7 @@ import {
   type Validators,
   validatorsCodec,
 } from '../../src/contracts/members-formats.ts'
-import { eraseBodyCodec } from '../../src/contracts/records-formats.ts'
+import { anchorBodyCodec, eraseBodyCodec } from '../../src/contracts/records-formats.ts'
 import { type BlockResult, executeBlock } from '../../src/contracts/runtime.ts'
 import { NAMESPACE, stateKey } from '../../src/contracts/state-keys.ts'
 import { compareBytes, equalBytes, toHex } from '../../src/encoding/bytes.ts'
@@ -74,7 +75,21 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
   const sponsored = { sponsor: pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4)), ...signed }
   const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
   const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
-  switch (random(14)) {
+  switch (random(16)) {
+    case 13: {
+      const commitment = hashOf(name('d', 3))
+      return world.byFolder(owner, act('disputes.open', openDisputeCodec, { commitment }), signed)
+    }
+    case 14: {
+      const id = world.folder(owner)
+      const { submissionRoot } = anchorBodyCodec.decode(world.anchorBody(owner, name('s', 5), { epoch, memberHeight: latest }).body)
+      const answer =
+        random(2) === 0
+          ? { type: 'accepted' as const, value: { submissionRoot } }
+          : { type: 'refused' as const, value: { reasonHash: hashOf(name('w', 2)) } }
+      const body = { folder: id, dispute: disputeId(id, hashOf(name('d', 3))), answer }
+      return world.byMember(member, act('disputes.answer', answerDisputeCodec, body))
+    }
     case 0:
       return world.create(member, owner, random(6) === 0 ? { policy: random(3) } : {})
     case 1: {
@@ -221,7 +236,7 @@ for (const seed of SEEDS) {
         else assert.not.ok(executed.has(id), `${where}: a transaction has its effect once`)
         if (receipt.code === 'ok') executed.add(id)
         for (const { name, subject, index } of receipt.events) {
-          if (name.startsWith('members.')) {
+          if (/^(members|audits|repairs)\./.test(name)) {
             assert.is(index, 0, where)
             continue
           }

@@ -11,6 +11,14 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/audits-formats.ts': ['auditReportCodec', 'auditRecordCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
   'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec', 'rewrapBodyCodec'],
+  'contracts/disputes-formats.ts': [
+    'openDisputeCodec',
+    'answerDisputeCodec',
+    'disputeCodec',
+    'disputeOpeningCodec',
+    'statementCodec',
+    'sealedReasonCodec',
+  ],
   'contracts/events.ts': [
     'folderCreatedCodec',
     'folderRotatedCodec',
@@ -21,6 +29,8 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'consentRevokedCodec',
     'consentsRewrappedCodec',
     'accessOpenedCodec',
+    'disputeOpenedCodec',
+    'disputeAnsweredCodec',
     'membersChangedCodec',
     'membersRotatedCodec',
     'membersAccusedCodec',
@@ -80,6 +90,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'submitResponseCodec',
     'sponsorResponseCodec',
     'receiptResponseCodec',
+    'eventsResponseCodec',
     'announcementCodec',
     'deskContentCodec',
     'deskRequestCodec',
@@ -89,7 +100,10 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'wrapResponseCodec',
     'releasesResponseCodec',
     'erasuresResponseCodec',
+    'disputesResponseCodec',
+    'noticesResponseCodec',
   ],
+  'network/notice-messages.ts': ['noticeCodec', 'acknowledgementCodec'],
   'network/peer-status-messages.ts': ['peerStatusCodec'],
   'network/repair-messages.ts': ['repairRequestCodec', 'repairReplyCodec'],
   'network/validator-messages.ts': [
@@ -109,6 +123,8 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/consent-note.ts': ["of the own folder, opened with the folder's key"],
+  'client/access-evidence.ts': ['the target "access evidence"'],
+  'client/export-proofs.ts': ['of the own export: read by codecs that are listed'],
   'client/folders.ts': ['enrolment: the target "enrolment"'],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"', 'shares: the target "shares"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
@@ -123,11 +139,13 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'fragments/fragment-index.ts': ['of the own store: the targets "fragment index"', 'the same'],
   'ledger/certificate.ts': ['vote content: read back from the own guard alone, after its checksum'],
   'ledger/transaction.ts': ['content: the target "transaction"', 'envelope: the same'],
+  'node/custodian/disputes.ts': ['of the own store'],
   'node/custodian/erasure-receipts.ts': ['of the own store', 'the same'],
   'node/custodian/receipts.ts': ['of the own store, sealed by the keyring', 'the same'],
   'node/custodian/scrub.ts': ['of the own store'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
   'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],
+  'node/notices.ts': ['of the own store'],
 }
 
 export interface NamedCodec {

@@ -1,5 +1,6 @@
 /** What reads bytes of others and is no codec by itself: decoders in steps, checks of proofs and signatures, files on disk. */
 
+import { decodeEvidence, encodeEvidence } from '../../src/client/access-evidence.ts'
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
@@ -123,7 +124,29 @@ function code(name: string, prefix: string, sample: string, decode: (text: strin
 
 const sealingKey = sealingKeyFromSeed(sha256(Uint8Array.of(4))).publicKey
 
+const accessEvidence = encodeEvidence({
+  version: 1,
+  chainId,
+  folder: key,
+  proofs: [{ keys: [key], answer: new Uint8Array(40) }],
+  entries: [new Uint8Array(90)],
+  receipts: [{ receipt: new Uint8Array(200), signature }],
+  openings: [new Uint8Array(100)],
+  headers: [new Uint8Array(50)],
+  silent: [{ custodian: key, code: 'unreachable' }],
+  time: 1_800_000_000_000,
+})
+
 export const TARGETS: readonly Target[] = [
+  {
+    room: 'client',
+    name: 'access evidence',
+    samples: [accessEvidence],
+    read: bytes => {
+      must(equalBytes(encodeEvidence(decodeEvidence(bytes)), bytes), 'two encodings of one file')
+    },
+    codes: ['bad-evidence'],
+  },
   {
     room: 'encoding',
     name: 'canonical CBOR',

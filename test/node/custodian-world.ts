@@ -27,6 +27,7 @@ import type { KeyValueStore } from '../../src/ledger/store.ts'
 import { countersign, createTransaction, type TransactionContent } from '../../src/ledger/transaction.ts'
 import type { FrameChannel } from '../../src/network/frames.ts'
 import type { Chain } from '../../src/node/chain.ts'
+import { Disputes } from '../../src/node/custodian/disputes.ts'
 import { ErasureService } from '../../src/node/custodian/erasure.ts'
 import { ErasureReceipts } from '../../src/node/custodian/erasure-receipts.ts'
 import { type HeldVersion, Submissions } from '../../src/node/custodian/submissions.ts'
@@ -34,6 +35,7 @@ import { FolderDesk } from '../../src/node/custodian/wraps.ts'
 import { custodiansAt, Directory } from '../../src/node/directory.ts'
 import { Keyring } from '../../src/node/keyring.ts'
 import type { Logger } from '../../src/node/logger.ts'
+import { Notices } from '../../src/node/notices.ts'
 import { genesisOf, nodeKeys, permitTo, seedOf, walletOf } from './cluster.ts'
 import { nextBlock, openTestChain, temporary } from './ledger-fixture.ts'
 
@@ -89,6 +91,7 @@ export class CustodianWorld implements AsyncDisposable {
   readonly submissions: Submissions
   readonly receipts: ErasureReceipts
   readonly desk: FolderDesk
+  readonly papers: ReturnType<typeof papersOf>
   readonly #close: () => Promise<void>
   #acts = 0
 
@@ -114,12 +117,14 @@ export class CustodianWorld implements AsyncDisposable {
     const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing }
     const now = (): number => this.clock.now
     this.receipts = new ErasureReceipts(identity, { chain, store: custody.sublevel('erasures'), now })
+    this.papers = papersOf({ chain, keyring, store: custody, now })
     this.desk = new FolderDesk(identity, {
       chain,
       directory: this.directory,
       keyring,
       store: custody.sublevel('folders'),
       erasures: this.receipts,
+      ...this.papers,
       now,
     })
     this.#close = close
@@ -378,5 +383,13 @@ export class SlowChannel implements FrameChannel {
   abort(error: Error): void {
     this.aborted = error
     this.end()
+  }
+}
+
+/** Disputes and notices at the custodian. */
+export function papersOf({ chain, keyring, store, now }: { chain: Chain; keyring: Keyring; store: KeyValueStore; now: () => number }) {
+  return {
+    disputes: new Disputes({ chain, keyring, store: store.sublevel('disputes') }),
+    notices: new Notices({ account: CUSTODIAN.account }, { chain, keyring, store: store.sublevel('notices'), now }),
   }
 }

@@ -27,7 +27,14 @@ import {
   versionLeafHash,
 } from '../../fragments/formats.ts'
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
-import { type ReleaseFrame, releaseFrameCodec, releaseRequestCodec, VERSIONS_PER_FRAME } from '../../network/fragment-messages.ts'
+import {
+  DISPUTES_PER_FRAME,
+  MAX_SHOWN_DISPUTES,
+  type ReleaseFrame,
+  releaseFrameCodec,
+  releaseRequestCodec,
+  VERSIONS_PER_FRAME,
+} from '../../network/fragment-messages.ts'
 import type { FrameChannel } from '../../network/frames.ts'
 import type { Chain, ChainTip } from '../chain.ts'
 import { notFound } from '../folder-facts.ts'
@@ -148,11 +155,20 @@ export class ReleaseService {
     )
     const guard = this.#guard(ask, facts)
     guard(shown)
-    await send({ type: 'start', value: { total: versions, count: shown.length, proof, index } })
+    const disputes = await this.#deps.desk.disputesOf(
+      ask.request.folder,
+      shown.map(({ version }) => version.meta.leaf),
+      MAX_SHOWN_DISPUTES,
+    )
+    await send({ type: 'start', value: { total: versions, count: shown.length, proof, index, disputes: disputes.length } })
     for (let i = 0; i < shown.length; i += VERSIONS_PER_FRAME) {
       const page = shown.slice(i, i + VERSIONS_PER_FRAME)
       guard(page)
       await send({ type: 'versions', value: page.map(({ leaf, version }) => ({ leaf, meta: version.meta })) })
+    }
+    for (let i = 0; i < disputes.length; i += DISPUTES_PER_FRAME) {
+      guard(shown)
+      await send({ type: 'disputes', value: disputes.slice(i, i + DISPUTES_PER_FRAME) })
     }
     if (asked !== null) {
       for (const [i, item] of shown.entries()) {

@@ -14,14 +14,18 @@ import {
   type FolderRequest,
   folderRequestCodec,
   MAX_SEALED_NOTE,
+  noticesResponseCodec,
   releasesResponseCodec,
+  type ShownDispute,
   wrapResponseCodec,
 } from '../../network/light-messages.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
 import { folderAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
+import type { Notices } from '../notices.ts'
 import { openAsk } from './clock-check.ts'
+import type { Disputes } from './disputes.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
 import { PastKeys } from './past-keys.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
@@ -55,6 +59,8 @@ export interface FolderDeskDependencies {
   keyring: Keyring
   store: KeyValueStore
   erasures: ErasureReceipts
+  disputes: Disputes
+  notices: Notices
   now: () => number
 }
 
@@ -111,6 +117,34 @@ export class FolderDesk {
         const { folder } = openAsk(request.value, place)
         this.#requireOwner(folder, request.value.key)
         return erasuresResponseCodec.encode({ receipts: await this.#deps.erasures.find(folder, request.value.marks) })
+      }
+      case 'put-dispute': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        const { opening, statement, forAuthor } = request.value
+        await this.#deps.disputes.put(folder, { opening, statement, forAuthor })
+        return new Uint8Array(0)
+      }
+      case 'put-reason': {
+        const { folder, dispute, reason } = request.value
+        await this.#deps.disputes.putReason(folder, dispute, reason)
+        return new Uint8Array(0)
+      }
+      case 'get-disputes': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwnerOrAuthor(folder, request.value.key)
+        return await this.#deps.disputes.page(folder, request.value.after)
+      }
+      case 'put-notice': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        await this.#deps.notices.put(folder, request.value.notice, request.value.accessOpening)
+        return new Uint8Array(0)
+      }
+      case 'get-notices': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return noticesResponseCodec.encode({ notices: await this.#deps.notices.of(folder, request.value.dispute) })
       }
     }
   }
@@ -222,6 +256,21 @@ export class FolderDesk {
   #requireOwner(folder: Uint8Array, key: Uint8Array): void {
     const found = folderAt(this.#deps.chain.tip.tree, folder)
     if (found === undefined || !equalBytes(found.ownerKeyHash, ownerKeyHash(key))) throw notFound()
+  }
+
+  #requireOwnerOrAuthor(folder: Uint8Array, key: Uint8Array): void {
+    const found = folderAt(this.#deps.chain.tip.tree, folder)
+    const author = found === undefined ? undefined : this.#deps.directory.byId(found.author)
+    if (author === undefined || !equalBytes(author.organisation.signingKey, key)) this.#requireOwner(folder, key)
+  }
+
+  /** What the owner disputes of these versions: it goes out with them. */
+  async disputesOf(
+    folder: Uint8Array,
+    versions: readonly { recordId: Uint8Array; version: number }[],
+    limit: number,
+  ): Promise<ShownDispute[]> {
+    return await this.#deps.disputes.of(folder, versions, limit)
   }
 
   /**
