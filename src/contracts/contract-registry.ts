@@ -5,6 +5,7 @@ import type { Action, Contract } from './action.ts'
 import { audits } from './audits.ts'
 import { consents } from './consents.ts'
 import { ContractError } from './contract-error.ts'
+import { emergency } from './emergency.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
 import { records } from './records.ts'
@@ -18,6 +19,7 @@ const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['access', access],
   ['audits', audits],
   ['repairs', repairs],
+  ['emergency', emergency],
 ])
 
 /** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */
