@@ -9,8 +9,8 @@ export function assertConfirmable(context: Context, yes: boolean): void {
   throw new EpioneError('missing-option', 'this cannot be undone and nobody can be asked here; say --yes to do it without a question')
 }
 
-/** Asks, unless yes was said on the command line. @throws EpioneError `interrupted` where the answer is no */
-export async function confirmed(context: Context, yes: boolean, question: string): Promise<void> {
+/** Asks, unless yes was said on the command line. @throws EpioneError `interrupted` where the answer is no, saying what was `undone` */
+export async function confirmed(context: Context, yes: boolean, question: string, undone = 'nothing was erased'): Promise<void> {
   if (yes) return
   const { confirm, isCancel } = await import('@clack/prompts')
   const answer = await confirm({
@@ -20,5 +20,5 @@ export async function confirmed(context: Context, yes: boolean, question: string
     output: process.stderr,
     signal: context.signal,
   })
-  if (isCancel(answer) || !answer) throw new EpioneError('interrupted', 'nothing was erased')
+  if (isCancel(answer) || !answer) throw new EpioneError('interrupted', undone)
 }

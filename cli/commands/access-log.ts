@@ -1,6 +1,10 @@
 /** `epione access log` */
 import { type AccessLog, type LoggedAccess, readAccessLog } from '../../src/client/access-log.ts'
 import { listConsents, type OwnedConsent } from '../../src/client/consents.ts'
+import { listEmergencies, type ReviewState, readReview, reviewState } from '../../src/client/emergency-watch.ts'
+import type { OwnedFolder, Wallet } from '../../src/client/folders.ts'
+import type { LightPeer } from '../../src/client/light-peer.ts'
+import type { EmergencyReason } from '../../src/contracts/emergency-formats.ts'
 import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -29,8 +33,16 @@ export interface AccessLogResult {
     reader: { key: string; name: string | null; role: string } | null
     purpose: string | null
     consent: string | null
+    /** Of break-glass alone; the outcome and its comment are null where no custodian that answered keeps them. */
+    emergency: {
+      reason: EmergencyReason | null
+      clinician: string
+      review: ReviewState
+      outcome: 'justified' | 'not-justified' | null
+      comment: string | null
+    } | null
     /** What was released, after what the custodians signed. */
-    released: { listed: boolean; records: number; submissions: number; custodians: readonly { id: string; name: string }[] }
+    released: { listed: boolean; key: boolean; records: number; submissions: number; custodians: readonly { id: string; name: string }[] }
   }[]
   /** Number of entries that the state proves. */
   total: number
@@ -45,6 +57,7 @@ export interface AccessLogResult {
 }
 
 type Entry = AccessLogResult['entries'][number]
+type Case = Omit<NonNullable<Entry['emergency']>, 'reason'>
 
 /** @returns exit code 7 where a custodian released something that the log does not cover */
 export async function accessLog(context: Context, options: AccessLogOptions): Promise<ExitCode> {
@@ -54,7 +67,8 @@ export async function accessLog(context: Context, options: AccessLogOptions): Pr
       readAccessLog(peer, wallet, owned, { signal }),
       listConsents(peer, wallet, owned, { signal }),
     ])
-    const all = log.entries.map(logged => describeEntry(logged, consents))
+    const cases = await readCases(peer, wallet, owned, signal)
+    const all = log.entries.map(logged => describeEntry(logged, consents, cases.get(toHex(logged.id)) ?? null))
     const entries = all.slice(-options.limit)
     const value: AccessLogResult = {
       entries,
@@ -88,10 +102,27 @@ function named({ id, organisation }: { id: Uint8Array; organisation: { name: str
   return { id: toHex(id), name: organisation.name }
 }
 
-function describeEntry({ id, entry, organisation, opening, releases }: LoggedAccess, consents: readonly OwnedConsent[]): Entry {
+/** Every break-glass of the folder, by its access entry. */
+async function readCases(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, signal: AbortSignal): Promise<Map<string, Case>> {
+  const { emergencies, asOf } = await listEmergencies(peer, owned.id, { signal })
+  const { reviewMs } = peer.parameters.emergency
+  const cases = emergencies.map(async (emergency): Promise<[string, Case]> => {
+    const opening = await readReview(peer, wallet, owned, emergency, { signal })
+    const { outcome, comment } = opening ?? { outcome: null, comment: null }
+    const review = reviewState(emergency, reviewMs, asOf.time)
+    return [toHex(emergency.entry), { clinician: toHex(emergency.clinician), review, outcome, comment }]
+  })
+  return new Map(await Promise.all(cases))
+}
+
+function describeEntry(
+  { id, entry, organisation, opening, reason, releases }: LoggedAccess,
+  consents: readonly OwnedConsent[],
+  emergency: Case | null,
+): Entry {
   const consent = consents.find(known => entry.consent !== null && equalBytes(known.id, entry.consent))
   const custodians = new Map(releases.map(({ custodian }) => [toHex(custodian.id), named(custodian)]))
-  const contents = releases.filter(({ receipt }) => !receipt.listed)
+  const contents = releases.filter(({ receipt }) => !receipt.listed && receipt.leaves.length > 0)
   const leaves = new Set(contents.flatMap(({ receipt }) => receipt.leaves.map(leaf => `${toHex(receipt.submissionRoot)}/${leaf}`)))
   return {
     id: toHex(id),
@@ -106,7 +137,9 @@ function describeEntry({ id, entry, organisation, opening, releases }: LoggedAcc
         : { key: toHex(opening.reader), name: readerName(opening.reader, entry.organisation === null, consent), role: opening.role },
     purpose: opening?.purpose ?? null,
     consent: entry.consent === null ? null : toHex(entry.consent),
+    emergency: emergency === null ? null : { reason, ...emergency },
     released: {
+      key: releases.some(({ receipt }) => !receipt.listed && receipt.leaves.length === 0),
       listed: releases.some(({ receipt }) => receipt.listed),
       records: leaves.size,
       submissions: new Set(contents.map(({ receipt }) => toHex(receipt.submissionRoot))).size,
@@ -123,18 +156,24 @@ function readerName(reader: Uint8Array, isOwner: boolean, consent: OwnedConsent 
   return consent.note
 }
 
-function line({ timeMs, organisation, reader, purpose, consent, released }: Entry): string[] {
-  const { records, listed, custodians } = released
+function line({ timeMs, organisation, reader, purpose, consent, emergency, released }: Entry): string[] {
+  const { records, listed, key, custodians } = released
   return [
     formatInstant(timeMs),
     reader === null ? '?' : printable(reader.name ?? `key ${reader.key.slice(0, 16)}`),
     reader?.role ?? '?',
     organisation === null ? '-' : printable(organisation.name ?? organisation.id.slice(0, 16)),
-    purpose ?? '?',
-    records > 0 ? count(records, 'record') : listed ? 'the list alone' : 'nothing released',
-    consent === null ? '-' : consent.slice(0, 16),
+    emergency === null ? (purpose ?? '?') : `EMERGENCY: ${emergency.reason ?? '?'}`,
+    records > 0 ? count(records, 'record') : listed ? 'the list alone' : key ? 'the key alone' : 'nothing released',
+    emergency === null ? (consent === null ? '-' : consent.slice(0, 16)) : reviewWords(emergency),
     custodians.length === 0 ? '-' : custodians.map(({ name }) => printable(name)).join(', '),
   ]
+}
+
+function reviewWords({ review, outcome, comment }: NonNullable<Entry['emergency']>): string {
+  if (review !== 'closed') return `none, review ${review}`
+  const said = comment === null || comment === '' ? '' : `: ${printable(comment)}`
+  return `none, reviewed: ${outcome ?? 'closed'}${said}`
 }
 
 function sayWhatIsMissing({ output }: Context, { silent, asOf }: AccessLog, { entries, uncovered }: AccessLogResult): void {

@@ -10,6 +10,7 @@ import {
   type Purpose,
 } from '../contracts/consent-terms.ts'
 import { type Consent, consentCodec } from '../contracts/consents-formats.ts'
+import type { EmergencyReason } from '../contracts/emergency-formats.ts'
 import { accessOpenedCodec } from '../contracts/events.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
@@ -40,6 +41,8 @@ export interface Session {
   readonly reader: SigningKey
   readonly accessOpening: Uint8Array
   readonly consentOpening: Uint8Array | null
+  /** Of break-glass alone: why the patient was not asked. */
+  readonly reason?: EmergencyReason
   /** Opens the version keys of an epoch. */
   readonly keyOf: (epoch: number) => SealingKey | undefined
   readonly committed: Committed
@@ -118,7 +121,7 @@ function sessionLength(options: SessionOptions): number {
 }
 
 /** The entry that a committed transaction made: its receipt, which the block proves, names it and its place in the folder's log. */
-async function findEntry(
+export async function findEntry(
   peer: LightPeer,
   folder: Uint8Array,
   committed: Committed,

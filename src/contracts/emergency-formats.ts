@@ -1,6 +1,6 @@
 /** Formats of the emergency contract: shares of a folder's key at its custodians, break-glass, and the review that closes it. */
 import { taggedHash } from '../encoding/hash.ts'
-import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct, text } from '../encoding/schema.ts'
+import { bool, codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct, text } from '../encoding/schema.ts'
 import { accessOpeningCodec, type Purpose } from './consent-terms.ts'
 
 /** Longest break-glass session, in ms. */
@@ -80,10 +80,22 @@ export type DepositBody = Infer<typeof depositBodyCodec>
 
 /** Value at `stateKey.emergencyDeposit`: shares under any other commitments are worth nothing. */
 export const depositCodec = codec(
-  struct({ epoch: integer(0xffff_ffff), memberHeight: integer(), commitments: hash32, height: integer() }),
+  struct({
+    epoch: integer(0xffff_ffff),
+    memberHeight: integer(),
+    commitments: hash32,
+    height: integer(),
+    /** Whether the owner took it back: it opens nothing, and no wallet leaves another one by itself. */
+    withdrawn: bool,
+  }),
   256,
 )
 export type Deposit = Infer<typeof depositCodec>
+
+/** A deposit that opens something; null where there is none, or it was taken back. */
+export function standingDeposit(deposit: Deposit | null | undefined): Deposit | null {
+  return deposit == null || deposit.withdrawn ? null : deposit
+}
 
 /** Body of `emergency.withdraw`, from the folder: nobody breaks its glass any more. */
 export const withdrawBodyCodec = codec(struct({}), 16)

@@ -23,6 +23,7 @@ import {
   RATE_DAYS,
   type ReviewBody,
   reviewBodyCodec,
+  standingDeposit,
   withdrawBodyCodec,
 } from './emergency-formats.ts'
 import {
@@ -45,22 +46,27 @@ function deposit(context: ActionContext, body: DepositBody): void {
   const key = stateKey.emergencyDeposit(id)
   const known = state.read(depositCodec, key)
   const isDone =
-    known !== undefined && known.epoch === epoch && known.memberHeight === memberHeight && equalBytes(known.commitments, commitments)
+    known !== undefined &&
+    !known.withdrawn &&
+    known.epoch === epoch &&
+    known.memberHeight === memberHeight &&
+    equalBytes(known.commitments, commitments)
   if (isDone) return
   if (epoch !== folder.epoch) throw new ContractError('stale-epoch', `The folder is in epoch ${folder.epoch}, not ${epoch}.`)
   if (!mayAnchor(context, memberHeight)) {
     throw new ContractError('stale-members', 'The custodians changed since the shares were made; share the key again.')
   }
-  state.write(depositCodec, key, { epoch, memberHeight, commitments, height })
+  state.write(depositCodec, key, { epoch, memberHeight, commitments, height, withdrawn: false })
   context.emit('emergency.deposited', context.from, emergencyDepositedCodec, { epoch, commitments })
 }
 
 function withdraw(context: ActionContext): void {
-  const { state } = context
+  const { state, height } = context
   const { id } = actingFolder(context)
   const key = stateKey.emergencyDeposit(id)
-  if (state.read(depositCodec, key) === undefined) return
-  state.remove(key)
+  const known = standingDeposit(state.read(depositCodec, key))
+  if (known === null) return
+  state.write(depositCodec, key, { ...known, height, withdrawn: true })
   context.emit('emergency.withdrawn', context.from, emergencyWithdrawnCodec, {})
 }
 
@@ -68,7 +74,7 @@ function open(context: ActionContext, body: EmergencyOpenBody): void {
   const { from, state, timeMs, height } = context
   const { folder, clinician, commitment, until } = body
   openFolder(state, folder)
-  if (state.read(depositCodec, stateKey.emergencyDeposit(folder)) === undefined) throw notFound()
+  if (standingDeposit(state.read(depositCodec, stateKey.emergencyDeposit(folder))) === null) throw notFound()
   if (until <= timeMs || until > timeMs + MAX_EMERGENCY_MS) {
     throw new ContractError('bad-until', 'A break-glass session ends in the future, and at most four hours after the block that opens it.')
   }

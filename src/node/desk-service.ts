@@ -28,6 +28,7 @@ import {
 import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
+import { type Asker, checkEmergency, checkReview } from './desk-emergency.ts'
 import { custodiansAt, type Directory } from './directory.ts'
 import { policyOf } from './folder-facts.ts'
 import type { GrantFinder } from './grant-finder.ts'
@@ -135,7 +136,17 @@ export class DeskService {
         return await this.#submit('access', 'open', action.value.body)
       case 'rewrap':
         return await this.#rewrap(action.value, role)
+      case 'emergency':
+        checkEmergency(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.now())
+        return await this.#submit('emergency', 'open', action.value.body)
+      case 'review':
+        checkReview(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.chain.tip.tree)
+        return await this.#submit('emergency', 'review', action.value.body)
     }
+  }
+
+  #asker(person: Uint8Array, role: string): Asker {
+    return { account: this.#options.account, person, role }
   }
 
   async #submit(contract: string, action: string, body: Uint8Array): Promise<DeskResponse> {

@@ -25,6 +25,7 @@ import { Announcer } from './custodian/announcer.ts'
 import { AuditResponder } from './custodian/audit-responder.ts'
 import { AuditService } from './custodian/audit-service.ts'
 import { Damages } from './custodian/damages.ts'
+import { Emergencies } from './custodian/emergencies.ts'
 import { ErasureService } from './custodian/erasure.ts'
 import { ErasureReceipts } from './custodian/erasure-receipts.ts'
 import { Holdings } from './custodian/holdings.ts'
@@ -307,8 +308,17 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
 
   const identity = { custodian: keys.account, accountKey: keys.signing }
   const receipts = new ErasureReceipts(identity, { chain, store: custodyDb.sublevel('erasures'), now })
-  const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), erasures: receipts, now })
-  const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
+  const emergencies = new Emergencies(
+    { ...identity, sealingKey: keys.sealing },
+    {
+      ...{ chain, directory, network, keyring, store: custodyDb.sublevel('emergencies'), logger, now },
+      holders: (folder, memberHeight) => holdings.shares(folder, memberHeight),
+    },
+  )
+  const folders = { store: custodyDb.sublevel('folders'), erasures: receipts, emergencies }
+  const desk = new FolderDesk(identity, { chain, directory, keyring, ...folders, now })
+  const sealed = [submissions, desk, emergencies]
+  const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed, logger })
   const { organisationQuotaBytes = Math.floor(options.quotaBytes * ORGANISATION_SHARE), maxVersionBytes = MAX_VERSION_BYTES } =
     options.custody ?? {}
   const limits = { stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE), organisationQuotaBytes, maxVersionBytes }
@@ -317,17 +327,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const releases = new ReleaseService(identity, { chain, fragments, submissions, onCorrupt, desk, logger, now })
   const announcer = new Announcer({ network, submissions, store: custodyDb.sublevel('announcements'), logger, now })
   const custodian = new CustodianService({
-    chain,
-    network,
-    fragments,
-    submissions,
-    uploads,
-    releases,
-    desk,
-    erasures,
-    announcer,
-    logger,
-    now,
+    ...{ chain, network, fragments, submissions, uploads, releases, desk, erasures, emergencies, announcer, logger, now },
   })
   const damages = new Damages(custodyDb.sublevel('damages'))
   await damages.start()

@@ -87,7 +87,7 @@ class Emergencies extends World {
 test('deposit: the newest of the present epoch is the one that counts', () => {
   const world = new Emergencies()
   const read = () => world.read(depositCodec, stateKey.emergencyDeposit(world.folder('amina')))
-  assert.equal(read(), { epoch: 0, memberHeight: 0, commitments: hashOf('shares'), height: 2 })
+  assert.equal(read(), { epoch: 0, memberHeight: 0, commitments: hashOf('shares'), height: 2, withdrawn: false })
   assert.equal(world.ok(world.byFolder('amina', depositOf('shares'))), [], 'the same again changes nothing')
   assert.equal(world.ok(world.byFolder('amina', depositOf('new shares'))), ['emergency.deposited'])
   assert.equal(read()?.commitments, hashOf('new shares'))
@@ -105,8 +105,9 @@ test('what was withdrawn cannot be opened, until it is deposited again', () => {
   const world = new Emergencies()
   assert.equal(world.ok(world.byFolder('amina', withdraw())), ['emergency.withdrawn'])
   assert.equal(world.ok(world.byFolder('amina', withdraw())), [])
+  assert.is(world.read(depositCodec, stateKey.emergencyDeposit(world.folder('amina')))?.withdrawn, true)
   world.refused(world.open(), 'not-found')
-  world.ok(world.byFolder('amina', depositOf('again')))
+  assert.equal(world.ok(world.byFolder('amina', depositOf('shares'))), ['emergency.deposited'], 'the same one stands again')
   world.opened()
 })
 

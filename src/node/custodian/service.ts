@@ -9,6 +9,7 @@ import type { Chain, CommittedBlock } from '../chain.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
 import type { Announcer } from './announcer.ts'
+import type { Emergencies } from './emergencies.ts'
 import type { ErasureService } from './erasure.ts'
 import type { ReleaseService } from './release.ts'
 import type { Submission, Submissions } from './submissions.ts'
@@ -31,6 +32,7 @@ export interface CustodianDependencies {
   releases: ReleaseService
   desk: FolderDesk
   erasures: ErasureService
+  emergencies: Emergencies
   announcer: Announcer
   logger: Logger
   now: () => number
@@ -72,6 +74,7 @@ export class CustodianService {
     this.#stopCommits = chain.onCommit(block => {
       this.#later(async () => await this.#dropErased(block))
       this.#later(async () => await this.#settle(block))
+      this.#later(async () => await this.#settleEmergencies(block))
     })
     this.#stopReplace = chain.onReplace(() => this.#later(async () => await this.#reconcile()))
     this.#deps.announcer.start()
@@ -114,6 +117,12 @@ export class CustodianService {
     for (const { key } of block.candidate.changes) {
       if (key[0] === NAMESPACE.erasure) await this.#deps.uploads.dropFolder(key.slice(1, 33))
     }
+  }
+
+  async #settleEmergencies(block: CommittedBlock): Promise<void> {
+    const { emergencies } = this.#deps
+    await emergencies.settle(block)
+    if (block.candidate.changes.some(({ key }) => key[0] === NAMESPACE.custodiansHeight)) await emergencies.handOn(this.#stopped.signal)
   }
 
   async #anchored(root: Uint8Array): Promise<void> {
@@ -161,5 +170,6 @@ export class CustodianService {
     await fragments.dropExpired(at)
     await this.#deps.uploads.dropExpired()
     await desk.dropExpired()
+    await this.#deps.emergencies.handOn(this.#stopped.signal)
   }
 }

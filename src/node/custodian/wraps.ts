@@ -20,7 +20,8 @@ import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
 import { folderAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
-import { openAsk } from './clock-check.ts'
+import { openAsk, type Place } from './clock-check.ts'
+import type { Emergencies } from './emergencies.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
 
@@ -35,6 +36,8 @@ const MAX_PENDING = 10_000
 /** Most grants of one folder that wait at once: nobody takes the room of all others. */
 const MAX_PENDING_OF_FOLDER = 32
 
+type EmergencyRequest = Extract<FolderRequest, { type: 'put-share' | 'get-share' | 'share' | 'put-review' | 'get-review' }>
+
 const storedWrapCodec = codec(struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(4096) }), 32 * 1024)
 const pendingCodec = codec(struct({ key: byteString(128), until: integer() }), 256)
 
@@ -48,6 +51,8 @@ export interface FolderDeskDependencies {
   keyring: Keyring
   store: KeyValueStore
   erasures: ErasureReceipts
+  /** Keeps and releases what is for break-glass; without it, nothing is. */
+  emergencies?: Emergencies
   now: () => number
 }
 
@@ -96,6 +101,33 @@ export class FolderDesk {
         const { folder } = openAsk(request.value, place)
         this.#requireOwner(folder, request.value.key)
         return erasuresResponseCodec.encode({ receipts: await this.#deps.erasures.find(folder, request.value.marks) })
+      }
+      default:
+        return await this.#answerEmergency(request, place)
+    }
+  }
+
+  async #answerEmergency(request: EmergencyRequest, place: Place): Promise<Uint8Array> {
+    const { emergencies } = this.#deps
+    if (emergencies === undefined) throw notFound()
+    switch (request.type) {
+      case 'put-share':
+        await emergencies.putShare(request.value)
+        return new Uint8Array(0)
+      case 'get-share':
+        return await emergencies.getShare(request.value, place, this.keepReceipt.bind(this))
+      case 'share': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return await emergencies.whichShare(folder)
+      }
+      case 'put-review':
+        await emergencies.putReview(request.value)
+        return new Uint8Array(0)
+      case 'get-review': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return await emergencies.getReview(folder, request.value.entry)
       }
     }
   }
