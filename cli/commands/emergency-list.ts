@@ -23,7 +23,7 @@ export interface EmergencyListResult {
     opened30Days: number
     reviewsClosed: number
     reviewsOverdue: number
-    waiting: readonly { folder: string; entry: string; timeMs: number; dueMs: number }[]
+    waiting: readonly { entry: string; timeMs: number; dueMs: number }[]
   }[]
   asOf: AsOfResult
 }
@@ -52,8 +52,7 @@ function describe(organisation: { id: string; name: string }, rate: ClinicianRat
     opened30Days: rate.month,
     reviewsClosed: rate.closed,
     reviewsOverdue: rate.overdue,
-    waiting: rate.waiting.map(({ folder, entry, time }) => ({
-      folder: toHex(folder),
+    waiting: rate.waiting.map(({ entry, time }) => ({
       entry: toHex(entry),
       timeMs: time,
       dueMs: time + reviewMs,
@@ -79,14 +78,13 @@ function rateLines({ clinicians }: EmergencyListResult): string[] {
 
 function waitingLines({ clinicians }: EmergencyListResult): string[] {
   const rows = clinicians.flatMap(({ organisation, clinician, waiting }) =>
-    waiting.map(({ folder, entry, timeMs, dueMs }) => [
+    waiting.map(({ entry, timeMs, dueMs }) => [
       formatInstant(timeMs),
       printable(organisation.name),
       clinician.slice(0, 16),
       `due ${formatInstant(dueMs)}`,
       entry,
-      folder,
     ]),
   )
-  return rows.length === 0 ? [] : table([['opened', 'organisation', 'clinician', 'review', 'entry', 'folder'], ...rows])
+  return rows.length === 0 ? [] : table([['opened', 'organisation', 'clinician', 'review', 'entry'], ...rows])
 }

@@ -91,23 +91,28 @@ function declareForOrganisations(emergency: Command, host: Host): void {
     ['epione emergency open amina.emergency --reason unconscious', 'asks first'],
     ['epione emergency open - --reason life-threatening --yes --out summary.json < scan.txt', 'what a scanner read'],
   ])
+  const cases = emergency
+    .command('cases')
+    .summary('by who reviews: break-glass of the organisation that waits, with who, in which role and why')
+    .action(action(host, async () => (await import('../commands/emergency-cases.ts')).emergencyCases))
+  examples(cases, [['epione emergency cases', 'for people whom their organisation lists in a role that reviews']])
   const review = emergency
     .command('review')
     .summary('by another person of the organisation: close the review of a break-glass')
-    .argument('<entry>', 'its access entry, as `epione emergency list --waiting` prints it', parseId)
-    .addOption(folder('the folder that was opened'))
+    .argument('<entry>', 'its access entry, as `epione emergency cases` prints it', parseId)
+    .addOption(new Option('--folder <id>', 'the folder that was opened, where the desk does not know the case any more').argParser(parseId))
     .addOption(new Option('--outcome <outcome>', 'what was found').choices(['justified', 'not-justified']).makeOptionMandatory())
     .option('--comment-file <file>', 'what the patient is to read of it, at most 1000 characters')
     .action(action(host, async () => (await import('../commands/emergency-review.ts')).emergencyReview))
-  examples(review, [['epione emergency review 8c1d... --folder 3f0c... --outcome justified', 'for the patient to read']])
+  examples(review, [['epione emergency review 8c1d... --outcome justified', 'for the patient to read']])
   const list = emergency
     .command('list')
     .summary('how often each clinician breaks the glass, and which reviews wait; for everybody')
     .option('--organisation <id>', 'of this organisation alone', parseId)
-    .option('--waiting', 'print the reviews that wait, with entry and folder')
+    .option('--waiting', 'print the reviews that wait, by their entries')
     .action(action(host, async () => (await import('../commands/emergency-list.ts')).emergencyList))
   examples(list, [
     ['epione emergency list', 'today, 30 days, reviews open, overdue and closed'],
-    ['epione emergency list --organisation 0a17... --waiting', 'what a reviewer has to do'],
+    ['epione emergency list --organisation 0a17... --waiting', 'what is due, and when'],
   ])
 }

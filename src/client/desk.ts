@@ -11,6 +11,7 @@ import {
   deskContentCodec,
   deskRequestCodec,
   deskResponseCodec,
+  type EmergencyCase,
 } from '../network/light-messages.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import type { Person } from './identity.ts'
@@ -49,6 +50,11 @@ export async function deskTransaction(peer: LightPeer, person: Person, action: D
 export async function deskSignature(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions = {}): Promise<Uint8Array> {
   const answer = await ask(peer, person, action, options)
   return answer.type === 'signature' ? answer.value : unexpected()
+}
+
+export async function deskCases(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<EmergencyCase[]> {
+  const answer = await ask(peer, person, { type: 'cases', value: {} }, options)
+  return answer.type === 'cases' ? answer.value : unexpected()
 }
 
 export async function deskGrant(

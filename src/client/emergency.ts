@@ -21,10 +21,10 @@ import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
 import { codec, hash32, type Infer, integer, list, struct, text } from '../encoding/schema.ts'
 import { sealedReviewHash, sealingContext, shareCommitmentsHash } from '../fragments/formats.ts'
-import { folderRequestCodec, SHARE_ASK_DOMAIN, shareAskCodec, shareResponseCodec } from '../network/light-messages.ts'
+import { type EmergencyCase, folderRequestCodec, SHARE_ASK_DOMAIN, shareAskCodec, shareResponseCodec } from '../network/light-messages.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
-import { deskTransaction } from './desk.ts'
+import { deskCases, deskTransaction } from './desk.ts'
 import { readDeposit, shareHolders } from './emergency-deposit.ts'
 import { folderCustodians } from './folder-custodians.ts'
 import { readFolder } from './folders.ts'
@@ -195,6 +195,14 @@ async function askForShare(
 
 function falseShare(): EpioneError {
   return new EpioneError('share-false', 'The custodian gave another share than the one that was left with it.')
+}
+
+/**
+ * Break-glass of the person's organisation that waits for its review: who, as what, why. For people in a role that reviews.
+ * @throws EpioneError `not-staff`
+ */
+export async function waitingCases(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<EmergencyCase[]> {
+  return await deskCases(peer, person, options)
 }
 
 /** What a reviewer found. */

@@ -172,7 +172,8 @@ export const clinicianCodec = codec(
   struct({
     /** By day since the epoch, ascending; days with none are left out. */
     days: list(struct({ day: integer(), opened: integer(MAX_OPEN_REVIEWS) }), RATE_DAYS),
-    open: list(struct({ folder: hash32, entry: hash32, time: integer() }), MAX_OPEN_REVIEWS),
+    /** By their access entries; which folders they are of, this does not say: it is for everybody to list. */
+    open: list(struct({ entry: hash32, time: integer() }), MAX_OPEN_REVIEWS),
     /** Reviews that were closed, ever. */
     reviewed: integer(),
   }),

@@ -84,7 +84,7 @@ function open(context: ActionContext, body: EmergencyOpenBody): void {
     const line: AccessEntry = { folder, index, organisation, consent: null, commitment, until, height, time: timeMs }
     return { id: accessEntryId(line), body: accessEntryCodec.encode(line) }
   })
-  drawClinician(context, clinician, { folder, entry })
+  drawClinician(context, clinician, entry)
   state.write(emergencyCodec, stateKey.emergency(folder, entry), { organisation, clinician, time: timeMs, until, height, review: null })
   const subject = { kind: 'folder', id: folder } as const
   context.emit('access.opened', subject, accessOpenedCodec, { entry, position, organisation, consent: null, until })
@@ -101,7 +101,7 @@ function drawOrganisation({ from, state, timeMs, parameters }: ActionContext): v
   state.write(emergencyQuotaCodec, key, { day, opened })
 }
 
-function drawClinician(context: ActionContext, clinician: Uint8Array, what: { folder: Uint8Array; entry: Uint8Array }): void {
+function drawClinician(context: ActionContext, clinician: Uint8Array, entry: Uint8Array): void {
   const { from, state, timeMs, parameters } = context
   const { perClinicianDay, reviewMs, maxOverdue } = parameters.emergency
   const key = stateKey.clinician(from.id, clinician)
@@ -117,7 +117,7 @@ function drawClinician(context: ActionContext, clinician: Uint8Array, what: { fo
   const recent = days.filter(({ day }) => day > today - RATE_DAYS && day !== today)
   state.write(clinicianCodec, key, {
     days: [...recent, { day: today, opened }],
-    open: [...waiting, { ...what, time: timeMs }],
+    open: [...waiting, { entry, time: timeMs }],
     reviewed,
   })
 }

@@ -1,4 +1,6 @@
 /** Messages of the light protocol: what anybody may ask a node. Whatever matters in an answer is proven against a header. */
+import { purposeSchema, roleSchema } from '../contracts/consent-terms.ts'
+import { emergencyReasonSchema } from '../contracts/emergency-formats.ts'
 import { labelSchema } from '../contracts/folders-formats.ts'
 import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
 import { MAX_SHARES } from '../crypto/secret-sharing.ts'
@@ -94,6 +96,22 @@ export const FOLDER_ASK_DOMAIN = 'folder-ask'
 /** How far a signed request's clock may differ from the node's, in ms. */
 export const REQUEST_CLOCK_MS = 120_000
 
+/** Most cases of one answer. */
+export const MAX_CASES = 64
+
+const emergencyCaseSchema = struct({
+  folder: hash32,
+  entry: hash32,
+  /** Time of the block that has the entry, in ms. */
+  time: integer(),
+  /** Signing key of who opened. */
+  reader: hash32,
+  role: roleSchema,
+  purpose: purposeSchema,
+  reason: emergencyReasonSchema,
+})
+export type EmergencyCase = Infer<typeof emergencyCaseSchema>
+
 /** Messages of the desk: signed by one of the organisation's people, for one peer and one moment. */
 export const deskActionSchema = tagged({
   'open-folder': struct({ body: byteString(4096) }),
@@ -112,6 +130,8 @@ export const deskActionSchema = tagged({
   emergency: struct({ body: byteString(256), opening: byteString(33 * 1024) }),
   /** The end of a review to sign, with its opening. */
   review: struct({ body: byteString(256), opening: byteString(8 * 1024) }),
+  /** Break-glass of the organisation's people that waits for its review. */
+  cases: struct({}),
 })
 export type DeskAction = Infer<typeof deskActionSchema>
 
@@ -135,12 +155,13 @@ export const deskRequestCodec = codec(
   MAX_LIGHT_REQUEST + 256,
 )
 
-/** Answer of the desk: a transaction that was submitted, a signature, or a grant. */
+/** Answer of the desk: a transaction that was submitted, a signature, a grant, or cases. */
 export const deskResponseCodec = codec(
   tagged({
     transaction: hash32,
     signature: byteString(64, 64),
     grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096) }),
+    cases: list(emergencyCaseSchema, MAX_CASES),
   }),
   32 * 1024,
 )

@@ -3,6 +3,7 @@ import {
   clinicianPseudonym,
   EMERGENCY_PURPOSES,
   EMERGENCY_ROLES,
+  type EmergencyOpening,
   emergencyCodec,
   emergencyCommitment,
   emergencyOpenBodyCodec,
@@ -28,8 +29,13 @@ export interface Asker {
   readonly role: string
 }
 
-/** @throws EpioneError `not-staff` where the asker may not, or where the entry would say something else than what is so */
-export function checkEmergency(bodyBytes: Uint8Array, openingBytes: Uint8Array, { account, person, role }: Asker, nowMs: number): void {
+/** What the entry's commitment opens to. @throws EpioneError `not-staff` where the asker may not, or where the entry would say something else than what is so */
+export function checkEmergency(
+  bodyBytes: Uint8Array,
+  openingBytes: Uint8Array,
+  { account, person, role }: Asker,
+  nowMs: number,
+): EmergencyOpening {
   const body = emergencyOpenBodyCodec.decode(bodyBytes)
   const opening = emergencyOpeningCodec.decode(openingBytes)
   const { access } = opening
@@ -48,15 +54,20 @@ export function checkEmergency(bodyBytes: Uint8Array, openingBytes: Uint8Array, 
   if (!right) {
     throw new EpioneError('not-staff', `The entry must name the asker, in the role of ${role}, for an emergency and at most four hours.`)
   }
+  return opening
+}
+
+/** @throws EpioneError `not-staff` where the role closes no reviews */
+export function requireReviewer(role: string): void {
+  if (REVIEW_ROLES.includes(role)) return
+  throw new EpioneError('not-staff', `The role ${role} closes no reviews; these do: ${REVIEW_ROLES.join(', ')}.`)
 }
 
 /** @throws EpioneError `not-staff`, `same-person`, `not-found` where the organisation has no such case that waits */
 export function checkReview(bodyBytes: Uint8Array, openingBytes: Uint8Array, { account, person, role }: Asker, state: StateReader): void {
   const body = reviewBodyCodec.decode(bodyBytes)
   const opening = reviewOpeningCodec.decode(openingBytes)
-  if (!REVIEW_ROLES.includes(role)) {
-    throw new EpioneError('not-staff', `The role ${role} closes no reviews; these do: ${REVIEW_ROLES.join(', ')}.`)
-  }
+  requireReviewer(role)
   const right =
     equalBytes(opening.reviewer, person) &&
     opening.role === role &&

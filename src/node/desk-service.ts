@@ -28,8 +28,9 @@ import {
 import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
-import { type Asker, checkEmergency, checkReview } from './desk-emergency.ts'
+import { type Asker, checkEmergency, checkReview, requireReviewer } from './desk-emergency.ts'
 import { custodiansAt, type Directory } from './directory.ts'
+import type { EmergencyCases } from './emergency-cases.ts'
 import { policyOf } from './folder-facts.ts'
 import type { GrantFinder } from './grant-finder.ts'
 import { servePeer } from './malformed.ts'
@@ -59,6 +60,7 @@ export interface DeskDependencies {
   staff: Staff
   transactions: TransactionService
   grants: GrantFinder
+  cases: EmergencyCases
   now: () => number
 }
 
@@ -137,11 +139,15 @@ export class DeskService {
       case 'rewrap':
         return await this.#rewrap(action.value, role)
       case 'emergency':
-        checkEmergency(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.now())
+        // Kept first: who reviews must be able to see what it was.
+        await this.#deps.cases.keep(checkEmergency(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.now()))
         return await this.#submit('emergency', 'open', action.value.body)
       case 'review':
         checkReview(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.chain.tip.tree)
         return await this.#submit('emergency', 'review', action.value.body)
+      case 'cases':
+        requireReviewer(role)
+        return { type: 'cases', value: await this.#deps.cases.waiting() }
     }
   }
 

@@ -42,6 +42,7 @@ import { openDatastore } from './datastore.ts'
 import { DeskService } from './desk-service.ts'
 import { Directory } from './directory.ts'
 import { DiskWatch, type StatDisk, statDisk } from './disk-watch.ts'
+import { EmergencyCases } from './emergency-cases.ts'
 import { EvidenceService } from './evidence-service.ts'
 import { createGrantFinder } from './grant-finder.ts'
 import { type HomePaths, lockHome } from './home.ts'
@@ -317,7 +318,8 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   )
   const folders = { store: custodyDb.sublevel('folders'), erasures: receipts, emergencies }
   const desk = new FolderDesk(identity, { chain, directory, keyring, ...folders, now })
-  const sealed = [submissions, desk, emergencies]
+  const cases = new EmergencyCases({ account: keys.account, chain, keyring, store: custodyDb.sublevel('cases'), now })
+  const sealed = [submissions, desk, emergencies, cases]
   const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed, logger })
   const { organisationQuotaBytes = Math.floor(options.quotaBytes * ORGANISATION_SHARE), maxVersionBytes = MAX_VERSION_BYTES } =
     options.custody ?? {}
@@ -367,7 +369,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
-    { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
+    { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, cases, now },
   )
   const status = (): NodeStatus =>
     nodeStatus({

@@ -8,8 +8,9 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../../cli/vocabulary.ts'
+import { CLASS_CHOICES, EMERGENCY_REASON_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
+import { EMERGENCY_REASONS } from '../../src/contracts/emergency-formats.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { ROOT, staticClosure } from '../laws.ts'
@@ -41,6 +42,15 @@ test('all commands are there', () => {
       'consent list',
       'consent revoke',
       'custodians',
+      'emergency card',
+      'emergency cases',
+      'emergency deposit',
+      'emergency list',
+      'emergency open',
+      'emergency review',
+      'emergency status',
+      'emergency watch',
+      'emergency withdraw',
       'enroll accept',
       'enroll list',
       'enroll offer',
@@ -106,6 +116,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(LABEL_CHOICES, LABELS)
   assert.equal(PURPOSE_CHOICES, PURPOSES)
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
+  assert.equal(EMERGENCY_REASON_CHOICES, EMERGENCY_REASONS)
 })
 
 test('exit codes', () => {

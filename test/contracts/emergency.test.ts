@@ -135,7 +135,7 @@ test('open: the entry, two events of the folder, and a review that waits', () =>
     ...{ organisation, clinician: DOCTOR, time: timeMs, until, height: world.height, review: null },
   })
   const today = Math.floor(timeMs / DAY)
-  assert.equal(world.record(), { days: [{ day: today, opened: 1 }], open: [{ folder, entry, time: timeMs }], reviewed: 0 })
+  assert.equal(world.record(), { days: [{ day: today, opened: 1 }], open: [{ entry, time: timeMs }], reviewed: 0 })
   assert.equal(world.read(emergencyQuotaCodec, stateKey.emergencyQuota(organisation)), { day: today, opened: 1 })
 })
 

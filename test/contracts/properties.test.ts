@@ -138,9 +138,15 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
       return world.byMember(member, act('emergency.open', emergencyOpenBodyCodec, body))
     }
     case 14: {
-      const open = world.read(clinicianCodec, stateKey.clinician(account(member), hashOf(name('p', 2))))?.open[0]
-      const { folder: about, entry } = open ?? { folder: world.folder(owner), entry: hashOf('none') }
-      const body = { folder: about, entry, reviewer: hashOf(name('p', 2)), commitment: hashOf('outcome'), sealedHash: hashOf('sealed') }
+      const all = [...world.state.entries(stateKey.emergencies(world.folder(owner)))].map(([key]) => key.slice(33))
+      const entry = all[random(Math.max(1, all.length))] ?? hashOf('none')
+      const body = {
+        folder: world.folder(owner),
+        entry,
+        reviewer: hashOf(name('p', 2)),
+        commitment: hashOf('outcome'),
+        sealedHash: hashOf('sealed'),
+      }
       return world.byMember(member, act('emergency.review', reviewBodyCodec, body))
     }
     default:

@@ -132,19 +132,25 @@ test('the review is closed by another person, and the patient reads how', async 
   const node = setting.net.nodes[ABROAD]
   const at = ['--peer', node?.addresses[0] as string]
   const listed = await succeed('emergency', 'list', '--organisation', toHex(node?.account as Uint8Array), ...at)
-  const [clinician] = listed.clinicians as [{ openedToday: number; reviewsClosed: number; waiting: { entry: string; folder: string }[] }]
+  const [clinician] = listed.clinicians as [{ openedToday: number; reviewsClosed: number; waiting: { entry: string }[] }]
   assert.equal([clinician.openedToday, clinician.reviewsClosed, clinician.waiting.length], [1, 0, 1])
-  const [waiting] = clinician.waiting as [{ entry: string; folder: string }]
-  assert.is(waiting.folder, folder)
-  const review = ['review', waiting.entry, '--folder', folder, '--outcome', 'justified']
+  const [{ entry }] = clinician.waiting as [{ entry: string }]
+  const review = ['review', entry, '--outcome', 'justified']
 
   // Not by the doctor, whose role does not close reviews.
-  assert.is(failure(await emergency(...review, ...doctor, ...at)).code, 'not-staff')
+  assert.is(failure(await emergency(...review, '--folder', folder, ...doctor, ...at)).code, 'not-staff')
+  assert.is(failure(await emergency('cases', ...doctor, ...at)).code, 'not-staff')
 
   const director = await staffOf('director', 'medical-director')
+  const cases = json(await emergency('cases', ...director)).cases as { entry: string; folder: string; role: string; reason: string }[]
+  assert.equal(
+    cases.map(each => [each.entry, each.folder, each.role, each.reason]),
+    [[entry, folder, 'emergency-physician', 'unconscious']],
+  )
   writeFileSync(setting.at('comment.txt'), 'Found without consciousness.\n')
   const closed = await emergency(...review, '--comment-file', setting.at('comment.txt'), ...director)
   assert.is(closed.code, 0, closed.stderr)
+  assert.equal(json(await emergency('cases', ...director)).cases, [])
   const [line] = await logged()
   assert.equal([line?.emergency?.outcome, line?.emergency?.comment], ['justified', 'Found without consciousness.'])
 })

@@ -126,6 +126,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
+  'client/emergency.ts': ['emergency card: the target "emergency card"'],
   'client/folders.ts': ['enrolment: the target "enrolment"'],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
@@ -140,9 +141,11 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'ledger/certificate.ts': ['vote content: read back from the own guard alone, after its checksum'],
   'ledger/transaction.ts': ['content: the target "transaction"', 'envelope: the same'],
   'node/custodian/erasure-receipts.ts': ['of the own store', 'the same'],
+  'node/custodian/emergencies.ts': ['of the own store, sealed by the keyring'],
   'node/custodian/receipts.ts': ['of the own store, sealed by the keyring', 'the same'],
   'node/custodian/scrub.ts': ['of the own store'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
+  'node/emergency-cases.ts': ['of the own store, sealed by the keyring'],
   'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],
 }
 

@@ -44,7 +44,7 @@ import type { Keyring } from '../keyring.ts'
 import type { Logger } from '../logger.ts'
 import { reach, reachEntry, requireFresh } from './access-lines.ts'
 import { fits, type Place } from './clock-check.ts'
-import type { FolderDesk } from './wraps.ts'
+import type { ReleaseSubject } from './receipts.ts'
 
 const SHARE = Uint8Array.of(1)
 const REVIEW = Uint8Array.of(2)
@@ -65,6 +65,15 @@ const heldShareCodec = codec(
 type HeldShare = Infer<typeof heldShareCodec>
 
 type Request<T extends FolderRequest['type']> = Extract<FolderRequest, { type: T }>['value']
+
+/** Keeps a signed receipt for the folder's owner; on disk once it settles. */
+export type KeepReceipt = (
+  folder: Uint8Array,
+  time: number,
+  receipt: Uint8Array,
+  signature: Uint8Array,
+  subject: ReleaseSubject,
+) => Promise<void>
 
 export interface EmergenciesOptions {
   custodian: Uint8Array
@@ -162,7 +171,7 @@ export class Emergencies {
    * Releases the share to whom an access entry of break-glass names, sealed to the key that they ask with. The receipt is on disk first.
    * @throws EpioneError `not-found` whatever is wrong with it; `stale`, `behind`
    */
-  async getShare(request: Request<'get-share'>, place: Place, keepReceipt: FolderDesk['keepReceipt']): Promise<Uint8Array> {
+  async getShare(request: Request<'get-share'>, place: Place, keepReceipt: KeepReceipt): Promise<Uint8Array> {
     const { chain, now } = this.#deps
     const ask = shareAskCodec.decode(request.content)
     const { access, reason } = emergencyOpeningCodec.decode(request.opening)
