@@ -5,20 +5,28 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createTestnet } from '../launcher/testnet.ts'
+import { measureEmergency } from './emergency.ts'
 import { measureLedger } from './ledger.ts'
 import { measureDispersal, measureRecords } from './records.ts'
 import { type Row, table } from './table.ts'
 
-const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records]
+const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --emergency]
 
   --seed N          keys and content (default 1)
   --transactions N  transactions of the throughput run (default 4000)
   --records         instead, records of 10 kB to 100 MB over 4 and 7 custodians, which takes some minutes
+  --emergency       instead, from breaking the glass to the first byte
 `
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
-    options: { seed: { type: 'string' }, transactions: { type: 'string' }, records: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      seed: { type: 'string' },
+      transactions: { type: 'string' },
+      records: { type: 'boolean' },
+      emergency: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   })
   if (values.help === true) {
     process.stdout.write(USAGE)
@@ -44,6 +52,11 @@ async function main(): Promise<number> {
   progress('starting four validators')
   const net = await createTestnet({ dir, validators: 4, seed })
   try {
+    if (values.emergency === true) {
+      const rows = await measureEmergency(net, { seed, progress })
+      process.stdout.write(`\n4 validators in 4 processes; ${machine()}, seed ${seed}\n\n${table(rows)}\n`)
+      return 0
+    }
     const rows: Row[] = [
       ...(await measureLedger(net, { seed, transactions, progress })),
       ...(await measureRecords(net, { seed, progress })),
