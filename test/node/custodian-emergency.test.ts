@@ -43,6 +43,7 @@ import {
   shareAskCodec,
   shareResponseCodec,
 } from '../../src/network/light-messages.ts'
+import { Emergencies } from '../../src/node/custodian/emergencies.ts'
 import { ReleaseService } from '../../src/node/custodian/release.ts'
 import { custodiansAt } from '../../src/node/directory.ts'
 import { rejectsCode } from '../encoding/throws.ts'
@@ -347,6 +348,45 @@ test('shares survive a new key of their bucket, and are sealed on disk', async (
   const bucket = world.folder[0] as number
   await world.keyring.destroy(bucket, async () => await world.emergencies.reseal(bucket))
   assert.equal((await held(world))?.position, made.position)
+})
+
+test('a share whose place went to another custodian is handed on, and kept until it is taken', async () => {
+  await using world = await CustodianWorld.open('emergency-summary')
+  const made = await deposit(world)
+  await put(world, shareOf(world, made))
+  const successor = nodeKeys(3)
+  const { chain, directory, keyring, custody, logger, clock, sent } = world
+  const leaving = new Emergencies(
+    { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing, sealingKey: CUSTODIAN.sealing },
+    {
+      ...{ chain, directory, keyring, store: custody.sublevel('emergencies'), logger, now: () => clock.now },
+      network: {
+        request: async (peer, _protocol, request) => {
+          sent.push({ peer: peer as Uint8Array, request })
+          return await world.answer()
+        },
+      },
+      holders: () => Array.from({ length: 4 }, () => successor.account),
+    },
+  )
+  world.answer = async () => {
+    throw new Error('unreachable')
+  }
+  await leaving.handOn()
+  assert.is((await held(world))?.position, made.position)
+  world.answer = async () => new Uint8Array(0)
+  await leaving.handOn()
+  assert.is(await held(world), null)
+  await leaving.handOn()
+  assert.is(sent.length, 2)
+  const { peer, request } = sent[1] as { peer: Uint8Array; request: Uint8Array }
+  assert.equal(peer, successor.network.publicKey)
+  const { type, value } = folderRequestCodec.decode(request)
+  assert.is(type, 'put-share')
+  const handed = value as PutShare
+  const context = sealingContext.emergencyShare(chain.chainId, world.folder, 0, made.hash, made.position)
+  const share = successor.sealing.open(handed.sealed, context)
+  assert.ok(isTrueShare({ position: handed.position, share }, made.split.commitments))
 })
 
 test('the outcome of a review is kept as the ledger names it, for the owner', async () => {
