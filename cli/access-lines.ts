@@ -5,6 +5,7 @@ import type { OwnedConsent } from '../src/client/consents.ts'
 import type { AccessEntry } from '../src/contracts/access-formats.ts'
 import type { AccessOpening } from '../src/contracts/consent-terms.ts'
 import { equalBytes, toHex } from '../src/encoding/bytes.ts'
+import { type EmergencyLine, reviewWords } from './emergency-cases.ts'
 import { count, formatInstant, printable } from './format.ts'
 import { table } from './output.ts'
 
@@ -21,9 +22,13 @@ export interface AccessLine {
   reader: { key: string; name: string | null; role: string } | null
   purpose: string | null
   consent: string | null
+  /** Of break-glass alone. */
+  emergency: EmergencyLine | null
   /** What was released, after what the custodians signed. */
   released: {
     listed: boolean
+    /** A share of the folder's key, by break-glass. */
+    key: boolean
     records: number
     submissions: number
     custodians: readonly { id: string; name: string | null }[]
@@ -47,6 +52,7 @@ interface Described {
   readonly entry: AccessEntry
   readonly organisationName: string | null
   readonly opening: AccessOpening | null
+  readonly emergency: EmergencyLine | null
   readonly releases: readonly {
     readonly custodian: { readonly id: string; readonly name: string | null }
     readonly receipt: { readonly submissionRoot: Uint8Array; readonly leaves: readonly number[]; readonly listed: boolean }
@@ -54,15 +60,21 @@ interface Described {
 }
 
 /** A line as the owner's own peer read it. */
-export function lineOfLog(logged: LoggedAccess, consents: readonly OwnedConsent[], known: KnownVersions): AccessLine {
-  const { id, entry, opening, organisation, releases } = logged
+export function lineOfLog(
+  logged: LoggedAccess,
+  consents: readonly OwnedConsent[],
+  known: KnownVersions,
+  breakGlass?: Omit<EmergencyLine, 'reason'>,
+): AccessLine {
+  const { id, entry, opening, organisation, releases, reason } = logged
+  const emergency = breakGlass === undefined ? null : { reason, ...breakGlass }
   const organisationName = organisation?.organisation.name ?? null
   const shown = releases.map(({ custodian, receipt }) => ({
     custodian: { id: toHex(custodian.id), name: custodian.organisation.name },
     receipt,
   }))
   const consent = consents.find(one => entry.consent !== null && equalBytes(one.id, entry.consent))
-  return describe({ id, entry, opening, organisationName, releases: shown }, known, reader => readerName(reader, entry, consent))
+  return describe({ id, entry, opening, emergency, organisationName, releases: shown }, known, reader => readerName(reader, entry, consent))
 }
 
 /** A line as evidence shows it. */
@@ -75,15 +87,17 @@ export function lineOfEvidence(
     receipt,
   }))
   const organisationName = organisation?.name ?? null
-  return describe({ id, entry, opening, organisationName, releases }, new Map(), () => (entry.organisation === null ? 'the owner' : null))
+  return describe({ id, entry, opening, emergency: null, organisationName, releases }, new Map(), () =>
+    entry.organisation === null ? 'the owner' : null,
+  )
 }
 
 function describe(
-  { id, entry, opening, organisationName, releases }: Described,
+  { id, entry, opening, emergency, organisationName, releases }: Described,
   known: KnownVersions,
   nameOf: (reader: Uint8Array) => string | null,
 ): AccessLine {
-  const contents = releases.filter(({ receipt }) => !receipt.listed)
+  const contents = releases.filter(({ receipt }) => !receipt.listed && receipt.leaves.length > 0)
   const places = new Map(
     contents.flatMap(({ receipt }) =>
       receipt.leaves.map(leaf => [placeName(receipt.submissionRoot, leaf), { root: receipt.submissionRoot, leaf }] as const),
@@ -99,7 +113,9 @@ function describe(
     reader: opening === null ? null : { key: toHex(opening.reader), name: nameOf(opening.reader), role: opening.role },
     purpose: opening?.purpose ?? null,
     consent: entry.consent === null ? null : toHex(entry.consent),
+    emergency,
     released: {
+      key: releases.some(({ receipt }) => !receipt.listed && receipt.leaves.length === 0),
       listed: releases.some(({ receipt }) => receipt.listed),
       records: places.size,
       submissions: new Set(contents.map(({ receipt }) => toHex(receipt.submissionRoot))).size,
@@ -139,16 +155,16 @@ function titles({ released }: AccessLine): string[] {
   return released.versions.flatMap(({ title, version }) => (title === null ? [] : [`    ${printable(title)} (version ${version})`]))
 }
 
-function row({ timeMs, organisation, reader, purpose, consent, released }: AccessLine): string[] {
-  const { records, listed, custodians } = released
+function row({ timeMs, organisation, reader, purpose, consent, emergency, released }: AccessLine): string[] {
+  const { records, listed, key, custodians } = released
   return [
     formatInstant(timeMs),
     reader === null ? '?' : printable(reader.name ?? `key ${reader.key.slice(0, 16)}`),
     reader?.role ?? '?',
     organisation === null ? '-' : printable(organisation.name ?? organisation.id.slice(0, 16)),
-    purpose ?? '?',
-    records > 0 ? count(records, 'record') : listed ? 'the list alone' : 'nothing released',
-    consent === null ? '-' : consent.slice(0, 16),
+    emergency === null ? (purpose ?? '?') : `EMERGENCY: ${emergency.reason ?? '?'}`,
+    records > 0 ? count(records, 'record') : listed ? 'the list alone' : key ? 'the key alone' : 'nothing released',
+    emergency === null ? (consent === null ? '-' : consent.slice(0, 16)) : reviewWords(emergency),
     custodians.length === 0 ? '-' : custodians.map(({ id, name }) => printable(name ?? id.slice(0, 16))).join(', '),
   ]
 }

@@ -4,6 +4,7 @@ import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
 import { declareAccessCommands } from './declarations/access.ts'
 import { declareCorrectionCommands } from './declarations/corrections.ts'
+import { declareEmergencyCommands } from './declarations/emergency.ts'
 import { declareFolderCommands } from './declarations/folder.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
@@ -63,6 +64,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareAccessCommands(program, host)
   declareCorrectionCommands(program, host)
   declareRightsCommands(program, host)
+  declareEmergencyCommands(program, host)
   declareTestnetCommands(program, host)
   declareToolCommands(program, host)
   program.addHelpCommand(new Command('help').argument('[command]').description('print help for a command').helpGroup('This program:'))

@@ -1,5 +1,6 @@
 /** A command that reads records: as the owner of a folder, or as a person with a share code. Opens the session and lists. */
 import { resolve } from 'node:path'
+import { type EmergencyCard, openEmergency } from '../src/client/emergency.ts'
 import { type ListedVersion, type Listing, listVersions, type ReadOptions, type ReadVersion, readVersions } from '../src/client/get.ts'
 import { decodeShares } from '../src/client/identity.ts'
 import type { LightPeer } from '../src/client/light-peer.ts'
@@ -7,6 +8,7 @@ import { formatMetrics } from '../src/client/metrics.ts'
 import { openOwnSession, openSession, type Session } from '../src/client/session.ts'
 import { readDispute } from '../src/client/version-disputes.ts'
 import type { Purpose } from '../src/contracts/consent-terms.ts'
+import type { EmergencyReason } from '../src/contracts/emergency-formats.ts'
 import { equalBytes, toHex } from '../src/encoding/bytes.ts'
 import { EpioneError, errorCode } from '../src/encoding/errors.ts'
 import { readCode } from './codes.ts'
@@ -26,6 +28,8 @@ export interface ReadingOptions {
   purpose?: Purpose
   /** File for what is known of the custodians afterwards, as metrics. */
   metricsFile?: string
+  /** Instead of folder and share: breaks the glass of the card's folder. */
+  emergency?: { card: EmergencyCard; reason: EmergencyReason; purpose: 'BTG' | 'ETREAT' }
 }
 
 export interface Reading {
@@ -84,6 +88,14 @@ export async function withReading<T>(
   if (options.folder !== undefined) {
     return await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
       return await read(peer, [async () => await openOwnSession(peer, wallet, owned, { signal, purpose: purpose ?? 'PATRQT' })], true)
+    })
+  }
+  const { emergency } = options
+  if (emergency !== undefined) {
+    return await withPerson(context, async ({ peer, person }) => {
+      const { card, ...why } = emergency
+      if (!equalBytes(card.chainId, peer.chainId)) throw new EpioneError('other-chain', 'the emergency card is for another network')
+      return await read(peer, [async () => await openEmergency(peer, person, card.folder, { signal, ...why })], false)
     })
   }
   // Standard input is read before a passphrase is asked for there.

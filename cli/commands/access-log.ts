@@ -12,6 +12,7 @@ import { toHex, utf8 } from '../../src/encoding/bytes.ts'
 import { type AccessFindings, findingLines, findingsOf } from '../access-findings.ts'
 import { type AccessLine, accessTable, type KnownVersion, type KnownVersions, lineOfLog, placeName } from '../access-lines.ts'
 import type { Context } from '../context.ts'
+import { readCases } from '../emergency-cases.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { type AsOfResult, asOfResult, count, printable } from '../format.ts'
 import { writePrivateFile } from '../private-file.ts'
@@ -59,7 +60,8 @@ export async function accessLog(context: Context, options: AccessLogOptions): Pr
       read(context, options, { peer, wallet, owned }, known),
       listConsents(peer, wallet, owned, { signal }),
     ])
-    const all = log.entries.map(logged => lineOfLog(logged, consents, known))
+    const cases = await readCases(peer, wallet, owned, signal)
+    const all = log.entries.map(logged => lineOfLog(logged, consents, known, cases.get(toHex(logged.id))))
     const entries = all.slice(-options.limit)
     const { n } = peer.parameters
     const findings = report === null ? null : findingsOf(report, Math.floor((n - 1) / 3))

@@ -2,6 +2,7 @@
 
 import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../contracts/access-formats.ts'
 import { type AccessOpening, accessCommitment, accessOpeningCodec } from '../contracts/consent-terms.ts'
+import { type EmergencyReason, emergencyCommitment } from '../contracts/emergency-formats.ts'
 import { signedByAt } from '../contracts/member-signatures.ts'
 import { logHeadCodec } from '../contracts/members-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
@@ -45,6 +46,8 @@ export interface LoggedAccess {
   readonly organisation: MemberInfo | null
   /** Reader, role, purpose and records, as a custodian kept them; null where no custodian that answered released anything. */
   readonly opening: AccessOpening | null
+  /** Of break-glass: why the patient was not asked, from the same place. */
+  readonly reason: EmergencyReason | null
   readonly releases: readonly Release[]
 }
 
@@ -80,7 +83,7 @@ export async function readAccessLog(peer: LightPeer, wallet: Wallet, owned: Owne
         entry,
         organisation:
           entry.organisation === null ? null : (members.find(member => equalBytes(member.id, entry.organisation as Uint8Array)) ?? null),
-        opening: openingOf(peer, wallet, { ...owned, folder }, entry, own),
+        ...openingOf(peer, wallet, { ...owned, folder }, entry, own),
         releases: own,
       }
     }),
@@ -197,18 +200,19 @@ function openingOf(
   owned: OwnedFolder,
   entry: AccessEntry,
   releases: readonly Release[],
-): AccessOpening | null {
+): Pick<LoggedAccess, 'opening' | 'reason'> {
   for (const { receipt } of releases) {
     for (let epoch = owned.folder.epoch; epoch >= 0; epoch--) {
       try {
         const context = sealingContext.releaseOpening(peer.chainId, owned.id, receipt.entry)
-        const { access } = releaseOpeningsCodec.decode(folderOpener(wallet, owned, epoch).open(receipt.sealedOpening, context))
+        const { access, reason } = releaseOpeningsCodec.decode(folderOpener(wallet, owned, epoch).open(receipt.sealedOpening, context))
         const opening = accessOpeningCodec.decode(access)
-        if (equalBytes(accessCommitment(opening), entry.commitment)) return opening
+        const commitment = reason === null ? accessCommitment(opening) : emergencyCommitment({ access: opening, reason })
+        if (equalBytes(commitment, entry.commitment)) return { opening, reason }
       } catch {
         // Sealed to another epoch's key, or not as an honest custodian keeps it: the next receipt may do.
       }
     }
   }
-  return null
+  return { opening: null, reason: null }
 }

@@ -11,6 +11,7 @@ import {
   deskContentCodec,
   deskRequestCodec,
   deskResponseCodec,
+  type EmergencyCase,
 } from '../network/light-messages.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import type { Person } from './identity.ts'
@@ -86,6 +87,11 @@ export async function deskAcknowledge(
 ): Promise<void> {
   const answer = await ask(peer, person, { type: 'acknowledge', value }, options)
   if (answer.type !== 'done') unexpected()
+}
+
+export async function deskCases(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<EmergencyCase[]> {
+  const answer = await ask(peer, person, { type: 'cases', value: {} }, options)
+  return answer.type === 'cases' ? answer.value : unexpected()
 }
 
 export async function deskGrant(

@@ -101,6 +101,7 @@ export class ReleaseStream {
           signature: session.reader.sign(readRequestBytes(request)),
           accessOpening: session.accessOpening,
           consentOpening: session.consentOpening,
+          reason: session.reason ?? null,
         }),
       )
       const frames = channel.frames()[Symbol.asyncIterator]()

@@ -6,6 +6,7 @@ import { audits } from './audits.ts'
 import { consents } from './consents.ts'
 import { ContractError } from './contract-error.ts'
 import { disputes } from './disputes.ts'
+import { emergency } from './emergency.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
 import { records } from './records.ts'
@@ -20,6 +21,7 @@ const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['audits', audits],
   ['repairs', repairs],
   ['disputes', disputes],
+  ['emergency', emergency],
 ])
 
 /** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */

@@ -58,6 +58,17 @@ export const membersEvictedCodec = codec(struct({ validator: hash32, effective: 
 export const auditsChangedCodec = codec(struct({ window: integer() }), MAX_EVENT_DATA)
 /** `repairs.ordered`: how many orders a custodian gave; they are in the transaction and the state. */
 export const repairsOrderedCodec = codec(struct({ orders: integer() }), MAX_EVENT_DATA)
+/** `emergency.deposited`: shares of the epoch's key lie with the custodians, under commitments of this hash. */
+export const emergencyDepositedCodec = codec(struct({ epoch: integer(0xffff_ffff), commitments: hash32 }), MAX_EVENT_DATA)
+/** `emergency.withdrawn` */
+export const emergencyWithdrawnCodec = codec(struct({}), MAX_EVENT_DATA)
+/** `emergency.opened`: the access entry, and who answers for it. */
+export const emergencyOpenedCodec = codec(
+  struct({ entry: hash32, organisation: hash32, clinician: hash32, until: integer() }),
+  MAX_EVENT_DATA,
+)
+/** `emergency.reviewed`: the access entry, and the name of who closed its review. */
+export const emergencyReviewedCodec = codec(struct({ entry: hash32, reviewer: hash32 }), MAX_EVENT_DATA)
 
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
@@ -82,6 +93,10 @@ const EVENT_DATA = {
   'audits.kept': auditsChangedCodec,
   'audits.returned': auditsChangedCodec,
   'repairs.ordered': repairsOrderedCodec,
+  'emergency.deposited': emergencyDepositedCodec,
+  'emergency.withdrawn': emergencyWithdrawnCodec,
+  'emergency.opened': emergencyOpenedCodec,
+  'emergency.reviewed': emergencyReviewedCodec,
 } as const
 
 export type EventName = keyof typeof EVENT_DATA

@@ -1,5 +1,6 @@
 /** Frames of uploads and releases. */
 
+import { emergencyReasonSchema } from '../contracts/emergency-formats.ts'
 import { concat } from '../encoding/bytes.ts'
 import { MalformedError } from '../encoding/errors.ts'
 import { byteString, type Codec, codec, hash32, type Infer, integer, list, nullable, struct, tagged } from '../encoding/schema.ts'
@@ -83,6 +84,8 @@ export const releaseRequestCodec = codec(
     signature: byteString(64, 64),
     accessOpening: byteString(32 * 1024),
     consentOpening: nullable(byteString(16 * 1024)),
+    /** Of break-glass alone: why the patient was not asked. */
+    reason: nullable(emergencyReasonSchema),
   }),
   MAX_FRAGMENT_FRAME,
 )

@@ -1,7 +1,11 @@
 /** Messages of the light protocol: what anybody may ask a node. Whatever matters in an answer is proven against a header. */
 
+import { purposeSchema, roleSchema } from '../contracts/consent-terms.ts'
 import { sealedStatementSchema } from '../contracts/disputes-formats.ts'
-import { LAST_EPOCH, MAX_PAST_KEYS_BYTES } from '../contracts/folders-formats.ts'
+import { emergencyReasonSchema } from '../contracts/emergency-formats.ts'
+import { LAST_EPOCH, labelSchema, MAX_PAST_KEYS_BYTES } from '../contracts/folders-formats.ts'
+import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
+import { MAX_SHARES } from '../crypto/secret-sharing.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged, text } from '../encoding/schema.ts'
 import { certificateCodec } from '../ledger/certificate.ts'
 import { headerCodec, validatorSetCodec } from '../ledger/header.ts'
@@ -94,10 +98,28 @@ export const announcementCodec = codec(
 
 /** What {@link deskContentCodec} bytes are signed under. */
 export const DESK_DOMAIN = 'desk-request'
+/** What {@link shareAskCodec} bytes are signed under. */
+export const SHARE_ASK_DOMAIN = 'share-ask'
 /** What {@link folderAskCodec} bytes are signed under. */
 export const FOLDER_ASK_DOMAIN = 'folder-ask'
 /** How far a signed request's clock may differ from the node's, in ms. */
 export const REQUEST_CLOCK_MS = 120_000
+
+/** Most cases of one answer. */
+export const MAX_CASES = 64
+
+const emergencyCaseSchema = struct({
+  folder: hash32,
+  entry: hash32,
+  /** Time of the block that has the entry, in ms. */
+  time: integer(),
+  /** Signing key of who opened. */
+  reader: hash32,
+  role: roleSchema,
+  purpose: purposeSchema,
+  reason: emergencyReasonSchema,
+})
+export type EmergencyCase = Infer<typeof emergencyCaseSchema>
 
 /** Messages of the desk: signed by one of the organisation's people, for one peer and one moment. */
 export const deskActionSchema = tagged({
@@ -122,6 +144,12 @@ export const deskActionSchema = tagged({
   notices: struct({}),
   /** The asker's signed word that they saw a notice. */
   acknowledge: struct({ acknowledgement: byteString(128), signature: byteString(64, 64) }),
+  /** A break-glass to sign, with the opening that says who of the organisation reads, as what, and why. */
+  emergency: struct({ body: byteString(256), opening: byteString(33 * 1024) }),
+  /** The end of a review to sign, with its opening. */
+  review: struct({ body: byteString(256), opening: byteString(8 * 1024) }),
+  /** Break-glass of the organisation's people that waits for its review. */
+  cases: struct({}),
 })
 export type DeskAction = Infer<typeof deskActionSchema>
 
@@ -158,6 +186,7 @@ export const deskResponseCodec = codec(
     disputes: list(struct({ dispute: hash32, opening: byteString(512), statement: byteString(10_000) }), MAX_DISPUTES),
     notices: keptNoticesSchema,
     done: struct({}),
+    cases: list(emergencyCaseSchema, MAX_CASES),
   }),
   256 * 1024,
 )
@@ -168,6 +197,9 @@ export const MAX_SEALED_NOTE = 6 * 1024
 
 /** Most marks of one question about erasures. */
 export const MAX_ERASURE_MARKS = 256
+
+/** Longest sealed outcome of a review, in bytes. */
+const MAX_SEALED_REVIEW = 10 * 1024
 
 /** Messages about what custodians keep for a folder beside fragments. */
 export const folderRequestCodec = codec(
@@ -223,6 +255,28 @@ export const folderRequestCodec = codec(
     }),
     /** Asks what became of a dispute's notices here; signed by the owner. */
     'get-notices': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), dispute: hash32 }),
+    /** Leaves a share of a folder's key with its custodian: from the owner, or from a custodian that left. What the ledger has proves it right. */
+    'put-share': struct({
+      folder: hash32,
+      position: integer(MAX_SHARES - 1),
+      label: labelSchema,
+      labelSalt: hash32,
+      commitments: byteString(16 * 1024),
+      sealed: byteString(4096),
+    }),
+    /** Asks for a share; signed by whom an access entry of break-glass names. */
+    'get-share': struct({
+      content: byteString(4096),
+      key: hash32,
+      signature: byteString(64, 64),
+      opening: byteString(33 * 1024),
+    }),
+    /** Asks which share is here; signed by the owner. */
+    share: struct({ content: byteString(512), key: hash32, signature: byteString(64, 64) }),
+    /** Leaves the sealed outcome of a review, which the ledger names by its hash. */
+    'put-review': struct({ folder: hash32, entry: hash32, sealed: byteString(MAX_SEALED_REVIEW) }),
+    /** Asks for the sealed outcome of a review; signed by the owner. */
+    'get-review': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), entry: hash32 }),
   }),
   MAX_PAST_KEYS_BYTES + 8 * 1024,
 )
@@ -234,6 +288,30 @@ export const folderAskCodec = codec(
   512,
 )
 export type FolderAsk = Infer<typeof folderAskCodec>
+
+/** What is signed in a question for a share. */
+export const shareAskCodec = codec(
+  struct({
+    chainId: hash32,
+    folder: hash32,
+    entry: hash32,
+    custodian: hash32,
+    peer: hash32,
+    time: integer(),
+    /** To which the share is to be sealed. */
+    sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+  }),
+  4096,
+)
+export type ShareAsk = Infer<typeof shareAskCodec>
+
+export const shareResponseCodec = codec(
+  struct({ position: integer(MAX_SHARES - 1), commitments: byteString(16 * 1024), sealed: byteString(4096) }),
+  32 * 1024,
+)
+/** Which share a custodian holds: of the deposit that the ledger has now, or none. */
+export const heldShareResponseCodec = codec(nullable(struct({ position: integer(MAX_SHARES - 1), commitments: hash32 })), 128)
+export const reviewResponseCodec = codec(struct({ sealed: byteString(MAX_SEALED_REVIEW) }), 16 * 1024)
 
 export const wrapResponseCodec = codec(
   struct({

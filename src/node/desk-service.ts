@@ -31,7 +31,9 @@ import {
 import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
+import { type Asker, checkEmergency, checkReview, requireReviewer } from './desk-emergency.ts'
 import { custodiansAt, type Directory } from './directory.ts'
+import type { EmergencyCases } from './emergency-cases.ts'
 import { folderAt, notFound, policyOf } from './folder-facts.ts'
 import type { GrantFinder } from './grant-finder.ts'
 import { servePeer } from './malformed.ts'
@@ -63,6 +65,7 @@ export interface DeskDependencies {
   transactions: TransactionService
   grants: GrantFinder
   notices: Notices
+  cases: EmergencyCases
   now: () => number
 }
 
@@ -150,7 +153,21 @@ export class DeskService {
       case 'acknowledge':
         await this.#deps.notices.acknowledge(person, action.value.acknowledgement, action.value.signature)
         return { type: 'done', value: {} }
+      case 'emergency':
+        // Kept first: who reviews must be able to see what it was.
+        await this.#deps.cases.keep(checkEmergency(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.now()))
+        return await this.#submit('emergency', 'open', action.value.body)
+      case 'review':
+        checkReview(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.chain.tip.tree)
+        return await this.#submit('emergency', 'review', action.value.body)
+      case 'cases':
+        requireReviewer(role)
+        return { type: 'cases', value: await this.#deps.cases.waiting() }
     }
+  }
+
+  #asker(person: Uint8Array, role: string): Asker {
+    return { account: this.#options.account, person, role }
   }
 
   async #submit(contract: string, action: string, body: Uint8Array, holdMs = 0): Promise<DeskResponse> {

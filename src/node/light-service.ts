@@ -68,10 +68,17 @@ const PUBLIC: ReadonlySet<number> = new Set([
   NAMESPACE.proposal,
   NAMESPACE.conviction,
   NAMESPACE.audit,
+  NAMESPACE.clinician,
 ])
 
 /** What is listed for one folder at a time, to whoever knows its id. */
-const OF_FOLDER: ReadonlySet<number> = new Set([NAMESPACE.submission, NAMESPACE.erasure, NAMESPACE.consent, NAMESPACE.dispute])
+const OF_FOLDER: ReadonlySet<number> = new Set([
+  NAMESPACE.submission,
+  NAMESPACE.erasure,
+  NAMESPACE.consent,
+  NAMESPACE.dispute,
+  NAMESPACE.emergency,
+])
 
 /** No list of folders, owners or logs is given to anybody. @throws EpioneError `not-found` */
 function requireNarrow(prefix: Uint8Array): void {

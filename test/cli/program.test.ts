@@ -8,8 +8,9 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
+import { CLASS_CHOICES, EMERGENCY_REASON_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
+import { EMERGENCY_REASONS } from '../../src/contracts/emergency-formats.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
 import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
@@ -52,6 +53,15 @@ test('all commands are there', () => {
       'dispute notify',
       'dispute open',
       'dispute status',
+      'emergency card',
+      'emergency cases',
+      'emergency deposit',
+      'emergency list',
+      'emergency open',
+      'emergency review',
+      'emergency status',
+      'emergency watch',
+      'emergency withdraw',
       'enroll accept',
       'enroll list',
       'enroll offer',
@@ -128,6 +138,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(PURPOSE_CHOICES, PURPOSES)
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
   assert.equal(SUITE_CHOICES, [...SUITE_NAMES.keys()])
+  assert.equal(EMERGENCY_REASON_CHOICES, EMERGENCY_REASONS)
 })
 
 test('exit codes', () => {

@@ -2,6 +2,7 @@
 
 import { decodeEvidence, encodeEvidence } from '../../src/client/access-evidence.ts'
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
+import { decodeEmergencyCard, encodeEmergencyCard } from '../../src/client/emergency.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
@@ -345,6 +346,13 @@ export const TARGETS: readonly Target[] = [
     }),
     text => encodeReceipts(decodeReceipts(text)),
     ['bad-receipts'],
+  ),
+  code(
+    'emergency card',
+    'epione-emergency:',
+    encodeEmergencyCard({ version: 1, chainId, folder: hash, nodes: ['/ip4/127.0.0.1/tcp/7700'] }),
+    text => encodeEmergencyCard(decodeEmergencyCard(text)),
+    ['bad-emergency-card'],
   ),
   code(
     'share',

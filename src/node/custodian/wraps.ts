@@ -24,8 +24,9 @@ import type { Directory } from '../directory.ts'
 import { folderAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import type { Notices } from '../notices.ts'
-import { openAsk } from './clock-check.ts'
+import { openAsk, type Place } from './clock-check.ts'
 import type { Disputes } from './disputes.ts'
+import type { Emergencies } from './emergencies.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
 import { PastKeys } from './past-keys.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
@@ -42,6 +43,8 @@ const MAX_PENDING = 10_000
 const MAX_PENDING_OF_FOLDER = 32
 /** Most wraps of one consent in force that wait at once: the ledger bounds the consents, and each may get a new wrap. */
 const MAX_PENDING_OF_CONSENT = 4
+
+type EmergencyRequest = Extract<FolderRequest, { type: 'put-share' | 'get-share' | 'share' | 'put-review' | 'get-review' }>
 
 const storedWrapCodec = codec(
   struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(MAX_SEALED_NOTE) }),
@@ -61,6 +64,8 @@ export interface FolderDeskDependencies {
   erasures: ErasureReceipts
   disputes: Disputes
   notices: Notices
+  /** Keeps and releases what is for break-glass; without it, nothing is. */
+  emergencies?: Emergencies
   now: () => number
 }
 
@@ -145,6 +150,33 @@ export class FolderDesk {
         const { folder } = openAsk(request.value, place)
         this.#requireOwner(folder, request.value.key)
         return noticesResponseCodec.encode({ notices: await this.#deps.notices.of(folder, request.value.dispute) })
+      }
+      default:
+        return await this.#answerEmergency(request, place)
+    }
+  }
+
+  async #answerEmergency(request: EmergencyRequest, place: Place): Promise<Uint8Array> {
+    const { emergencies } = this.#deps
+    if (emergencies === undefined) throw notFound()
+    switch (request.type) {
+      case 'put-share':
+        await emergencies.putShare(request.value)
+        return new Uint8Array(0)
+      case 'get-share':
+        return await emergencies.getShare(request.value, place, this.keepReceipt.bind(this))
+      case 'share': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return await emergencies.whichShare(folder)
+      }
+      case 'put-review':
+        await emergencies.putReview(request.value)
+        return new Uint8Array(0)
+      case 'get-review': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return await emergencies.getReview(folder, request.value.entry)
       }
     }
   }
