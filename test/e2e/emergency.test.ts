@@ -81,6 +81,11 @@ test('an emergency summary has its key in shares, and a card that says where it 
   const after = await status()
   assert.equal([after.code, json(after).held, json(after).needed], [0, 4, 2])
 
+  // A new key takes the shares along, and what was written before stays open to whoever gathers them.
+  const rotated = await succeed('folder', 'rotate-key', '--folder', folder, ...setting.patient)
+  assert.equal([rotated.epoch, rotated.emergency], [1, 'deposited'])
+  assert.is(json(await status()).held, 4)
+
   // The patient, and the organisation that treats them, print the same card.
   const card = await succeed('emergency', 'card', '--folder', folder, '--out', setting.at('card'), ...setting.patient)
   assert.equal([card.folder, card.deposited], [folder, true])

@@ -164,7 +164,10 @@ export class FolderDesk {
         await emergencies.putShare(request.value)
         return new Uint8Array(0)
       case 'get-share':
-        return await emergencies.getShare(request.value, place, this.keepReceipt.bind(this))
+        return await emergencies.getShare(request.value, place, {
+          keepReceipt: this.keepReceipt.bind(this),
+          pastOf: async (folder, epoch) => await this.#past.get(folder, epoch),
+        })
       case 'share': {
         const { folder } = openAsk(request.value, place)
         this.#requireOwner(folder, request.value.key)
