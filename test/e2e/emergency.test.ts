@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { chainId } from '../../src/contracts/members-formats.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { type CliRun, runCli } from '../cli/run-cli.ts'
-import { failure, json, Setting, succeed } from './setting.ts'
+import { ease, failure, json, Setting, succeed } from './setting.ts'
 
 const SEED = 21
 const ABROAD = 1
@@ -30,6 +30,7 @@ async function staffOf(name: string, role: string): Promise<string[]> {
   const chain = toHex(chainId(setting.net.genesis))
   const about = ['--name', name, '--role', role, '--organisation', toHex(node?.account as Uint8Array), '--chain', chain]
   const { signingKey } = await succeed('keys', 'create', ...about, ...options)
+  await ease(setting.at(name), 'a patient')
   await setting.net.addStaff(ABROAD, { key: signingKey as string, role })
   return [...options, '--peer', node?.addresses[0] as string]
 }
