@@ -40,9 +40,14 @@ export interface LogEntry {
 export interface ActionPolicy {
   /** Kinds of author. An account is always charged itself. */
   readonly authors: readonly Origin['kind'][]
-  /** Who is charged when a folder acts: a sponsor, or the folder's own bucket unless a sponsor is named. */
-  readonly folderCharge: 'sponsor' | 'bucket'
+  /** Who is charged when a folder acts: a sponsor, or the bucket of the folder or of its recovery key unless a sponsor is named. */
+  readonly folderCharge: 'sponsor' | 'bucket' | 'recovery'
+  /** Keys by which a folder may do it. @default the owner key alone */
+  readonly signers?: readonly FolderSigner[]
 }
+
+/** A folder's keys: its owner's, its recovery key, and the owner key that a pending recovery names. */
+export type FolderSigner = 'owner' | 'recovery' | 'successor'
 
 export interface Action extends ActionPolicy {
   /** Reads a body. The result runs the action. @throws ContractError `malformed` */

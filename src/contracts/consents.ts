@@ -15,6 +15,7 @@ import {
 import { ContractError, notFound } from './contract-error.ts'
 import { consentGrantedCodec, consentRevokedCodec } from './events.ts'
 import { actingFolder } from './folders.ts'
+import { assertNoRecovery } from './recovery-rules.ts'
 import { stateKey } from './state-keys.ts'
 
 /** Longest consent, in ms: ten years with their leap days, then rounded up as every expiry is. */
@@ -30,6 +31,7 @@ function grant(context: ActionContext, body: GrantBody): void {
     if (!isSameGrant(known, body)) throw new ContractError('exists', 'This folder has a consent with that commitment and other content.')
     return
   }
+  assertNoRecovery(context, folder)
   if (body.epoch !== facts.epoch)
     throw new ContractError('stale-epoch', `The wrap is for epoch ${body.epoch}, the folder is in ${facts.epoch}.`)
   if (

@@ -46,6 +46,12 @@ export const NAMESPACE = {
   repair: 0x70,
   /** Repairs that a custodian ordered in the present hour. */
   repairQuota: 0x71,
+  /** A folder's pending recovery, and whether one was vetoed. */
+  recovery: 0x80,
+  /** Hash of a recovery key to its folder. */
+  recoveryKey: 0x81,
+  /** What was drawn in the present hour by a folder's recovery key. */
+  recoveryBucket: 0x82,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -100,4 +106,7 @@ export const stateKey = {
   repair: (folderId: Uint8Array, submissionRoot: Uint8Array, custodianId: Uint8Array): Uint8Array =>
     key(NAMESPACE.repair, folderId, submissionRoot, custodianId),
   repairQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.repairQuota, accountId),
+  recovery: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.recovery, folderId),
+  recoveryKey: (recoveryKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.recoveryKey, recoveryKeyHash),
+  recoveryBucket: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.recoveryBucket, folderId),
 }

@@ -132,6 +132,8 @@ export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number): Ge
       sponsorQuota: 1_000_000,
       folderQuota: 16,
       auditWindowMs: 10_000,
+      recoveryWaitMs: 72 * 3_600_000,
+      recoverySecondWaitMs: 14 * 24 * 3_600_000,
       policies: [{ name: 'anywhere', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
     },
