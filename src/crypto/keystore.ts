@@ -109,6 +109,21 @@ export async function changePassphrase(
   await writeSynced(path, contents, temporary => rename(temporary, path))
 }
 
+/**
+ * Puts other entries in the place of all that a keystore holds, atomically and with fresh salt. The passphrase must be the present one.
+ * @throws as {@link openKeystore}; MalformedError for entries outside the bounds
+ */
+export async function replaceEntries(
+  path: string,
+  passphrase: string,
+  entries: Readonly<Record<string, Uint8Array>>,
+  options: KeystoreOptions = {},
+): Promise<void> {
+  await openKeystore(path, passphrase)
+  const contents = await encrypt(passphrase, entries, options)
+  await writeSynced(path, contents, temporary => rename(temporary, path))
+}
+
 function assertPassphrase(passphrase: string): void {
   if (passphrase.length === 0) throw new EpioneError('passphrase-empty', 'a keystore needs a passphrase')
 }
