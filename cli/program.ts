@@ -5,6 +5,7 @@ import type { Host } from './context.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
+import { declareRecoveryCommands } from './declarations/recovery.ts'
 import { declareTestnetCommands } from './declarations/testnet.ts'
 import { declareCompletion, declareToolCommands } from './declarations/tools.ts'
 import { declareWalletCommands } from './declarations/wallet.ts'
@@ -54,6 +55,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareNodeCommands(program, host)
   declareMemberCommands(program, host)
   declareWalletCommands(program, host)
+  declareRecoveryCommands(program, host)
   declareRecordCommands(program, host)
   declareTestnetCommands(program, host)
   declareToolCommands(program, host)

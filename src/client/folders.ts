@@ -12,9 +12,9 @@ import {
   ownerCodec,
 } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { SEALING_PUBLIC_KEY_LENGTH, type SealingKey } from '../crypto/sealing.ts'
+import { SEALING_PUBLIC_KEY_LENGTH, type SealingKey, sealingKeyFromSeed } from '../crypto/sealing.ts'
 import type { SigningKey } from '../crypto/signature.ts'
-import { folderSealingKey, folderSealingSeed, labelSalt, ownerKey, ownerKeyHash } from '../crypto/wallet.ts'
+import { folderSealingKey, labelSalt, labelSaltFrom, ownerKey, ownerKeyHash, readingSeed, sealingSeedFrom } from '../crypto/wallet.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { byteString, codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
@@ -29,11 +29,20 @@ export const GAP_LIMIT = 20
 /** Folder keys for which a wallet holds the hash of a recovery key. */
 export const RECOVERY_KEYS = 256
 
+/** What a wallet took over from one that was lost: what opens its folders' past. A folder keeps its index. */
+export interface TakenOver {
+  readonly readingSeed: Uint8Array
+  /** By folder: the last epoch whose keys are of that reading seed. */
+  readonly folders: readonly { readonly index: number; readonly lastEpoch: number }[]
+}
+
 /** What a patient's device holds: the owner seed, and of the recovery seed only the hashes of its public keys. */
 export interface Wallet {
   readonly seed: Uint8Array
   /** Hash of recovery key i at position i. */
   readonly recoveryKeyHashes: readonly Uint8Array[]
+  /** From the first wallet that was lost to the last; none, if left out. */
+  readonly takenOver?: readonly TakenOver[] | undefined
 }
 
 /** One of a wallet's folders, as found in the ledger. */
@@ -51,11 +60,25 @@ export function folderOwnerKey(wallet: Wallet, folder: OwnedFolder): SigningKey 
 
 /** The folder's key pair of an epoch: opens what authors sealed to the folder. */
 export function folderKey(wallet: Wallet, folder: OwnedFolder, epoch = folder.folder.epoch): SealingKey {
-  return folderSealingKey(wallet.seed, folder.index, epoch)
+  return sealingKeyFromSeed(folderSeed(wallet, folder, epoch))
 }
 
 export function folderSeed(wallet: Wallet, folder: OwnedFolder, epoch = folder.folder.epoch): Uint8Array {
-  return folderSealingSeed(wallet.seed, folder.index, epoch)
+  const former = wallet.takenOver?.find(({ folders }) =>
+    folders.some(({ index, lastEpoch }) => index === folder.index && epoch <= lastEpoch),
+  )
+  return sealingSeedFrom(former?.readingSeed ?? readingSeed(wallet.seed), folder.index, epoch)
+}
+
+/** Salt of the label of the folder with an index: of the wallet that opened the folder. */
+function labelSaltOf(wallet: Wallet, index: number): Uint8Array {
+  const opener = wallet.takenOver?.find(({ folders }) => folders.some(folder => folder.index === index))
+  return labelSaltFrom(opener?.readingSeed ?? readingSeed(wallet.seed), index)
+}
+
+/** A folder's label, found by its commitment; undefined where the salt is not the folder's. */
+export function labelOf(folder: Folder, salt: Uint8Array): Label | undefined {
+  return LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
 }
 
 const enrolmentCodec = codec(
@@ -214,10 +237,12 @@ export async function scanFolders(
       const value = states.values[i]
       if (value === null || value === undefined) return
       const folder = folderCodec.decode(value)
-      const salt = labelSalt(wallet.seed, index)
-      const label = LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
-      if (label !== undefined) folders.push({ index, id, folder, label, labelSalt: salt })
       nextIndex = Math.max(nextIndex, index + 1)
+      // A key that a pending recovery keeps for its folder owns nothing yet.
+      if (!equalBytes(folder.ownerKeyHash, ownerKeyHash(ownerKey(wallet.seed, index).publicKey))) return
+      const salt = labelSaltOf(wallet, index)
+      const label = labelOf(folder, salt)
+      if (label !== undefined) folders.push({ index, id, folder, label, labelSalt: salt })
     })
   }
   return { folders, nextIndex }

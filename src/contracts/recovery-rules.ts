@@ -7,6 +7,9 @@ import type { Parameters } from './members-formats.ts'
 import { type PendingRecovery, type Recovery, recoveryCodec, recoveryKeyCodec } from './recovery-formats.ts'
 import { stateKey } from './state-keys.ts'
 
+/** Nobody has less time than this to finish, in ms. */
+const MIN_LAPSE_MS = 24 * 60 * 60 * 1000
+
 const NONE: Recovery = { vetoed: false, pending: null, announced: null }
 
 export function readRecovery(state: ActionState, folder: Uint8Array): Recovery {
@@ -22,7 +25,7 @@ export function writeRecovery(state: ActionState, folder: Uint8Array, recovery: 
 
 /** Block time from which on a recovery that nobody finished counts no more, in ms: nobody freezes a folder for ever. */
 export function lapsesAt({ ends }: PendingRecovery, { recoverySecondWaitMs }: Parameters): number {
-  return ends + recoverySecondWaitMs
+  return ends + Math.max(recoverySecondWaitMs, MIN_LAPSE_MS)
 }
 
 /** The recovery that is pending at a block time; null where there is none, or it has lapsed. */

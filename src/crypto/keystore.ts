@@ -110,17 +110,16 @@ export async function changePassphrase(
 }
 
 /**
- * Puts other entries in the place of all that a keystore holds, atomically and with fresh salt. The passphrase must be the present one.
+ * Changes what a keystore holds, atomically and with fresh salt, under the same passphrase.
  * @throws as {@link openKeystore}; MalformedError for entries outside the bounds
  */
-export async function replaceEntries(
+export async function changeEntries(
   path: string,
   passphrase: string,
-  entries: Readonly<Record<string, Uint8Array>>,
+  change: (entries: Readonly<Record<string, Uint8Array>>) => Readonly<Record<string, Uint8Array>>,
   options: KeystoreOptions = {},
 ): Promise<void> {
-  await openKeystore(path, passphrase)
-  const contents = await encrypt(passphrase, entries, options)
+  const contents = await encrypt(passphrase, change(await openKeystore(path, passphrase)), options)
   await writeSynced(path, contents, temporary => rename(temporary, path))
 }
 

@@ -7,6 +7,7 @@ import { ROOT } from '../laws.ts'
 export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'consensus/inputs.ts': ['walEntryCodec'],
   'consensus/messages.ts': ['proposalCodec', 'consensusMessageCodec'],
+  'client/recovery-kit.ts': ['takenOverCodec'],
   'contracts/access-formats.ts': ['openBodyCodec', 'accessEntryCodec'],
   'contracts/audits-formats.ts': ['auditReportCodec', 'auditRecordCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
@@ -112,6 +113,8 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/folders.ts': ['enrolment: the target "enrolment"'],
+  'client/guardians.ts': ['guardian share: the target "guardian share"'],
+  'client/recovery-kit.ts': ['kit: the target "recovery kit"', 'its content: of the own wallet, after its decryption'],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],

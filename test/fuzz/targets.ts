@@ -2,8 +2,10 @@
 
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
+import { decodeShareText, SHARE } from '../../src/client/guardians.ts'
 import { decodeCard, decodeShare, encodeCard, encodeShare } from '../../src/client/identity.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
+import { encodeKit, KIT, openKit } from '../../src/client/recovery-kit.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import { WriteAheadLog } from '../../src/consensus/wal.ts'
@@ -122,6 +124,9 @@ function code(name: string, prefix: string, sample: string, decode: (text: strin
 }
 
 const sealingKey = sealingKeyFromSeed(sha256(Uint8Array.of(4))).publicKey
+
+/** A guardian's share, as its file holds it after the prefix. */
+const guardianShare = encodeCanonical([1, [hash, 2, 2, [hash, hash], hash], 1, 'Bela', new Uint8Array(33), 'epione-kit:'])
 
 export const TARGETS: readonly Target[] = [
   {
@@ -322,6 +327,26 @@ export const TARGETS: readonly Target[] = [
     }),
     text => encodeReceipts(decodeReceipts(text)),
     ['bad-receipts'],
+  ),
+  code(
+    'guardian share',
+    SHARE,
+    SHARE + toBase64Url(guardianShare),
+    text => {
+      decodeShareText(text)
+      return text
+    },
+    ['bad-guardian-share'],
+  ),
+  code(
+    'recovery kit',
+    KIT,
+    encodeKit({ seed: hash, recoveryKeyHashes: [] }, hash),
+    text => {
+      openKit(text, hash)
+      return text
+    },
+    ['bad-kit', 'unsealing-failed'],
   ),
   code(
     'share',
