@@ -4,6 +4,7 @@ import { MalformedError } from '../encoding/errors.ts'
 import type { Codec } from '../encoding/schema.ts'
 import type { Origin } from '../ledger/transaction.ts'
 import { ContractError } from './contract-error.ts'
+import type { Right } from './delegations-formats.ts'
 import type { EventName } from './events.ts'
 import type { Folder } from './folders-formats.ts'
 import type { Parameters } from './members-formats.ts'
@@ -23,6 +24,8 @@ export interface ActionContext {
   readonly timeMs: number
   readonly parameters: Parameters
   readonly from: Origin
+  /** Public key that signed for the author. */
+  readonly signer: Uint8Array
   readonly sponsor: Uint8Array | null
   readonly state: ActionState
   /** Tells subscribers; a folder's events are numbered from 1 without gaps, an account's are all 0. */
@@ -44,6 +47,8 @@ export interface ActionPolicy {
   readonly folderCharge: 'sponsor' | 'bucket' | 'recovery'
   /** Keys by which a folder may do it. @default the owner key alone */
   readonly signers?: readonly FolderSigner[]
+  /** The right by which a delegate of the owner may do it, with a sponsor; none, if left out. */
+  readonly delegateRight?: Right
 }
 
 /** A folder's keys: its owner's, its recovery key, and the owner key that a pending recovery names. */

@@ -34,7 +34,7 @@ export function chargedAct(
   const action = actionOf(transaction.content)
   const run = action.prepare(transaction.content.body)
   checkForm(transaction, action)
-  checkAuthority(transaction, action, state)
+  checkAuthority(transaction, action, state, terms.timeMs)
   charge(transaction, action, state, parameters, terms)
   return run
 }

@@ -4,6 +4,7 @@ import { equalBytes } from '../encoding/bytes.ts'
 import type { Origin, Transaction, TransactionContent, TransactionSignature } from '../ledger/transaction.ts'
 import type { ActionPolicy, ActionState, FolderSigner } from './action.ts'
 import { ContractError } from './contract-error.ts'
+import { mayActFor } from './delegation-rules.ts'
 import { type Folder, folderCodec } from './folders-formats.ts'
 import { type Account, accountCodec, type Parameters, quotaCodec } from './members-formats.ts'
 import { readRecovery } from './recovery-rules.ts'
@@ -32,14 +33,15 @@ export function checkForm({ content }: Transaction, policy: ActionPolicy): void 
  * one with another owner alike. It is not `not-found`, which acts of proven authors end in: those are paid for and are replays
  * when they come again, while what nobody proved must keep nothing out
  */
-export function checkAuthority({ content, signatures }: Transaction, policy: ActionPolicy, state: ActionState): void {
+export function checkAuthority({ content, signatures }: Transaction, policy: ActionPolicy, state: ActionState, timeMs: number): void {
   const author = (signatures[0] as TransactionSignature).publicKey
   if (content.from.kind === 'account') {
     checkMember(activeAccount(state, content.from.id, 'unknown-author'), author)
   } else {
     const folder = state.read(folderCodec, stateKey.folder(content.from.id))
     const { signers = ['owner'] } = policy
-    if (folder?.status !== 'open' || !signers.some(signer => isSigner(signer, author, content.from.id, folder, state))) {
+    const isFolders = folder?.status === 'open' && signers.some(signer => isSigner(signer, author, content.from.id, folder, state))
+    if (!isFolders && (folder?.status !== 'open' || !isDelegate(content, author, policy, state, timeMs))) {
       throw new ContractError('unknown-owner', 'There is no such folder for the key that signed.')
     }
   }
@@ -47,6 +49,18 @@ export function checkAuthority({ content, signatures }: Transaction, policy: Act
     const sponsor = activeAccount(state, content.sponsor, 'unknown-sponsor')
     checkMember(sponsor, (signatures[1] as TransactionSignature).publicKey)
   }
+}
+
+/** A delegate needs a sponsor for everything, so that it cannot use up the bucket of those for whom it acts. */
+function isDelegate(
+  { from, sponsor }: TransactionContent,
+  key: Uint8Array,
+  policy: ActionPolicy,
+  state: ActionState,
+  timeMs: number,
+): boolean {
+  const { delegateRight } = policy
+  return delegateRight !== undefined && sponsor !== null && mayActFor(state, from.id, key, delegateRight, timeMs)
 }
 
 function isSigner(signer: FolderSigner, key: Uint8Array, id: Uint8Array, folder: Folder, state: ActionState): boolean {

@@ -5,6 +5,7 @@ import type { Action, ActionPolicy, Contract } from './action.ts'
 import { audits } from './audits.ts'
 import { consents } from './consents.ts'
 import { ContractError } from './contract-error.ts'
+import { delegations } from './delegations.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
 import { records } from './records.ts'
@@ -20,6 +21,7 @@ const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['audits', audits],
   ['repairs', repairs],
   ['recovery', recovery],
+  ['delegations', delegations],
 ])
 
 /** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */

@@ -56,6 +56,11 @@ export const recoveryFinishedCodec = codec(struct({ ownerKeyHash: hash32, recove
 export const recoveryRekeyedCodec = codec(struct({ recoveryKeyHash: hash32 }), MAX_EVENT_DATA)
 /** `recovery.announced`: another recovery key by the owner alone, and when it may come into force. */
 export const recoveryAnnouncedCodec = codec(struct({ recoveryKeyHash: hash32, due: integer() }), MAX_EVENT_DATA)
+/** `delegations.granted` */
+export const delegationGrantedCodec = codec(
+  struct({ delegation: hash32, rights: integer(31), start: integer(), expiry: integer() }),
+  MAX_EVENT_DATA,
+)
 
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
@@ -76,6 +81,7 @@ const EVENT_DATA = {
   'audits.kept': auditsChangedCodec,
   'audits.returned': auditsChangedCodec,
   'repairs.ordered': repairsOrderedCodec,
+  'delegations.granted': delegationGrantedCodec,
   'recovery.started': recoveryStartedCodec,
   'recovery.vetoed': recoverySettledCodec,
   'recovery.cancelled': recoverySettledCodec,

@@ -95,6 +95,21 @@ export function recoveryBoxKey(recoverySeed: Uint8Array): Uint8Array {
   return derive(recoverySeed, 'recovery-box')
 }
 
+/** Key by which the holder of this wallet acts for others, one for each folder of theirs. */
+export function delegateKey(seed: Uint8Array, index: number): SigningKey {
+  return signingKeyFromSeed(derive(seed, 'delegate-key', index))
+}
+
+/** Key to which others seal what this wallet's holder needs as their delegate. */
+export function delegateSealingKey(seed: Uint8Array): SealingKey {
+  return sealingKeyFromSeed(derive(readingSeed(seed), 'delegate-sealing-key'))
+}
+
+/** How the ledger names a delegate's key. */
+export function delegateKeyHash(publicKey: Uint8Array): Uint8Array {
+  return taggedHash('delegate-key', publicKey)
+}
+
 /** How the ledger names an owner key. */
 export function ownerKeyHash(publicKey: Uint8Array): Uint8Array {
   return taggedHash('owner-key', publicKey)

@@ -12,6 +12,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/audits-formats.ts': ['auditReportCodec', 'auditRecordCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
   'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec'],
+  'contracts/delegations-formats.ts': ['delegationTermsCodec', 'grantDelegationCodec', 'delegationCodec', 'delegationIdCodec'],
   'contracts/events.ts': [
     'folderCreatedCodec',
     'folderRotatedCodec',
@@ -26,6 +27,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'membersEvictedCodec',
     'auditsChangedCodec',
     'repairsOrderedCodec',
+    'delegationGrantedCodec',
     'recoveryStartedCodec',
     'recoverySettledCodec',
     'recoveryFinishedCodec',
