@@ -2,6 +2,7 @@
 
 import { type ConsentOpening, consentCommitment, consentOpeningCodec, type Provision } from '../contracts/consent-terms.ts'
 import { type Consent, consentCodec, consentId, expiryBucket, grantBodyCodec, revokeBodyCodec } from '../contracts/consents-formats.ts'
+import type { Folder } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { seal } from '../crypto/sealing.ts'
@@ -30,6 +31,15 @@ export interface GrantResult {
   stored: number
 }
 
+/** Who grants: the key that signs for the folder, the private half of its present epoch, and to which key the note is sealed. */
+export interface Granter {
+  readonly id: Uint8Array
+  readonly folder: Folder
+  readonly key: SigningKey
+  readonly seed: Uint8Array
+  readonly notes: Uint8Array
+}
+
 /**
  * Grants a provision on one folder: the folder's key is wrapped to the grantee and left with the folder's custodians, then the
  * grant is committed. `note` is for the owner alone (a name, say): it is sealed to the folder's own key.
@@ -41,32 +51,69 @@ export async function grantConsent(
   input: { provision: Provision; sealingKey: Uint8Array; note?: string },
   options: CallOptions = {},
 ): Promise<GrantResult> {
+  const { id, folder } = owned
+  const granter = { id, folder, key: folderOwnerKey(wallet, owned), seed: folderSeed(wallet, owned), notes: folderKey(wallet, owned).publicKey }
+  return await grantWith(peer, granter, input, options)
+}
+
+/** As {@link grantConsent}, for whoever may grant on the folder. */
+export async function grantWith(
+  peer: LightPeer,
+  granter: Granter,
+  input: { provision: Provision; sealingKey: Uint8Array; note?: string },
+  options: CallOptions = {},
+): Promise<GrantResult> {
   const end = input.provision.validity?.end
   if (end === undefined) throw new EpioneError('no-end', 'A consent needs an end; say until when it holds.')
   if (end <= peer.now() || end > peer.now() + MAX_CONSENT_MS)
     throw new EpioneError('bad-end', 'A consent must end in the future, within ten years.')
-  const opening: ConsentOpening = { salt: randomBytes(32), folder: owned.id, provision: input.provision }
+  const { commitment, wrapHash: hash, epoch, commit } = await storeGrant(peer, granter, input, options)
+  return await commit('consents', grantBodyCodec.encode({ commitment, wrapHash: hash, epoch, expiry: expiryBucket(end) }))
+}
+
+/** A grant that custodians hold and the ledger does not have yet. */
+export interface StoredGrant {
+  readonly commitment: Uint8Array
+  readonly wrapHash: Uint8Array
+  readonly epoch: number
+  /** Commits it by the action `grant` of a contract. */
+  commit(contract: string, body: Uint8Array): Promise<GrantResult>
+}
+
+/** Wraps the folder's key and leaves it, with the opening, with the folder's custodians. */
+export async function storeGrant(
+  peer: LightPeer,
+  { id, folder, key, seed, notes }: Granter,
+  input: { provision: Provision; sealingKey: Uint8Array; note?: string },
+  options: CallOptions,
+): Promise<StoredGrant> {
+  const opening: ConsentOpening = { salt: randomBytes(32), folder: id, provision: input.provision }
   const openingBytes = consentOpeningCodec.encode(opening)
   const commitment = consentCommitment(opening)
-  const { epoch } = owned.folder
-  const context = sealingContext.grant(peer.chainId, owned.id, epoch, commitment)
-  const wrap = seal(input.sealingKey, folderSeed(wallet, owned, epoch), context)
-  const note = seal(folderKey(wallet, owned).publicKey, new TextEncoder().encode(input.note ?? '').slice(0, MAX_NOTE), context)
-  const key = folderOwnerKey(wallet, owned)
-  const consent = consentId(owned.id, commitment)
-  const stored = await storeWrap(peer, owned, key, consent, { opening: openingBytes, wrap, note }, options)
-  const body = grantBodyCodec.encode({ commitment, wrapHash: wrapHash(wrap), epoch, expiry: expiryBucket(end) })
-  const sponsor = owned.folder.author
-  const transaction = peer.sign({ from: { kind: 'folder', id: owned.id }, contract: 'consents', action: 'grant', body, sponsor }, key)
-  const signed = await peer.sponsor(transaction, sponsor, options)
-  const committed = await peer.submit({ id: transaction.id, bytes: signed }, options)
-  return { consent, committed, stored, share: { version: 1, chainId: peer.chainId, folder: owned.id, consent } }
+  const { epoch } = folder
+  const context = sealingContext.grant(peer.chainId, id, epoch, commitment)
+  const wrap = seal(input.sealingKey, seed, context)
+  const note = seal(notes, new TextEncoder().encode(input.note ?? '').slice(0, MAX_NOTE), context)
+  const consent = consentId(id, commitment)
+  const stored = await storeWrap(peer, { id, folder }, key, consent, { opening: openingBytes, wrap, note }, options)
+  return {
+    commitment,
+    wrapHash: wrapHash(wrap),
+    epoch,
+    commit: async (contract, body) => {
+      const sponsor = folder.author
+      const transaction = peer.sign({ from: { kind: 'folder', id }, contract, action: 'grant', body, sponsor }, key)
+      const signed = await peer.sponsor(transaction, sponsor, options)
+      const committed = await peer.submit({ id: transaction.id, bytes: signed }, options)
+      return { consent, committed, stored, share: { version: 1, chainId: peer.chainId, folder: id, consent } }
+    },
+  }
 }
 
 /** Leaves a grant with n - f of the folder's custodians at least, so that any f of them may be lost. */
 async function storeWrap(
   peer: LightPeer,
-  owned: OwnedFolder,
+  owned: Pick<OwnedFolder, 'id' | 'folder'>,
   key: SigningKey,
   consent: Uint8Array,
   grant: { opening: Uint8Array; wrap: Uint8Array; note: Uint8Array },

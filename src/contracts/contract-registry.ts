@@ -38,6 +38,11 @@ export function folderChargeOf(content: TransactionContent): ActionPolicy['folde
   return CONTRACTS.get(content.contract)?.get(content.action)?.folderCharge
 }
 
+/** The right by which a delegate of a folder's owner may do what a transaction asks; undefined where none may. */
+export function delegateRightOf(content: TransactionContent): ActionPolicy['delegateRight'] {
+  return CONTRACTS.get(content.contract)?.get(content.action)?.delegateRight
+}
+
 /** Whether an act goes first in every batch: what a patient may do without any sponsor, so that nobody stands in the way of a revocation. */
 export function isPriority(content: TransactionContent): boolean {
   const charge = folderChargeOf(content)

@@ -20,14 +20,14 @@ export function isInForce({ delegation, consent }: Omit<StandingDelegation, 'id'
 }
 
 /** The delegation of an id, in force or not. */
-export function readDelegation(state: ActionState, folder: Uint8Array, id: Uint8Array): StandingDelegation | undefined {
+export function readDelegation(state: Pick<ActionState, 'read'>, folder: Uint8Array, id: Uint8Array): StandingDelegation | undefined {
   const delegation = state.read(delegationCodec, stateKey.delegation(folder, id))
   const consent = state.read(consentCodec, stateKey.consent(folder, id))
   return delegation === undefined || consent === undefined ? undefined : { id, delegation, consent }
 }
 
 /** The delegation under which a key acts for a folder at a block time, if there is one in force. */
-export function delegationOf(state: ActionState, folder: Uint8Array, key: Uint8Array, timeMs: number): StandingDelegation | undefined {
+export function delegationOf(state: Pick<ActionState, 'read'>, folder: Uint8Array, key: Uint8Array, timeMs: number): StandingDelegation | undefined {
   const hash = delegateKeyHash(key)
   const id = state.read(delegationIdCodec, stateKey.delegate(folder, hash))
   const found = id === undefined ? undefined : readDelegation(state, folder, id)
@@ -35,7 +35,7 @@ export function delegationOf(state: ActionState, folder: Uint8Array, key: Uint8A
 }
 
 /** Whether a key may do for a folder's owner what takes this right. */
-export function mayActFor(state: ActionState, folder: Uint8Array, key: Uint8Array, right: Right, timeMs: number): boolean {
+export function mayActFor(state: Pick<ActionState, 'read'>, folder: Uint8Array, key: Uint8Array, right: Right, timeMs: number): boolean {
   const found = delegationOf(state, folder, key, timeMs)
   return found !== undefined && hasRight(found.delegation.rights, right)
 }

@@ -37,12 +37,12 @@ export function grantorFault(
   timeMs: number,
 ): 'delegate-role' | 'delegation-ended' | null {
   if (role === DELEGATE_ROLE || delegation !== null) return 'delegate-role'
-  if (grantor === null) return null
-  // What a delegate granted ends with the delegation.
-  const stands =
-    grantor.delegation !== null &&
-    grantor.consent !== null &&
-    hasRight(grantor.delegation.rights, 'grant') &&
-    isInForce({ delegation: grantor.delegation, consent: grantor.consent }, timeMs)
-  return stands ? null : 'delegation-ended'
+  return grantorStands(grantor, timeMs) ? null : 'delegation-ended'
+}
+
+/** Whether what was granted still has its ground: what a delegate granted ends with the delegation. */
+export function grantorStands(grantor: DelegationFacts['grantor'], timeMs: number): boolean {
+  if (grantor === null) return true
+  const { delegation, consent } = grantor
+  return delegation !== null && consent !== null && hasRight(delegation.rights, 'grant') && isInForce({ delegation, consent }, timeMs)
 }

@@ -41,7 +41,8 @@ export function readSessionFacts(
   }
 }
 
-function readDelegationFacts(state: StateReader, folderId: Uint8Array, consent: Uint8Array | null): DelegationFacts {
+/** Facts about a consent as a delegation, and as granted under one. */
+export function readDelegationFacts(state: StateReader, folderId: Uint8Array, consent: Uint8Array | null): DelegationFacts {
   if (consent === null) return { delegation: null, grantor: null }
   const by = read(state, delegationIdCodec, stateKey.grantedBy(folderId, consent))
   const grantor = by && {

@@ -2,8 +2,10 @@
 
 import { consentCommitment, consentOpeningCodec } from '../../contracts/consent-terms.ts'
 import { consentCodec, consentId } from '../../contracts/consents-formats.ts'
+import { grantorStands } from '../../contracts/release-delegation.ts'
+import { readDelegationFacts } from '../../contracts/release-facts.ts'
 import { stateKey } from '../../contracts/state-keys.ts'
-import { ownerKeyHash } from '../../crypto/wallet.ts'
+import { delegateKeyHash, ownerKeyHash } from '../../crypto/wallet.ts'
 import { concat, equalBytes, toHex, u64 } from '../../encoding/bytes.ts'
 import { EpioneError } from '../../encoding/errors.ts'
 import { byteString, codec, integer, struct } from '../../encoding/schema.ts'
@@ -18,7 +20,7 @@ import {
 } from '../../network/light-messages.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
-import { folderAt, notFound } from '../folder-facts.ts'
+import { folderAt, isDelegateAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import { openAsk } from './clock-check.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
@@ -78,7 +80,7 @@ export class FolderDesk {
     switch (request.type) {
       case 'put-wrap': {
         const { folder, consent } = openAsk(request.value, place)
-        this.#requireOwner(folder, request.value.key)
+        this.#requireGranter(folder, request.value.key)
         await this.#putWrap(folder, consent, request.value)
         return new Uint8Array(0)
       }
@@ -179,18 +181,30 @@ export class FolderDesk {
     const owner = equalBytes(folderAt(chain.tip.tree, folder)?.ownerKeyHash ?? new Uint8Array(0), ownerKeyHash(asker))
     if (!owner) {
       if (line.status !== 'active' || line.expiry <= chain.tip.header.time) throw notFound()
-      if (!this.#isGrantee(stored.opening, asker)) throw notFound()
+      if (!this.#isGrantee(folder, consent, stored.opening, asker)) throw notFound()
     }
     return wrapResponseCodec.encode(owner ? stored : { ...stored, note: new Uint8Array(0) })
   }
 
-  /** The person whom a grant names, or the organisation for a grant to it or to a role in it. */
-  #isGrantee(openingBytes: Uint8Array, asker: Uint8Array): boolean {
+  /** The delegate whose key a delegation names; the person whom a grant names, or the organisation for a grant to it or to a role in it. */
+  #isGrantee(folder: Uint8Array, consent: Uint8Array, openingBytes: Uint8Array, asker: Uint8Array): boolean {
+    const { tree, header } = this.#deps.chain.tip
+    const { delegation, grantor } = readDelegationFacts(tree, folder, consent)
+    if (!grantorStands(grantor, header.time)) return false
+    if (delegation !== null) {
+      return equalBytes(delegation.delegateKeyHash, delegateKeyHash(asker)) && delegation.start <= header.time
+    }
     const { grantee } = consentOpeningCodec.decode(openingBytes).provision
     if (grantee === null) return false
     if (grantee.type === 'person') return equalBytes(grantee.value.key, asker)
     const organisation = this.#deps.directory.byId(grantee.value.organisation)
     return organisation?.status === 'active' && equalBytes(organisation.organisation.signingKey, asker)
+  }
+
+  /** The owner, or a delegate who may grant. */
+  #requireGranter(folder: Uint8Array, key: Uint8Array): void {
+    const { tree, header } = this.#deps.chain.tip
+    if (!isDelegateAt(tree, folder, key, 'grant', header.time)) this.#requireOwner(folder, key)
   }
 
   #requireOwner(folder: Uint8Array, key: Uint8Array): void {
