@@ -52,7 +52,13 @@ export async function grantConsent(
   options: CallOptions = {},
 ): Promise<GrantResult> {
   const { id, folder } = owned
-  const granter = { id, folder, key: folderOwnerKey(wallet, owned), seed: folderSeed(wallet, owned), notes: folderKey(wallet, owned).publicKey }
+  const granter = {
+    id,
+    folder,
+    key: folderOwnerKey(wallet, owned),
+    seed: folderSeed(wallet, owned),
+    notes: folderKey(wallet, owned).publicKey,
+  }
   return await grantWith(peer, granter, input, options)
 }
 

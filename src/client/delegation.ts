@@ -3,7 +3,14 @@
  * them, and hands back a share code. What they do is signed by that key, and in the folder's log it stands as done on behalf of the owner.
  */
 import { accessEntryCodec, accessEntryId, MAX_SESSION_MS, openBodyCodec } from '../contracts/access-formats.ts'
-import { type AccessOpening, accessCommitment, accessOpeningCodec, consentCommitment, consentOpeningCodec, type Provision } from '../contracts/consent-terms.ts'
+import {
+  type AccessOpening,
+  accessCommitment,
+  accessOpeningCodec,
+  consentCommitment,
+  consentOpeningCodec,
+  type Provision,
+} from '../contracts/consent-terms.ts'
 import { type Consent, consentCodec, EXPIRY_BUCKET_MS, revokeBodyCodec } from '../contracts/consents-formats.ts'
 import {
   type Delegation,
@@ -62,7 +69,10 @@ export type DelegateOffer = Infer<typeof offerCodec>
 
 export const DELEGATE_OFFER = 'epione-delegate:'
 
-export function createDelegateOffer(wallet: Wallet, input: { chainId: Uint8Array; name: string; firstIndex: number; keys: number }): DelegateOffer {
+export function createDelegateOffer(
+  wallet: Wallet,
+  input: { chainId: Uint8Array; name: string; firstIndex: number; keys: number },
+): DelegateOffer {
   return {
     version: 1,
     chainId: input.chainId,
@@ -122,9 +132,13 @@ export async function grantDelegation(
 ): Promise<GrantResult> {
   const { offer, ground, rights, scope } = input
   if (!equalBytes(offer.chainId, peer.chainId)) throw new EpioneError('other-chain', 'The offer is for another network.')
-  const isWhole = scope.classes.length + scope.authors.length + scope.purposes.length + scope.exceptions.length === 0 && scope.dataPeriod === null
+  const isWhole =
+    scope.classes.length + scope.authors.length + scope.purposes.length + scope.exceptions.length === 0 && scope.dataPeriod === null
   if (rights.includes('grant') && !isWhole) {
-    throw new EpioneError('scope-too-narrow', 'Who may grant access can grant it to the whole folder: give the right to grant only with the whole folder as scope.')
+    throw new EpioneError(
+      'scope-too-narrow',
+      'Who may grant access can grant it to the whole folder: give the right to grant only with the whole folder as scope.',
+    )
   }
   const start = input.startMs - (input.startMs % EXPIRY_BUCKET_MS)
   const expiry = delegationEnd(input.endMs)
@@ -133,7 +147,13 @@ export async function grantDelegation(
   const key = offer.keys[owned.index % offer.keys.length] as Uint8Array
   const prepared = await storeGrant(
     peer,
-    { id: owned.id, folder: owned.folder, key: folderOwnerKey(wallet, owned), seed: folderSeed(wallet, owned), notes: folderKey(wallet, owned).publicKey },
+    {
+      id: owned.id,
+      folder: owned.folder,
+      key: folderOwnerKey(wallet, owned),
+      seed: folderSeed(wallet, owned),
+      notes: folderKey(wallet, owned).publicKey,
+    },
     {
       provision: { decision: 'permit', ...scope, grantee: null, validity: { start, end: expiry } },
       sealingKey: offer.sealingKey,
@@ -167,7 +187,12 @@ export interface OwnedDelegation extends OwnedConsent {
 }
 
 /** All delegations of a folder, proven complete. */
-export async function listDelegations(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, options: CallOptions = {}): Promise<OwnedDelegation[]> {
+export async function listDelegations(
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: OwnedFolder,
+  options: CallOptions = {},
+): Promise<OwnedDelegation[]> {
   const { entries } = await peer.list(stateKey.delegations(owned.id), options)
   if (entries.length === 0) return []
   const consents = await listConsents(peer, wallet, owned, options)
@@ -202,7 +227,10 @@ interface HeldDelegation {
 /** The delegation of a share code, with the key of this wallet that it is for. @throws EpioneError `not-found` */
 async function heldDelegation(peer: LightPeer, wallet: Wallet, share: ShareCode, options: CallOptions): Promise<HeldDelegation> {
   if (!equalBytes(share.chainId, peer.chainId)) throw new EpioneError('other-chain', 'The share code is for another network.')
-  const { values } = await peer.read([stateKey.consent(share.folder, share.consent), stateKey.delegation(share.folder, share.consent)], options)
+  const { values } = await peer.read(
+    [stateKey.consent(share.folder, share.consent), stateKey.delegation(share.folder, share.consent)],
+    options,
+  )
   const [line, record] = values
   const folder = await readFolder(peer, share.folder, options)
   if (line == null || record == null || folder === null) throw notFound()
@@ -213,10 +241,15 @@ async function heldDelegation(peer: LightPeer, wallet: Wallet, share: ShareCode,
     const ask = signAsk(peer, key, { folder: share.folder, consent: share.consent, custodian })
     try {
       const answer = wrapResponseCodec.decode(
-        await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, folderRequestCodec.encode({ type: 'get-wrap', value: ask }), {
-          ...options,
-          maxResponse: wrapResponseCodec.maxBytes,
-        }),
+        await peer.nodes.request(
+          custodian.organisation.networkKey,
+          PROTOCOL.folder,
+          folderRequestCodec.encode({ type: 'get-wrap', value: ask }),
+          {
+            ...options,
+            maxResponse: wrapResponseCodec.maxBytes,
+          },
+        ),
       )
       const isGrant =
         equalBytes(wrapHash(answer.wrap), consent.wrapHash) &&
@@ -240,7 +273,12 @@ function keyFor(wallet: Wallet, delegation: Delegation): SigningKey {
 }
 
 /** Opens a session as the delegate of a folder's owner: its line in the log is on behalf of the owner. */
-export async function openDelegateSession(peer: LightPeer, wallet: Wallet, share: ShareCode, options: SessionOptions = {}): Promise<Session> {
+export async function openDelegateSession(
+  peer: LightPeer,
+  wallet: Wallet,
+  share: ShareCode,
+  options: SessionOptions = {},
+): Promise<Session> {
   const { folder, consent, key, opening, seed } = await heldDelegation(peer, wallet, share, options)
   const access: AccessOpening = {
     salt: randomBytes(32),
@@ -302,9 +340,22 @@ export async function grantAsDelegate(
 }
 
 /** Ends a consent as the delegate of a folder's owner, or the delegation itself. */
-export async function revokeAsDelegate(peer: LightPeer, wallet: Wallet, share: ShareCode, consent: Uint8Array, options: CallOptions = {}): Promise<Committed> {
+export async function revokeAsDelegate(
+  peer: LightPeer,
+  wallet: Wallet,
+  share: ShareCode,
+  consent: Uint8Array,
+  options: CallOptions = {},
+): Promise<Committed> {
   const { id, folder, key } = await heldDelegation(peer, wallet, share, options)
-  return await submitSponsored(peer, id, folder, { contract: 'consents', action: 'revoke', body: revokeBodyCodec.encode({ consent }) }, key, options)
+  return await submitSponsored(
+    peer,
+    id,
+    folder,
+    { contract: 'consents', action: 'revoke', body: revokeBodyCodec.encode({ consent }) },
+    key,
+    options,
+  )
 }
 
 async function submitSponsored(

@@ -181,7 +181,9 @@ async function look(peer: LightPeer, successor: Wallet, index: number, id: Uint8
 export async function finishRecovery(peer: LightPeer, successor: Wallet, options: SpreadOptions = {}): Promise<RecoveryStep[]> {
   const { header } = await peer.head(options)
   const all = await recoveredFolders(peer, successor, options)
-  const due = all.filter(({ status, ends }) => status === 'pending' && (ends as number) <= header.time)
+  // A chain that rests has no block of this moment; the one that takes the act in will be.
+  const now = Math.max(header.time, peer.now())
+  const due = all.filter(({ status, ends }) => status === 'pending' && (ends as number) <= now)
   const done = await spread(due, options, options.onProgress, async one => {
     const key = ownerKey(successor.seed, one.index)
     const body = settleRecoveryCodec.encode({ ownerKeyHash: ownerKeyHash(key.publicKey) })
@@ -207,7 +209,8 @@ async function step(
     if (!REFUSALS.includes(code)) throw error
   }
   const now = await look(peer, successor, index, id, options)
-  return code === null || now.status === 'finished' ? now : { ...now, status: 'refused', code }
+  // Too early by the clock of the chain is no refusal: the wait is not over.
+  return code === null || code === 'too-early' || now.status === 'finished' ? now : { ...now, status: 'refused', code }
 }
 
 const REFUSALS = ['exists', 'recovery-pending', 'not-found', 'too-early', 'over-folder-quota', 'veto-used', 'unknown-owner']

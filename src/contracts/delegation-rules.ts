@@ -27,7 +27,12 @@ export function readDelegation(state: Pick<ActionState, 'read'>, folder: Uint8Ar
 }
 
 /** The delegation under which a key acts for a folder at a block time, if there is one in force. */
-export function delegationOf(state: Pick<ActionState, 'read'>, folder: Uint8Array, key: Uint8Array, timeMs: number): StandingDelegation | undefined {
+export function delegationOf(
+  state: Pick<ActionState, 'read'>,
+  folder: Uint8Array,
+  key: Uint8Array,
+  timeMs: number,
+): StandingDelegation | undefined {
   const hash = delegateKeyHash(key)
   const id = state.read(delegationIdCodec, stateKey.delegate(folder, hash))
   const found = id === undefined ? undefined : readDelegation(state, folder, id)
