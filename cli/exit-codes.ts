@@ -44,6 +44,8 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'bad-enrolment',
     'bad-receipts',
     'bad-kit',
+    'bad-delegate-offer',
+    'scope-too-narrow',
     'bad-guardian-share',
     'threshold-invalid',
     'bad-end',

@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
+import { declareDelegateCommands } from './declarations/delegate.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
@@ -56,6 +57,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareMemberCommands(program, host)
   declareWalletCommands(program, host)
   declareRecoveryCommands(program, host)
+  declareDelegateCommands(program, host)
   declareRecordCommands(program, host)
   declareTestnetCommands(program, host)
   declareToolCommands(program, host)

@@ -1,4 +1,5 @@
 /** A command that reads records: as the owner of a folder, or as a person with a share code. Opens the session and lists. */
+import { openDelegateSession } from '../src/client/delegation.ts'
 import { type ListedVersion, type Listing, listVersions } from '../src/client/get.ts'
 import { decodeShare } from '../src/client/identity.ts'
 import type { LightPeer } from '../src/client/light-peer.ts'
@@ -12,12 +13,14 @@ import { noteCustodians, recallCustodians } from './custodian-book.ts'
 import { count } from './format.ts'
 import { homeOf } from './home.ts'
 import { withPerson } from './person-session.ts'
-import { withOwnedFolder } from './wallet-session.ts'
+import { withOwnedFolder, withWallet } from './wallet-session.ts'
 
 export interface ReadingOptions {
   /** Exactly one of folder (the owner reads) and share (code, file or -) is given. */
   folder?: string
   share?: string
+  /** The share is a delegation's: who has the wallet reads for its owner. */
+  asDelegate?: boolean
   purpose?: Purpose
 }
 
@@ -55,6 +58,11 @@ export async function withReading<T>(
   }
   // Standard input is read before a passphrase is asked for there.
   const share = decodeShare(await readCode(context, options.share ?? '', 'epione-share:'))
+  if (options.asDelegate === true) {
+    return await withWallet(context, async ({ peer, wallet }) => {
+      return await read(peer, async () => await openDelegateSession(peer, wallet, share, { signal, purpose: purpose ?? 'FAMRQT' }), false)
+    })
+  }
   return await withPerson(context, async ({ peer, person }) => {
     return await read(peer, async () => await openSession(peer, person, share, { signal, purpose: purpose ?? 'TREAT' }), false)
   })

@@ -1,6 +1,7 @@
 /** `epione consent grant` */
-import { grantConsent } from '../../src/client/consents.ts'
-import { type ContactCard, decodeCard, encodeShare } from '../../src/client/identity.ts'
+import { type GrantResult, grantConsent } from '../../src/client/consents.ts'
+import { grantAsDelegate } from '../../src/client/delegation.ts'
+import { type ContactCard, decodeCard, decodeShare, encodeShare } from '../../src/client/identity.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
 import type { Grantee, Provision, Purpose, RecordClass } from '../../src/contracts/consent-terms.ts'
 import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
@@ -10,10 +11,13 @@ import type { Context } from '../context.ts'
 import { formatInstant } from '../format.ts'
 import { granteeWords, provisionWords } from '../plain-consent.ts'
 import { qrLines } from '../qr.ts'
-import { idBytes, withOwnedFolder } from '../wallet-session.ts'
+import { idBytes, withOwnedFolder, withWallet } from '../wallet-session.ts'
 
 export interface ConsentGrantOptions {
-  folder: string
+  /** One of this and `asDelegate` is given. */
+  folder?: string
+  /** Share code of a delegation, under which the wallet's holder grants for the folder's owner. */
+  asDelegate?: string
   /** Contact card of a person: text or file. One of this and `organisation` is given. */
   to?: string
   organisation?: string
@@ -62,17 +66,17 @@ export async function consentGrant(context: Context, options: ConsentGrantOption
   if (new TextEncoder().encode(note).length > MAX_NOTE_BYTES) {
     throw new EpioneError('invalid-argument', `a note has at most ${MAX_NOTE_BYTES} bytes`)
   }
-  await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
+  await withGranting(context, options, async ({ peer, folder, grant }) => {
     const { grantee, sealingKey } = card === null ? await ofOrganisation(context, peer, options) : await ofCard(context, peer, card)
     const provision = provisionOf(options, grantee, await validity(context, peer, options))
-    const { consent, share, committed, stored } = await grantConsent(peer, wallet, owned, { provision, sealingKey, note }, { signal })
+    const { consent, share, committed, stored } = await grant({ provision, sealingKey, note })
     const code = encodeShare(share)
     const qr = options.qr === true ? await qrLines(code) : []
     const value: ConsentGrantResult = {
       status: 'committed',
       consent: toHex(consent),
       share: code,
-      folder: toHex(owned.id),
+      folder: toHex(folder),
       grantee: {
         kind: grantee.type,
         organisation: toHex(grantee.value.organisation),
@@ -88,6 +92,30 @@ export async function consentGrant(context: Context, options: ConsentGrantOption
     const members = await peer.members({ signal })
     output.note(`${granteeWords(grantee, note, members)} ${provisionWords(provision, members)}`)
     output.note(`hand over the share code; take the consent back with: epione consent revoke ${value.consent} --folder ${value.folder}`)
+  })
+}
+
+interface Granting {
+  readonly peer: LightPeer
+  readonly folder: Uint8Array
+  readonly grant: (input: { provision: Provision; sealingKey: Uint8Array; note: string }) => Promise<GrantResult>
+}
+
+/** As the folder's owner, or for the owner as their delegate. */
+async function withGranting(
+  context: Context,
+  { folder, asDelegate }: ConsentGrantOptions,
+  act: (granting: Granting) => Promise<void>,
+): Promise<void> {
+  const { signal } = context
+  if (folder !== undefined) {
+    return await withOwnedFolder(context, folder, async ({ peer, wallet, owned }) => {
+      await act({ peer, folder: owned.id, grant: async input => await grantConsent(peer, wallet, owned, input, { signal }) })
+    })
+  }
+  const share = decodeShare(await readCode(context, asDelegate ?? '', 'epione-share:'))
+  await withWallet(context, async ({ peer, wallet }) => {
+    await act({ peer, folder: share.folder, grant: async input => await grantAsDelegate(peer, wallet, share, input, { signal }) })
   })
 }
 

@@ -18,6 +18,8 @@ import { examples, requireOneOf } from './declare.ts'
 const folder = (): Option => new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory()
 const ownFolder = (): Option => new Option('--folder <id>', "the folder, of one's own wallet").argParser(parseId).conflicts('share')
 const share = (): Option => new Option('--share <code>', 'what the patient handed over: as text, as a file, or - for standard input')
+const asDelegate = (): Option =>
+  new Option('--as-delegate', "the share code is a delegation's: read for the folder's owner, by one's own wallet").conflicts('folder')
 const purpose = (): Option =>
   new Option('--purpose <code>', 'purpose of use (HL7); goes into the access log (default TREAT, PATRQT for the owner)').choices(
     PURPOSE_CHOICES,
@@ -59,6 +61,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .argument('[record]', 'id of the record', parseId)
     .addOption(ownFolder())
     .addOption(share())
+    .addOption(asDelegate())
     .addOption(new Option('--submission <root>', 'read everything of a submission').argParser(parseId).conflicts(['all', 'recordVersion']))
     .addOption(new Option('--all', 'read the newest version of every resource, as a collection Bundle').conflicts('recordVersion'))
     .option('--record-version <n>', 'this version instead of the newest', parseInteger(1, 0xffff_ffff))
@@ -68,6 +71,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
   examples(requireOneOf(get, ['folder', 'share']), [
     ['epione record get 77ab... --folder 3f0c...', 'as the owner'],
     ['epione record get 77ab... --share amina.share --purpose TREAT', 'as a clinician'],
+    ['epione record get --all --share child.share --as-delegate', 'as a parent'],
     ['epione record get --submission 5e5e... --folder 3f0c... --out history.json', 'a whole Bundle, byte for byte'],
     ['epione record get --all --share amina.share --out history.json', 'all that may be read'],
   ])
@@ -96,6 +100,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .summary('what is in a folder')
     .addOption(ownFolder())
     .addOption(share())
+    .addOption(asDelegate())
     .addOption(purpose())
     .addOption(new Option('--class <class...>', `only these classes: ${CLASS_CHOICES.join(', ')}`).argParser(collectChoice(CLASS_CHOICES)))
     .option('--titles', 'read the contents too, and describe them')
@@ -112,6 +117,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .argument('<record>', 'id of the record', parseId)
     .addOption(ownFolder())
     .addOption(share())
+    .addOption(asDelegate())
     .addOption(purpose())
     .option('--titles', 'read the contents too, and describe them')
     .action(action(host, async () => (await import('../commands/record-history.ts')).recordHistory))
@@ -158,7 +164,8 @@ export function declareRecordCommands(program: Command, host: Host): void {
   const grant = consents
     .command('grant')
     .summary('let somebody read')
-    .addOption(folder())
+    .addOption(new Option('--folder <id>', 'the folder').argParser(parseId).conflicts('asDelegate'))
+    .option('--as-delegate <code>', "instead of --folder: share code of a delegation under which you grant for the folder's owner")
     .addOption(new Option('--to <card>', "a person's contact card: as text, or as a file").conflicts(['organisation', 'role']))
     .option('--organisation <id>', 'account of an organisation', parseId)
     .option('--role <role>', 'only its people in this role', parseRole)
@@ -184,7 +191,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .option('--note <text>', "what to remember of it, such as a name; for the owner alone (default: the card's name)")
     .option('--qr', 'show the share code as a QR code in the terminal too')
     .action(action(host, async () => (await import('../commands/consent-grant.ts')).consentGrant))
-  examples(requireOneOf(grant, ['to', 'organisation']), [
+  examples(requireOneOf(requireOneOf(grant, ['to', 'organisation']), ['folder', 'asDelegate']), [
     ['epione consent grant --folder 3f0c... --to otieno.card --for 30d', 'a clinician, to treat, for a month; prints the share code'],
     ['epione consent grant --folder 3f0c... --organisation 0a17... --role cardiologist --except-class social-history', 'a role'],
   ])

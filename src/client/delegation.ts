@@ -178,6 +178,11 @@ function noteOf(ground: Ground, salt: Uint8Array, name: string): string {
   return `${ground} ${toHex(salt)} ${name}`
 }
 
+/** Name of a delegate in the owner's note of a delegation. */
+export function delegateName(note: string): string {
+  return note.split(' ').slice(2).join(' ')
+}
+
 /** A delegation as the folder's owner sees it. */
 export interface OwnedDelegation extends OwnedConsent {
   readonly delegation: Delegation
@@ -206,12 +211,12 @@ export async function listDelegations(
 
 /** What the owner's note of a delegation says, if it is what the ledger commits to. */
 export function readNote(folder: Uint8Array, { terms }: Delegation, note: string): { ground: Ground | null; name: string } {
-  const [first = '', second = '', ...name] = note.split(' ')
+  const [first = '', second = ''] = note.split(' ')
   const ground = GROUNDS.find(one => one === first) ?? null
   const salt = parseHex(second)
   if (ground === null || salt?.length !== 32) return { ground: null, name: '' }
   const holds = equalBytes(delegationTermsCommitment({ salt, folder, ground }), terms)
-  return { ground: holds ? ground : null, name: name.join(' ') }
+  return { ground: holds ? ground : null, name: delegateName(note) }
 }
 
 /** A delegation as its delegate has it. */

@@ -8,8 +8,9 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../../cli/vocabulary.ts'
+import { CLASS_CHOICES, GROUND_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, RIGHT_CHOICES } from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
+import { GROUNDS, RIGHTS } from '../../src/contracts/delegations-formats.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { ROOT, staticClosure } from '../laws.ts'
@@ -41,6 +42,10 @@ test('all commands are there', () => {
       'consent list',
       'consent revoke',
       'custodians',
+      'delegate grant',
+      'delegate list',
+      'delegate offer',
+      'delegate revoke',
       'enroll accept',
       'enroll list',
       'enroll offer',
@@ -116,6 +121,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(LABEL_CHOICES, LABELS)
   assert.equal(PURPOSE_CHOICES, PURPOSES)
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
+  assert.equal([GROUND_CHOICES, RIGHT_CHOICES], [GROUNDS, RIGHTS])
 })
 
 test('exit codes', () => {

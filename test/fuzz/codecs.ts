@@ -115,6 +115,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/folders.ts': ['enrolment: the target "enrolment"'],
+  'client/delegation.ts': ['offer: the target "delegate offer"'],
   'client/guardians.ts': ['guardian share: the target "guardian share"'],
   'client/recovery-kit.ts': ['kit: the target "recovery kit"', 'its content: of the own wallet, after its decryption'],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],

@@ -1,6 +1,7 @@
 /** What reads bytes of others and is no codec by itself: decoders in steps, checks of proofs and signatures, files on disk. */
 
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
+import { DELEGATE_OFFER, decodeDelegateOffer, encodeDelegateOffer } from '../../src/client/delegation.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeShareText, SHARE } from '../../src/client/guardians.ts'
 import { decodeCard, decodeShare, encodeCard, encodeShare } from '../../src/client/identity.ts'
@@ -337,6 +338,13 @@ export const TARGETS: readonly Target[] = [
       return text
     },
     ['bad-guardian-share'],
+  ),
+  code(
+    'delegate offer',
+    DELEGATE_OFFER,
+    encodeDelegateOffer({ version: 1, chainId, name: 'A. Mother', sealingKey, keys: [hash, hash] }),
+    text => encodeDelegateOffer(decodeDelegateOffer(text)),
+    ['bad-delegate-offer'],
   ),
   code(
     'recovery kit',
