@@ -103,6 +103,7 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'phrase-checksum',
     'phrase-same',
     'other-phrase',
+    'kit-required',
     'too-few-shares',
     'not-a-wallet',
     'not-an-identity',

@@ -33,7 +33,7 @@ export function recoverySheet(phrase: string, kit: string): Sheet {
     about: [
       'Whoever holds this sheet can take the folders of its wallet over, after a wait in which their owner is warned and may object once.',
       'Keep it apart from the phone and from the owner phrase. To use it: epione recovery start.',
-      'The phrase alone takes the folders over; the kit makes what was written before readable. Keep both.',
+      'Both parts are needed: the phrase takes the folders over, the kit makes what was written before readable.',
     ],
     parts: [
       { name: 'Recovery phrase', lines: phraseLines(phrase), code: phrase },

@@ -50,18 +50,19 @@ export async function recoveryStart(context: Context, options: RecoveryStartOpti
   const sheet = resolve(options.sheet ?? `${path}.recovery-sheet.html`)
   await assertWritable(sheet)
   const { seed, kit } = await readRecoveryPhrase(context, options)
-  const former = kit === null ? null : openKit(kit, seed)
+  if (kit === null) {
+    throw new EpioneError(
+      'kit-required',
+      'the recovery kit is needed, too: without it nothing that was written before could be read; it is on the recovery sheet and with each guardian: give --kit, or a second line in the phrase file',
+    )
+  }
+  const former = openKit(kit, seed)
   await using peer = await connect(context, null)
   const found = await scanRecoverable(peer, seed, { signal })
   if (found.length === 0) {
     throw new EpioneError(
       'nothing-to-recover',
       'no folder is under this recovery phrase: it is of a wallet without folders, or its folders were recovered before',
-    )
-  }
-  if (former === null) {
-    output.warn(
-      'without the kit the folders become yours, and what was written before cannot be read; it is on the recovery sheet and with each guardian',
     )
   }
   const isNew = !(await exists(path))
@@ -80,7 +81,7 @@ export async function recoveryStart(context: Context, options: RecoveryStartOpti
     spreadMs,
     onProgress: (done, total) => output.note(`${done} of ${total} started`),
   })
-  if (former !== null) await writeTakenOver(path, passphrase, withEpochs(wallet, steps).takenOver ?? [])
+  await writeTakenOver(path, passphrase, withEpochs(wallet, steps).takenOver ?? [])
   const value: RecoveryStartResult = { wallet: path, sheet: isNew ? sheet : null, folders: steps.map(stepResult) }
   output.result(value, () => value.folders.map(stepLine))
   if (isNew) output.warn(`${sheet} has the new wallet's recovery phrase, which is shown nowhere else: print it and remove the file`)
@@ -93,14 +94,14 @@ interface Making {
   sheet: string
   peer: LightPeer
   found: readonly RecoverableFolder[]
-  former: RecoveryKit | null
+  former: RecoveryKit
 }
 
 /** A wallet of new seeds. It and its recovery sheet are on the disk before the ledger hears of its keys. */
 async function makeSuccessor(context: Context, { path, passphrase, sheet, peer, found, former }: Making): Promise<{ wallet: Wallet }> {
   const recoverySeed = randomBytes(WALLET_SEED_LENGTH)
   const bare: Wallet = { seed: randomBytes(WALLET_SEED_LENGTH), recoveryKeyHashes: recoveryKeyHashes(recoverySeed) }
-  const wallet = former === null ? bare : successorWallet(bare, found, former)
+  const wallet = successorWallet(bare, found, former)
   await writeSheet(sheet, recoverySheet(seedToPhrase(recoverySeed), encodeKit(wallet, recoverySeed)))
   await createWalletFile(path, passphrase, wallet)
   await writeWalletState(path, { chainId: peer.chainId, nextIndex: Math.max(...found.map(({ index }) => index)) + 1 })
@@ -114,7 +115,7 @@ async function continued(
   passphrase: string,
   peer: LightPeer,
   found: readonly RecoverableFolder[],
-  former: RecoveryKit | null,
+  former: RecoveryKit,
 ): Promise<Wallet> {
   const state = await readWalletState(path)
   if (state !== null && !equalBytes(state.chainId, peer.chainId)) {
@@ -123,7 +124,7 @@ async function continued(
   const wallet = await openWalletFile(path, passphrase)
   const takenOver = wallet.takenOver ?? []
   const last = takenOver.at(-1)
-  if (former === null || last === undefined || !equalBytes(last.readingSeed, former.readingSeed)) {
+  if (last === undefined || !equalBytes(last.readingSeed, former.readingSeed)) {
     throw new EpioneError(
       'wallet-in-use',
       `${path} is the wallet of something else; name a new file with --wallet, or, to go on with a start that broke off, give the same phrase and kit`,

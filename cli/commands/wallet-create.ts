@@ -49,7 +49,7 @@ export async function walletCreate(context: Context, options: WalletCreateOption
     'Recovery phrase: takes the folders back if the wallet is stolen. It is stored nowhere.',
     ...inLines(value.recoveryPhrase),
     '',
-    'Recovery kit: with the recovery phrase it makes readable what was written before. It is no secret without the phrase.',
+    'Recovery kit: a recovery needs it beside the recovery phrase, to read what was written before. It is no secret without the phrase.',
     `  ${recoveryKit}`,
     ...(sheet === null ? [] : ['', `Recovery sheet ${sheet}`]),
   ])
