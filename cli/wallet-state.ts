@@ -32,7 +32,7 @@ export async function readWalletState(path: string): Promise<WalletState | null>
     const { version, chainId, nextIndex, nextDelegateKey = 0 } = JSON.parse(text) as Record<string, unknown>
     const id = typeof chainId === 'string' ? parseHex(chainId) : undefined
     if (version !== 1 || id?.length !== 32 || !isCount(nextIndex) || !isCount(nextDelegateKey)) throw new Error('shape')
-    return { chainId: id, nextIndex, nextDelegateKey }
+    return { chainId: id, nextIndex, ...(nextDelegateKey === 0 ? {} : { nextDelegateKey }) }
   } catch (error) {
     throw new EpioneError(
       'wallet-state-invalid',
@@ -47,7 +47,7 @@ function isCount(value: unknown): value is number {
 }
 
 /** Writes the state; whole or not at all. */
-export async function writeWalletState(path: string, { chainId, nextIndex, nextDelegateKey = 0 }: WalletState): Promise<void> {
+export async function writeWalletState(path: string, { chainId, nextIndex, nextDelegateKey }: WalletState): Promise<void> {
   const text = `${JSON.stringify({ version: 1, chainId: toHex(chainId), nextIndex, nextDelegateKey }, null, 2)}\n`
   await writePrivateFile(walletStatePath(path), [utf8(text)])
 }

@@ -143,6 +143,17 @@ test('a thief with the phone objects once; the second recovery waits longer and 
   assert.is(recordOf(world)?.pending?.isFinal, false)
 })
 
+test('a thief that puts another owner key in place delays nothing', () => {
+  const world = withFolder()
+  ok(world, byOwner(world, rotate('thief', 'amina recovery')))
+  assert.equal(leads(world, 'amina recovery'), world.folder('amina'))
+  ok(world, byRecovery(world, start('new')))
+  const ends = recordOf(world)?.pending?.ends as number
+  ok(world, byRecovery(world, settle('finish', 'new'), ends), ends)
+  assert.equal(folderOf(world)?.ownerKeyHash, ownerHash('new'))
+  assert.is(world.read(ownerCodec, stateKey.owner(ownerHash('thief'))), undefined)
+})
+
 test('cancelling after an objection does not give the owner another one', () => {
   const world = withFolder()
   ok(world, byRecovery(world, start('new')))
