@@ -29,11 +29,16 @@ export const GAP_LIMIT = 20
 /** Folder keys for which a wallet holds the hash of a recovery key. */
 export const RECOVERY_KEYS = 256
 
-/** What a wallet took over from one that was lost: what opens its folders' past. A folder keeps its index. */
+/** What a wallet took over from one that was lost: what opens its folders' past. */
 export interface TakenOver {
   readonly readingSeed: Uint8Array
-  /** By folder: the last epoch whose keys are of that reading seed. */
-  readonly folders: readonly { readonly index: number; readonly lastEpoch: number }[]
+  readonly folders: readonly {
+    readonly folder: Uint8Array
+    /** Index of the folder's keys under that reading seed. */
+    readonly keyIndex: number
+    /** The last epoch whose keys are of that reading seed. */
+    readonly lastEpoch: number
+  }[]
 }
 
 /** What a patient's device holds: the owner seed, and of the recovery seed only the hashes of its public keys. */
@@ -64,16 +69,20 @@ export function folderKey(wallet: Wallet, folder: OwnedFolder, epoch = folder.fo
 }
 
 export function folderSeed(wallet: Wallet, folder: OwnedFolder, epoch = folder.folder.epoch): Uint8Array {
-  const former = wallet.takenOver?.find(({ folders }) =>
-    folders.some(({ index, lastEpoch }) => index === folder.index && epoch <= lastEpoch),
-  )
-  return sealingSeedFrom(former?.readingSeed ?? readingSeed(wallet.seed), folder.index, epoch)
+  for (const { readingSeed: former, folders } of wallet.takenOver ?? []) {
+    const found = folders.find(known => equalBytes(known.folder, folder.id) && epoch <= known.lastEpoch)
+    if (found !== undefined) return sealingSeedFrom(former, found.keyIndex, epoch)
+  }
+  return sealingSeedFrom(readingSeed(wallet.seed), folder.index, epoch)
 }
 
-/** Salt of the label of the folder with an index: of the wallet that opened the folder. */
-function labelSaltOf(wallet: Wallet, index: number): Uint8Array {
-  const opener = wallet.takenOver?.find(({ folders }) => folders.some(folder => folder.index === index))
-  return labelSaltFrom(opener?.readingSeed ?? readingSeed(wallet.seed), index)
+/** Salt of a folder's label: of the wallet that opened the folder. */
+function labelSaltOf(wallet: Wallet, id: Uint8Array, index: number): Uint8Array {
+  for (const { readingSeed: former, folders } of wallet.takenOver ?? []) {
+    const found = folders.find(({ folder }) => equalBytes(folder, id))
+    if (found !== undefined) return labelSaltFrom(former, found.keyIndex)
+  }
+  return labelSaltFrom(readingSeed(wallet.seed), index)
 }
 
 /** A folder's label, found by its commitment; undefined where the salt is not the folder's. */
@@ -240,7 +249,7 @@ export async function scanFolders(
       nextIndex = Math.max(nextIndex, index + 1)
       // A key that a pending recovery keeps for its folder owns nothing yet.
       if (!equalBytes(folder.ownerKeyHash, ownerKeyHash(ownerKey(wallet.seed, index).publicKey))) return
-      const salt = labelSaltOf(wallet, index)
+      const salt = labelSaltOf(wallet, id, index)
       const label = labelOf(folder, salt)
       if (label !== undefined) folders.push({ index, id, folder, label, labelSalt: salt })
     })

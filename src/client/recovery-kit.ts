@@ -14,7 +14,10 @@ const MAX_TAKEN_OVER = 32
 const MAX_KIT_BYTES = 24 * 1024
 
 const takenOverSchema = list(
-  struct({ readingSeed: hash32, folders: list(struct({ index: integer(0xffff_ffff), lastEpoch: integer(0xffff_ffff) }), RECOVERY_KEYS) }),
+  struct({
+    readingSeed: hash32,
+    folders: list(struct({ folder: hash32, keyIndex: integer(0xffff_ffff), lastEpoch: integer(0xffff_ffff) }), RECOVERY_KEYS),
+  }),
   MAX_TAKEN_OVER,
 )
 /** What a wallet file keeps of {@link Wallet.takenOver}. */

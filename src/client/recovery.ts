@@ -7,10 +7,10 @@ import { type Recovery, recoveryCodec, recoveryKeyCodec, settleRecoveryCodec, st
 import { stateKey } from '../contracts/state-keys.ts'
 import { randomBelow } from '../crypto/random.ts'
 import type { SigningKey } from '../crypto/signature.ts'
-import { ownerKey, ownerKeyHash, recoveryKey, recoveryKeyHash } from '../crypto/wallet.ts'
-import { equalBytes } from '../encoding/bytes.ts'
+import { labelSaltFrom, ownerKey, ownerKeyHash, recoveryKey, recoveryKeyHash } from '../crypto/wallet.ts'
+import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
-import { folderOwnerKey, GAP_LIMIT, type OwnedFolder, RECOVERY_KEYS, scanFolders, type Wallet } from './folders.ts'
+import { folderOwnerKey, GAP_LIMIT, labelOf, type OwnedFolder, RECOVERY_KEYS, scanFolders, type Wallet } from './folders.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 
@@ -89,8 +89,18 @@ export function successorWallet(
   found: readonly RecoverableFolder[],
   former: { readingSeed: Uint8Array; takenOver: NonNullable<Wallet['takenOver']> },
 ): Wallet {
-  const folders = found.map(({ index, folder }) => ({ index, lastEpoch: folder.epoch }))
+  const folders = found.map(({ id, index, folder }) => ({
+    folder: id,
+    keyIndex: keyIndexOf(folder, former.readingSeed) ?? index,
+    lastEpoch: folder.epoch,
+  }))
   return { ...successor, takenOver: [...former.takenOver, { readingSeed: former.readingSeed, folders }] }
+}
+
+/** Index under which a folder was opened by the wallet of a reading seed; undefined where another wallet opened it. */
+function keyIndexOf(folder: Folder, reading: Uint8Array): number | undefined {
+  for (let index = 0; index < RECOVERY_KEYS; index++) if (labelOf(folder, labelSaltFrom(reading, index)) !== undefined) return index
+  return undefined
 }
 
 /**
@@ -102,8 +112,8 @@ export function withEpochs(wallet: Wallet, steps: readonly RecoveryStep[]): Wall
   const last = takenOver.pop()
   if (last === undefined) return wallet
   const folders = last.folders.map(folder => {
-    const pending = steps.find(({ index, status }) => index === folder.index && status === 'pending')
-    return pending === undefined ? folder : { index: folder.index, lastEpoch: pending.epoch }
+    const pending = steps.find(({ id, status }) => equalBytes(id, folder.folder) && status === 'pending')
+    return pending === undefined ? folder : { ...folder, lastEpoch: pending.epoch }
   })
   return { ...wallet, takenOver: [...takenOver, { ...last, folders }] }
 }
@@ -149,16 +159,14 @@ export async function cancelRecovery(
 
 /** The folders that are kept for a new wallet, or are its own already by a recovery. */
 export async function recoveredFolders(peer: LightPeer, successor: Wallet, options: CallOptions = {}): Promise<RecoveryStep[]> {
-  const indices = [...new Set((successor.takenOver ?? []).flatMap(({ folders }) => folders.map(({ index }) => index)))]
+  const taken = new Set((successor.takenOver ?? []).flatMap(({ folders }) => folders.map(({ folder }) => toHex(folder))))
   const steps: RecoveryStep[] = []
-  for (let at = 0; at < indices.length; at += GAP_LIMIT) {
-    const page = indices.slice(at, at + GAP_LIMIT)
-    const { values } = await peer.read(
-      page.map(index => stateKey.owner(ownerKeyHash(ownerKey(successor.seed, index).publicKey))),
-      options,
-    )
+  for (let first = 0; first < RECOVERY_KEYS && steps.length < taken.size; first += GAP_LIMIT) {
+    const hashes = Array.from({ length: GAP_LIMIT }, (_, i) => ownerKeyHash(ownerKey(successor.seed, first + i).publicKey))
+    const { values } = await peer.read(hashes.map(stateKey.owner), options)
     for (const [i, value] of values.entries()) {
-      if (value !== null) steps.push(await look(peer, successor, page[i] as number, ownerCodec.decode(value), options))
+      const id = value === null ? null : ownerCodec.decode(value)
+      if (id !== null && taken.has(toHex(id))) steps.push(await look(peer, successor, first + i, id, options))
     }
   }
   return steps

@@ -37,7 +37,7 @@ test('she reads and grants on the child’s behalf, the log says so, and it ends
   assert.is(read.code, 0, read.stderr)
   assert.is(readFileSync(setting.at('read'), 'utf8'), 'a letter')
 
-  const card = await succeed('keys', 'card', ...setting.author)
+  const card = await succeed('keys', 'card', ...setting.author, '--passphrase-file', setting.net.passphraseFile)
   writeFileSync(setting.at('card'), `${card.card}\n`)
   const consent = await succeed(
     'consent',
