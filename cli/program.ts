@@ -2,10 +2,12 @@
 import { Command } from 'commander'
 import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
+import { declareDelegateCommands } from './declarations/delegate.ts'
 import { declareFolderCommands } from './declarations/folder.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
+import { declareRecoveryCommands } from './declarations/recovery.ts'
 import { declareTestnetCommands } from './declarations/testnet.ts'
 import { declareCompletion, declareToolCommands } from './declarations/tools.ts'
 import { declareWalletCommands } from './declarations/wallet.ts'
@@ -55,6 +57,8 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareNodeCommands(program, host)
   declareMemberCommands(program, host)
   declareWalletCommands(program, host)
+  declareRecoveryCommands(program, host)
+  declareDelegateCommands(program, host)
   declareRecordCommands(program, host)
   declareFolderCommands(program, host)
   declareTestnetCommands(program, host)

@@ -3,6 +3,7 @@
  * compares.
  */
 import type { Purpose, RecordClass } from '../src/contracts/consent-terms.ts'
+import type { Ground, Right } from '../src/contracts/delegations-formats.ts'
 import type { Label } from '../src/contracts/folders-formats.ts'
 
 export const LABEL_CHOICES: readonly Label[] = [
@@ -98,6 +99,10 @@ export const CLASS_CHOICES: readonly RecordClass[] = [
   'device',
   'other',
 ]
+
+export const GROUND_CHOICES: readonly Ground[] = ['parent', 'carer', 'executor', 'other']
+
+export const RIGHT_CHOICES: readonly Right[] = ['read', 'grant', 'revoke', 'dispute', 'export']
 
 export const ORGANISATION_KINDS = ['provider', 'laboratory', 'payer', 'regulator', 'pharmacy', 'research', 'other'] as const
 

@@ -1,6 +1,7 @@
 /** `epione access log` */
 import { type AccessLog, type LoggedAccess, readAccessLog } from '../../src/client/access-log.ts'
 import { listConsents, type OwnedConsent } from '../../src/client/consents.ts'
+import { delegateName } from '../../src/client/delegation.ts'
 import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -100,10 +101,7 @@ function describeEntry({ id, entry, organisation, opening, releases }: LoggedAcc
     height: entry.height,
     untilMs: entry.until,
     organisation: entry.organisation === null ? null : { id: toHex(entry.organisation), name: organisation?.organisation.name ?? null },
-    reader:
-      opening === null
-        ? null
-        : { key: toHex(opening.reader), name: readerName(opening.reader, entry.organisation === null, consent), role: opening.role },
+    reader: opening === null ? null : { key: toHex(opening.reader), name: readerName(opening.reader, entry, consent), role: opening.role },
     purpose: opening?.purpose ?? null,
     consent: entry.consent === null ? null : toHex(entry.consent),
     released: {
@@ -116,8 +114,9 @@ function describeEntry({ id, entry, organisation, opening, releases }: LoggedAcc
 }
 
 /** The owner's note names whom a consent is for, where that is this one person. */
-function readerName(reader: Uint8Array, isOwner: boolean, consent: OwnedConsent | undefined): string | null {
-  if (isOwner) return 'you'
+function readerName(reader: Uint8Array, entry: LoggedAccess['entry'], consent: OwnedConsent | undefined): string | null {
+  if (entry.organisation === null && entry.consent === null) return 'you'
+  if (entry.organisation === null) return `${delegateName(consent?.note ?? '') || 'a delegate'}, on your behalf`
   const grantee = consent?.provision?.grantee
   if (consent === undefined || consent.note === '' || grantee?.type !== 'person' || !equalBytes(grantee.value.key, reader)) return null
   return consent.note

@@ -31,6 +31,8 @@ function parametersFor(custodians: number): Genesis['parameters'] {
     sponsorQuota: 100_000,
     folderQuota: 16,
     auditWindowMs: 300_000,
+    recoveryWaitMs: 72 * 3_600_000,
+    recoverySecondWaitMs: 14 * 24 * 3_600_000,
     policies: [{ name: 'anywhere', jurisdictions: null }],
     dictionaries: defaultDictionaries(),
   }

@@ -121,6 +121,10 @@ const parametersSchema = struct({
   folderQuota: integer(1_000, 1),
   /** Span in which members ask custodians and report what they found, in ms of block time. */
   auditWindowMs: integer(86_400_000, 500),
+  /** Wait of a recovery to which the owner may object, in ms of block time. */
+  recoveryWaitMs: integer(7_776_000_000, 100),
+  /** Wait of a recovery after an objection, and of another recovery key by the owner alone; not shorter. */
+  recoverySecondWaitMs: integer(7_776_000_000, 100),
   policies: list(policySchema, 64, 1),
   /**
    * SHA-256 of the compression dictionaries with which versions may be written, the one to prefer first; none for compression without.

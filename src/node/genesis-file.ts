@@ -42,6 +42,8 @@ const genesisFileSchema = z.strictObject({
     sponsorQuota: integer(1, 1_000_000_000),
     folderQuota: integer(1, 1_000),
     auditWindowMs: integer(500, 86_400_000),
+    recoveryWaitMs: integer(100, 7_776_000_000),
+    recoverySecondWaitMs: integer(100, 7_776_000_000),
     policies: z
       .array(
         z.strictObject({

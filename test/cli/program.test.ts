@@ -8,8 +8,9 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
+import { CLASS_CHOICES, GROUND_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, RIGHT_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
+import { GROUNDS, RIGHTS } from '../../src/contracts/delegations-formats.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
 import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
@@ -45,6 +46,10 @@ test('all commands are there', () => {
       'consent preview',
       'consent revoke',
       'custodians',
+      'delegate grant',
+      'delegate list',
+      'delegate offer',
+      'delegate revoke',
       'enroll accept',
       'enroll list',
       'enroll offer',
@@ -69,6 +74,16 @@ test('all commands are there', () => {
       'record list',
       'record put',
       'record verify',
+      'recovery cancel',
+      'recovery combine',
+      'recovery finish',
+      'recovery open-share',
+      'recovery shares',
+      'recovery sheet',
+      'recovery start',
+      'recovery status',
+      'recovery veto',
+      'recovery watch',
       'sharing list',
       'sharing revoke',
       'staff add',
@@ -116,6 +131,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(PURPOSE_CHOICES, PURPOSES)
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
   assert.equal(SUITE_CHOICES, [...SUITE_NAMES.keys()])
+  assert.equal([GROUND_CHOICES, RIGHT_CHOICES], [GROUNDS, RIGHTS])
 })
 
 test('exit codes', () => {

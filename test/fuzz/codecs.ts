@@ -7,10 +7,12 @@ import { ROOT } from '../laws.ts'
 export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'consensus/inputs.ts': ['walEntryCodec'],
   'consensus/messages.ts': ['proposalCodec', 'consensusMessageCodec'],
+  'client/recovery-kit.ts': ['takenOverCodec'],
   'contracts/access-formats.ts': ['openBodyCodec', 'accessEntryCodec'],
   'contracts/audits-formats.ts': ['auditReportCodec', 'auditRecordCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
   'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec', 'rewrapBodyCodec'],
+  'contracts/delegations-formats.ts': ['delegationTermsCodec', 'grantDelegationCodec', 'delegationCodec', 'delegationIdCodec'],
   'contracts/events.ts': [
     'folderCreatedCodec',
     'folderRotatedCodec',
@@ -27,6 +29,12 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'membersEvictedCodec',
     'auditsChangedCodec',
     'repairsOrderedCodec',
+    'delegationGrantedCodec',
+    'recoveryStartedCodec',
+    'recoverySettledCodec',
+    'recoveryFinishedCodec',
+    'recoveryRekeyedCodec',
+    'recoveryAnnouncedCodec',
   ],
   'contracts/evidence-formats.ts': ['evidenceBodyCodec', 'evidenceEntryCodec', 'convictionCodec'],
   'contracts/folders-formats.ts': ['folderCodec', 'createFolderCodec', 'rotateFolderCodec', 'advanceFolderCodec', 'ownerCodec'],
@@ -46,6 +54,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'logHeadCodec',
   ],
   'contracts/records-formats.ts': ['anchorBodyCodec', 'anchorCodec', 'eraseBodyCodec', 'erasureCodec'],
+  'contracts/recovery-formats.ts': ['startRecoveryCodec', 'settleRecoveryCodec', 'rekeyRecoveryCodec', 'recoveryCodec', 'recoveryKeyCodec'],
   'contracts/repairs-formats.ts': ['repairOrdersCodec', 'repairEntryCodec'],
   'fragments/formats.ts': [
     'versionLeafCodec',
@@ -110,6 +119,9 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/consent-note.ts': ["of the own folder, opened with the folder's key"],
   'client/folders.ts': ['enrolment: the target "enrolment"'],
+  'client/delegation.ts': ['offer: the target "delegate offer"'],
+  'client/guardians.ts': ['guardian share: the target "guardian share"'],
+  'client/recovery-kit.ts': ['kit: the target "recovery kit"', 'its content: of the own wallet, after its decryption'],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"', 'shares: the target "shares"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],

@@ -1,9 +1,12 @@
 /** What reads bytes of others and is no codec by itself: decoders in steps, checks of proofs and signatures, files on disk. */
 
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
+import { DELEGATE_OFFER, decodeDelegateOffer, encodeDelegateOffer } from '../../src/client/delegation.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
+import { decodeShareText, SHARE } from '../../src/client/guardians.ts'
 import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
+import { encodeKit, KIT, openKit } from '../../src/client/recovery-kit.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import { WriteAheadLog } from '../../src/consensus/wal.ts'
@@ -122,6 +125,9 @@ function code(name: string, prefix: string, sample: string, decode: (text: strin
 }
 
 const sealingKey = sealingKeyFromSeed(sha256(Uint8Array.of(4))).publicKey
+
+/** A guardian's share, as its file holds it after the prefix. */
+const guardianShare = encodeCanonical([1, [hash, 2, 2, [hash, hash], hash], 1, 'Bela', new Uint8Array(33), 'epione-kit:'])
 
 export const TARGETS: readonly Target[] = [
   {
@@ -322,6 +328,33 @@ export const TARGETS: readonly Target[] = [
     }),
     text => encodeReceipts(decodeReceipts(text)),
     ['bad-receipts'],
+  ),
+  code(
+    'guardian share',
+    SHARE,
+    SHARE + toBase64Url(guardianShare),
+    text => {
+      decodeShareText(text)
+      return text
+    },
+    ['bad-guardian-share'],
+  ),
+  code(
+    'delegate offer',
+    DELEGATE_OFFER,
+    encodeDelegateOffer({ version: 1, chainId, name: 'A. Mother', sealingKey, keys: [hash, hash] }),
+    text => encodeDelegateOffer(decodeDelegateOffer(text)),
+    ['bad-delegate-offer'],
+  ),
+  code(
+    'recovery kit',
+    KIT,
+    encodeKit({ seed: hash, recoveryKeyHashes: [] }, hash),
+    text => {
+      openKit(text, hash)
+      return text
+    },
+    ['bad-kit', 'unsealing-failed'],
   ),
   code(
     'share',

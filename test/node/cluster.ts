@@ -89,6 +89,8 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       sponsorQuota: 1_000_000,
       folderQuota: 16,
       auditWindowMs: 300_000,
+      recoveryWaitMs: 72 * 3_600_000,
+      recoverySecondWaitMs: 14 * 24 * 3_600_000,
       policies: [{ name: 'any', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
       ...parameters,

@@ -12,6 +12,8 @@ export function parametersOf(): Parameters {
     sponsorQuota: 1_000_000,
     folderQuota: 16,
     auditWindowMs: 300_000,
+    recoveryWaitMs: 72 * 3_600_000,
+    recoverySecondWaitMs: 14 * 24 * 3_600_000,
     policies: [{ name: 'anywhere', jurisdictions: null }],
     dictionaries: [],
   }
