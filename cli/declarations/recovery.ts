@@ -66,6 +66,9 @@ export function declareRecoveryCommands(program: Command, host: Host): void {
   const finish = recovery
     .command('finish')
     .summary('after the wait: put the new keys in force')
+    .description(
+      'Gives the folders to the new wallet, and each a new key that the lost wallet does not know. Consents and delegations in force go on under it; revoke what is not yours.',
+    )
     .option('--now', 'finish all folders at once')
     .action(action(host, async () => (await import('../commands/recovery-finish.ts')).recoveryFinish))
   examples(finish, [['epione recovery finish --wallet new.keystore', 'folders whose wait is not over are left as they are']])

@@ -186,9 +186,13 @@ async function look(peer: LightPeer, successor: Wallet, index: number, id: Uint8
 
 /**
  * Finishes what is due, by the new wallet's own keys: guardians need not be asked again. Folders whose wait is not over are left as they
- * are; call it again later.
+ * are; call it again later. `onFinished` is for what belongs to the same moment as a folder's new owner, see recovery-epochs.ts.
  */
-export async function finishRecovery(peer: LightPeer, successor: Wallet, options: SpreadOptions = {}): Promise<RecoveryStep[]> {
+export async function finishRecovery(
+  peer: LightPeer,
+  successor: Wallet,
+  options: SpreadOptions & { onFinished?: (step: RecoveryStep) => Promise<void> } = {},
+): Promise<RecoveryStep[]> {
   const { header } = await peer.head(options)
   const all = await recoveredFolders(peer, successor, options)
   // A chain that rests has no block of this moment; the one that takes the act in will be.
@@ -197,7 +201,9 @@ export async function finishRecovery(peer: LightPeer, successor: Wallet, options
   const done = await spread(due, options, options.onProgress, async one => {
     const key = ownerKey(successor.seed, one.index)
     const body = settleRecoveryCodec.encode({ ownerKeyHash: ownerKeyHash(key.publicKey) })
-    return await step(peer, successor, one, options, async () => await submit(peer, one.id, 'finish', body, key, options))
+    const after = await step(peer, successor, one, options, async () => await submit(peer, one.id, 'finish', body, key, options))
+    if (after.status === 'finished') await options.onFinished?.(after)
+    return after
   })
   return all.map(one => done.find(({ index }) => index === one.index) ?? one)
 }
@@ -226,7 +232,7 @@ async function step(
 const REFUSALS = ['exists', 'recovery-pending', 'not-found', 'too-early', 'over-folder-quota', 'veto-used', 'unknown-owner']
 
 /** Runs `act` for each, one at a time, in random order, at random moments of the span; the first at once. */
-async function spread<T, R>(
+export async function spread<T, R>(
   items: readonly T[],
   options: SpreadOptions,
   told: ((done: number, total: number, result: R) => void) | undefined,

@@ -14,12 +14,15 @@ import {
   openDelegateSession,
   revokeAsDelegate,
 } from '../../src/client/delegation.ts'
+import { advanceFolder } from '../../src/client/epochs.ts'
 import type { Wallet } from '../../src/client/folders.ts'
 import { listVersions, readVersions } from '../../src/client/get.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { openSession, type Session } from '../../src/client/session.ts'
+import { type Consent, consentCodec } from '../../src/contracts/consents-formats.ts'
 import type { Right } from '../../src/contracts/delegations-formats.ts'
+import { stateKey } from '../../src/contracts/state-keys.ts'
 import { equalBytes } from '../../src/encoding/bytes.ts'
 import { rejectsCode } from '../encoding/throws.ts'
 import { Cluster, eventually, openFolder, permitTo, type TestFolder, textRecords, walletOf } from './cluster.ts'
@@ -63,6 +66,10 @@ async function delegated({ patientPeer, delegatePeer, folder }: World, delegate:
 /** Waits until the node of a peer is as far as an act that was committed by another. */
 async function reached(peer: LightPeer, height: number): Promise<void> {
   await eventually(async () => (await peer.head()).header.height >= height || undefined, `height ${height}`)
+}
+
+async function consentLine(peer: LightPeer, folder: Uint8Array, consent: Uint8Array): Promise<Consent> {
+  return consentCodec.decode((await peer.readOne(stateKey.consent(folder, consent))) as Uint8Array)
 }
 
 async function contents(peer: LightPeer, session: Session): Promise<string[]> {
@@ -134,6 +141,31 @@ test('an end tells a month, not a day', () => {
   assert.is(delegationEnd(Date.UTC(2031, 4, 17, 9)), Date.UTC(2031, 5, 1))
   assert.is(delegationEnd(Date.UTC(2031, 11, 31)), Date.UTC(2032, 0, 1))
   assert.is(delegationEnd(Date.UTC(2031, 5, 1)), Date.UTC(2031, 5, 1))
+})
+
+test('a delegate goes with the folder into a new epoch: reads what was before and after, and grants', async ({ world }) => {
+  const { cluster, delegatePeer, patientPeer, folder } = world
+  const aunt = walletOf('aunt')
+  const { share, consent } = await delegated(world, aunt, ['read', 'grant'])
+  const session = await openDelegateSession(delegatePeer, aunt, share)
+  const { epoch, left, committed } = await advanceFolder(patientPeer, folder.wallet, folder.owned)
+  assert.not.ok(left.some(id => equalBytes(id, consent)))
+  await reached(delegatePeer, committed.height)
+  const authorPeer = await cluster.peer([0])
+  await reached(authorPeer, committed.height)
+  await putRecords(authorPeer, cluster.person(0), folder.address, textRecords(['after the new key']))
+  const all = ['after the new key', 'glucose 5.1', 'metformin']
+  assert.equal(await contents(delegatePeer, session), all, 'the session that was open follows')
+  assert.equal(await contents(delegatePeer, await openDelegateSession(delegatePeer, aunt, share)), all)
+
+  const doctor = cluster.person(1)
+  const doctorPeer = await cluster.peer([1])
+  const delegation = await consentLine(delegatePeer, share.folder, consent)
+  const provision = permitTo(doctor, { validity: { start: Date.now() - 60_000, end: delegation.expiry } })
+  const granted = await grantAsDelegate(delegatePeer, aunt, share, { provision, sealingKey: doctor.sealing.publicKey })
+  const line = await consentLine(delegatePeer, share.folder, granted.consent)
+  assert.equal([line.epoch, line.expiry], [epoch, delegation.expiry], 'its expiry is not blurred past the delegation')
+  assert.equal(await contents(doctorPeer, await openSession(doctorPeer, doctor, granted.share)), all)
 })
 
 test.run()
