@@ -99,7 +99,14 @@ test('after the wait the folder is the new wallet’s: what was written before a
   for (;;) {
     const run = await runCli(['recovery', 'finish', '--now', ...renewed, '--json'])
     assert.ok(Date.now() < until, run.stderr + run.stdout)
-    if (run.code === 0) break
+    if (run.code === 0) {
+      const { keys } = json(run) as { keys: { folder: string; epoch: { epoch: number } | null }[] }
+      assert.equal(
+        keys.map(({ folder, epoch }) => [folder, epoch?.epoch]),
+        [[setting.folder, 1]],
+      )
+      break
+    }
     assert.equal(
       (json(run) as unknown as Steps).folders.map(({ status }) => status),
       ['pending'],
