@@ -42,6 +42,8 @@ export class ReleaseStream {
   /** Number of versions in the submission, as the custodian says; where all of them are shown, the root proves it. */
   readonly total: number
   readonly index: number
+  /** Proves what is shown against the submission's root. */
+  readonly proof: readonly Uint8Array[]
   readonly #channel: FrameChannel
   readonly #next: () => Promise<ReleaseFrame>
   /** Chunk with which the next fragment begins. */
@@ -54,7 +56,7 @@ export class ReleaseStream {
     channel: FrameChannel,
     next: () => Promise<ReleaseFrame>,
     shown: ShownVersion[],
-    start: { total: number; index: number },
+    start: { total: number; index: number; proof: Uint8Array[] },
     firstChunk: number,
   ) {
     this.member = member
@@ -63,6 +65,7 @@ export class ReleaseStream {
     this.shown = shown
     this.total = start.total
     this.index = start.index
+    this.proof = start.proof
     this.#firstChunk = firstChunk
   }
 

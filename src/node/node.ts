@@ -49,6 +49,7 @@ import { Keyring } from './keyring.ts'
 import type { NodeKeys } from './keys.ts'
 import { LightService } from './light-service.ts'
 import type { Logger } from './logger.ts'
+import { OwnerSponsor } from './owner-sponsor.ts'
 import { PeerStatusService } from './peer-status.ts'
 import { SnapshotJoin } from './snapshot-join.ts'
 import { SnapshotService } from './snapshot-service.ts'
@@ -378,9 +379,10 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
       custody: () => ({ submissions: submissions.size, ...repair.report(), ...scrubber.report() }),
     })
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
+  const owners = new OwnerSponsor({ account: keys.account, accountKey: keys.signing }, { chain, directory, now })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
-    { chain, network, transactions, now, status: () => JSON.stringify(status()), peers: () => JSON.stringify(peers()) },
+    { chain, network, transactions, now, owners, status: () => JSON.stringify(status()), peers: () => JSON.stringify(peers()) },
   )
 
   const book = new AddressBook({ directory, network, logger }, options.bootstrap)
