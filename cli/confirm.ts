@@ -20,5 +20,5 @@ export async function confirmed(context: Context, yes: boolean, question: string
     output: process.stderr,
     signal: context.signal,
   })
-  if (isCancel(answer) || !answer) throw new EpioneError('interrupted', 'nothing was erased')
+  if (isCancel(answer) || !answer) throw new EpioneError('interrupted', 'nothing was done')
 }

@@ -292,9 +292,9 @@ export class LightPeer {
   }
 
   /** Members that say they hold fragments of a submission, as a node finds them in the DHT. Hints: nothing of it is proven. */
-  async locate(submissionRoot: Uint8Array, options: CallOptions = {}): Promise<MemberInfo[]> {
+  async locate(folder: Uint8Array, submissionRoot: Uint8Array, options: CallOptions = {}): Promise<MemberInfo[]> {
     const holders = await this.nodes.ask(
-      { type: 'locate', value: { submissionRoot } },
+      { type: 'locate', value: { folder, submissionRoot } },
       bytes => locateResponseCodec.decode(bytes).holders,
       options,
     )

@@ -72,8 +72,8 @@ export const lightRequestCodec = codec(
     receipt: struct({ transaction: hash32, waitMs: integer(MAX_WAIT_MS) }),
     /** The newest commit, once its height is above `height`, or after `waitMs`. */
     wait: struct({ height: integer(), waitMs: integer(MAX_WAIT_MS) }),
-    /** Who holds fragments of a submission, by the DHT: hints, for each of them has to prove what it gives. */
-    locate: struct({ submissionRoot: hash32 }),
+    /** Who holds fragments of a submission of a folder, by the DHT: hints, for each of them has to prove what it gives. */
+    locate: struct({ folder: hash32, submissionRoot: hash32 }),
     /** Asks the node's organisation to countersign an act of a folder as its sponsor. */
     sponsor: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
     /** Asks the organisation to sign for the upload of versions that an owner moves between its folders. */

@@ -30,6 +30,7 @@ import type { Chain } from './chain.ts'
 import type { Directory } from './directory.ts'
 import type { GrantFinder } from './grant-finder.ts'
 import { servePeer } from './malformed.ts'
+import { evenly } from './refusals.ts'
 import type { Staff } from './staff.ts'
 import { requireReceipts } from './storage-receipts.ts'
 import type { TransactionService } from './transactions.ts'
@@ -39,6 +40,8 @@ const VALIDITY_MS = 10 * 60 * 1000
 /** Longest life of an upload ticket, in ms. */
 const MAX_TICKET_MS = 60 * 60 * 1000
 const REQUEST_TIMEOUT_MS = 15_000
+/** When a grant is refused, in ms after the question: custodians are asked for one that is there, and take their own time to refuse. */
+const REWRAP_REFUSAL_MS = 500
 /** Most request nonces remembered against replay, each for twice the allowed difference of clocks. */
 const MAX_NONCES = 100_000
 
@@ -131,7 +134,7 @@ export class DeskService {
         this.#checkAccess(action.value.body, action.value.opening, person, role)
         return await this.#submit('access', 'open', action.value.body)
       case 'rewrap':
-        return await this.#rewrap(action.value, role)
+        return await evenly(async () => await this.#rewrap(action.value, role), REWRAP_REFUSAL_MS)
     }
   }
 

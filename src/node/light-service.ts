@@ -1,7 +1,7 @@
 /** Serves the light protocol: the ledger's facts with their proofs, submission of transactions, and sponsoring. */
 
 import { genesisCodec } from '../contracts/members-formats.ts'
-import { NAMESPACE } from '../contracts/state-keys.ts'
+import { NAMESPACE, stateKey } from '../contracts/state-keys.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { ownerKeyHash } from '../crypto/wallet.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
@@ -148,7 +148,7 @@ export class LightService {
         return commitResponseCodec.encode(await this.#commitAt(null))
       }
       case 'locate':
-        return locateResponseCodec.encode({ holders: await this.#locate(request.value.submissionRoot, context.signal) })
+        return locateResponseCodec.encode({ holders: await this.#locate(request.value, context.signal) })
       case 'sponsor':
         return sponsorResponseCodec.encode({ transaction: this.#sponsor(decodeTransaction(request.value.transaction)).bytes })
       case 'move-ticket': {
@@ -261,8 +261,13 @@ export class LightService {
     }
   }
 
-  /** Asks the DHT for a while; what was found by then is the answer. */
-  async #locate(root: Uint8Array, contextSignal: AbortSignal): Promise<Uint8Array[]> {
+  /**
+   * Asks the DHT for a while; what was found by then is the answer. Of what the ledger does not have in this folder there is none, whether
+   * another folder has it or not.
+   */
+  async #locate(asked: { folder: Uint8Array; submissionRoot: Uint8Array }, contextSignal: AbortSignal): Promise<Uint8Array[]> {
+    const root = asked.submissionRoot
+    if (this.#deps.chain.tip.tree.get(stateKey.submission(asked.folder, root)) === undefined) return []
     const signal = AbortSignal.any([AbortSignal.timeout(LOCATE_MS), contextSignal, this.#stop.signal])
     const holders: Uint8Array[] = []
     try {

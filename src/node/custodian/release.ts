@@ -31,6 +31,7 @@ import type { FrameChannel } from '../../network/frames.ts'
 import type { Chain, ChainTip } from '../chain.ts'
 import { notFound } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
+import { evenly } from '../refusals.ts'
 import { fits } from './clock-check.ts'
 import { isLoss } from './damages.ts'
 import { firstFrame } from './first-frame.ts'
@@ -108,7 +109,10 @@ export class ReleaseService {
   async serve(channel: FrameChannel): Promise<void> {
     const send = async (frame: ReleaseFrame): Promise<void> => await channel.send(releaseFrameCodec.encode(frame))
     try {
-      await this.#answer(channel, send)
+      const { value, done } = await firstFrame(channel, channel.frames()[Symbol.asyncIterator]())
+      if (done === true) throw new EpioneError('connection-lost', 'The reader left without asking.')
+      // From here on: when it asks, the reader chooses.
+      await evenly(async () => await this.#answer(channel, value, send))
     } catch (error) {
       this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused a release')
       // Where the stream is what failed, the reader cannot be told.
@@ -117,8 +121,8 @@ export class ReleaseService {
     }
   }
 
-  async #answer(channel: FrameChannel, send: (frame: ReleaseFrame) => Promise<void>): Promise<void> {
-    const ask = await this.#ask(channel)
+  async #answer(channel: FrameChannel, first: Uint8Array, send: (frame: ReleaseFrame) => Promise<void>): Promise<void> {
+    const ask = this.#ask(channel, first)
     const facts = await this.#facts(ask)
     const { shown, hashes } = await this.#permitted(ask, facts)
     const asked = ask.request.leaves
@@ -153,10 +157,8 @@ export class ReleaseService {
     await send({ type: 'end', value: {} })
   }
 
-  async #ask(channel: FrameChannel): Promise<Ask> {
-    const { value, done } = await firstFrame(channel, channel.frames()[Symbol.asyncIterator]())
-    if (done === true) throw new EpioneError('connection-lost', 'The reader left without asking.')
-    const frame = releaseRequestCodec.decode(value)
+  #ask(channel: FrameChannel, first: Uint8Array): Ask {
+    const frame = releaseRequestCodec.decode(first)
     const request = readRequestCodec.decode(frame.request)
     const access = accessOpeningCodec.decode(frame.accessOpening)
     const { chain, now } = this.#deps

@@ -20,6 +20,7 @@ import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
 import { folderAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
+import { evenly } from '../refusals.ts'
 import { openAsk } from './clock-check.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
@@ -72,6 +73,10 @@ export class FolderDesk {
 
   /** Answers one request of the folder protocol from the peer with this network key. */
   async answer(bytes: Uint8Array, peer: Uint8Array): Promise<Uint8Array> {
+    return await evenly(async () => await this.#answer(bytes, peer))
+  }
+
+  async #answer(bytes: Uint8Array, peer: Uint8Array): Promise<Uint8Array> {
     const request: FolderRequest = folderRequestCodec.decode(bytes)
     const { chain, now } = this.#deps
     const place = { chainId: chain.chainId, custodian: this.#options.custodian, peer, nowMs: now() }
