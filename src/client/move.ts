@@ -153,12 +153,12 @@ function planOf(listing: Listing, versions: readonly ListedVersion[], manifests:
   return [...plans.values()]
 }
 
-function tooFewCustodians(): EpioneError {
+export function tooFewCustodians(): EpioneError {
   return new EpioneError('too-few-custodians', 'Too few custodians answered to say what is in the folders; try again later.')
 }
 
 /** Whether it is the same version with the same ciphertext. */
-function isSame({ meta: { leaf: a } }: ListedVersion, { meta: { leaf: b } }: ListedVersion): boolean {
+export function isSame({ meta: { leaf: a } }: ListedVersion, { meta: { leaf: b } }: ListedVersion): boolean {
   return (
     a.version === b.version &&
     equalBytes(a.recordId, b.recordId) &&
@@ -173,7 +173,8 @@ interface Resealed extends SealedCiphertext {
   readonly opened: { key: Uint8Array; place: Uint8Array | null }
 }
 
-class Mover {
+/** Anchors versions of a folder anew. */
+export class Mover {
   readonly anchored: Committed[] = []
   readonly #peer: LightPeer
   readonly #wallet: Wallet

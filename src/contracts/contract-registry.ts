@@ -5,6 +5,7 @@ import type { Action, Contract } from './action.ts'
 import { audits } from './audits.ts'
 import { consents } from './consents.ts'
 import { ContractError } from './contract-error.ts'
+import { relabelAction } from './folder-labels.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
 import { records } from './records.ts'
@@ -12,7 +13,7 @@ import { repairs } from './repairs.ts'
 
 const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['members', members],
-  ['folders', folders],
+  ['folders', new Map([...folders, ['relabel', relabelAction]])],
   ['records', records],
   ['consents', consents],
   ['access', access],

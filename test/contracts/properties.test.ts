@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert'
 import { accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
 import { auditReportCodec, auditWindow } from '../../src/contracts/audits-formats.ts'
 import { expiryBucket, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { relabelFolderCodec } from '../../src/contracts/folder-labels.ts'
 import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { genesisChanges } from '../../src/contracts/members.ts'
 import {
@@ -74,7 +75,9 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
   const sponsored = { sponsor: pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4)), ...signed }
   const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
   const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
-  switch (random(13)) {
+  switch (random(14)) {
+    case 13:
+      return world.byFolder(owner, act('folders.relabel', relabelFolderCodec, { labelCommitment: hashOf(name('l', 3)) }), signed)
     case 0:
       return world.create(member, owner, random(6) === 0 ? { policy: random(3) } : {})
     case 1: {

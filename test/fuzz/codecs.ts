@@ -14,6 +14,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/events.ts': [
     'folderCreatedCodec',
     'folderRotatedCodec',
+    'folderRelabelledCodec',
     'folderAdvancedCodec',
     'recordsAnchoredCodec',
     'recordsErasedCodec',
@@ -27,6 +28,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'repairsOrderedCodec',
   ],
   'contracts/evidence-formats.ts': ['evidenceBodyCodec', 'evidenceEntryCodec', 'convictionCodec'],
+  'contracts/folder-labels.ts': ['relabelFolderCodec'],
   'contracts/folders-formats.ts': ['folderCodec', 'createFolderCodec', 'rotateFolderCodec', 'advanceFolderCodec', 'ownerCodec'],
   'contracts/member-keys.ts': ['accountKeyCodec'],
   'contracts/members-formats.ts': [
@@ -109,6 +111,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/folders.ts': ['enrolment: the target "enrolment"'],
+  'client/hand-over.ts': ['in "hand-over"', "opened with the wallet's own key, sealed to it by whom its owner was enrolled by"],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],

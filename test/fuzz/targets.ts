@@ -2,6 +2,7 @@
 
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
+import { decodeHandOver, encodeHandOver } from '../../src/client/hand-over.ts'
 import { decodeCard, decodeShare, encodeCard, encodeShare } from '../../src/client/identity.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
@@ -341,6 +342,13 @@ export const TARGETS: readonly Target[] = [
     }),
     text => encodeEnrolment(decodeEnrolment(text)),
     ['bad-enrolment'],
+  ),
+  code(
+    'hand-over',
+    'epione-hand-over:',
+    encodeHandOver({ version: 1, chainId, folder: hash, ownerKeyHash: hash, sealed: new Uint8Array(1200) }),
+    text => encodeHandOver(decodeHandOver(text)),
+    ['bad-hand-over'],
   ),
   {
     room: 'crypto',
