@@ -4,13 +4,13 @@ import type { Context } from './context.ts'
 import { canPrompt } from './secrets.ts'
 
 /** Demands that somebody can be asked, or has said yes on the command line. @throws EpioneError `missing-option` */
-export function assertConfirmable(context: Context, yes: boolean): void {
+export function assertConfirmable(context: Context, yes: boolean, why = 'this cannot be undone'): void {
   if (yes || (canPrompt(context) && !context.output.json)) return
-  throw new EpioneError('missing-option', 'this cannot be undone and nobody can be asked here; say --yes to do it without a question')
+  throw new EpioneError('missing-option', `${why} and nobody can be asked here; say --yes to do it without a question`)
 }
 
 /** Asks, unless yes was said on the command line. @throws EpioneError `interrupted` where the answer is no */
-export async function confirmed(context: Context, yes: boolean, question: string): Promise<void> {
+export async function confirmed(context: Context, yes: boolean, question: string, otherwise = 'nothing was erased'): Promise<void> {
   if (yes) return
   const { confirm, isCancel } = await import('@clack/prompts')
   const answer = await confirm({
@@ -20,5 +20,5 @@ export async function confirmed(context: Context, yes: boolean, question: string
     output: process.stderr,
     signal: context.signal,
   })
-  if (isCancel(answer) || !answer) throw new EpioneError('interrupted', 'nothing was done')
+  if (isCancel(answer) || !answer) throw new EpioneError('interrupted', otherwise)
 }

@@ -1,16 +1,19 @@
 /**
- * How quick and how right custodians were, over runs: `custodians.json` in the home. The next read begins with the best. It may be
- * deleted at any time, and a read never fails because of it.
+ * How quick and how right custodians were, over runs: `custodians.json` in the home. The next read begins with the best, and what is
+ * counted goes on. It may be deleted at any time, and a read never fails because of it.
  */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { Standings } from '../src/client/standings.ts'
+import { noOutcomes, OUTCOMES, type Standings } from '../src/client/standings.ts'
 import { readBoundedFile } from '../src/node/config-file.ts'
 import { writePrivateFile } from './private-file.ts'
 
 const MAX_BYTES = 1024 * 1024
 const time = z.number().min(0)
+// Counts came later than the file: an older one has none.
+const count = z.number().int().min(0).default(0)
+const outcomes = z.strictObject(Object.fromEntries(OUTCOMES.map(name => [name, count])) as Record<(typeof OUTCOMES)[number], typeof count>)
 const schema = z
   .array(
     z.strictObject({
@@ -20,6 +23,9 @@ const schema = z
       msPerByte: time.nullable(),
       cost: time,
       at: time,
+      servedBytes: count,
+      asked: count,
+      outcomes: outcomes.default(noOutcomes()),
     }),
   )
   .max(1024)

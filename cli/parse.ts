@@ -62,6 +62,14 @@ export function collect(text: string, previous: readonly string[] | undefined): 
   return [...(previous ?? []), text]
 }
 
+/** One of a fixed set of words, of which help names but some. */
+export function parseChoice(choices: readonly string[]): (text: string) => string {
+  return text => {
+    if (!choices.includes(text)) throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`)
+    return text
+  }
+}
+
 /** As {@link collect}, each value one of `choices`. */
 export function collectChoice(choices: readonly string[]): (text: string, previous: readonly string[] | undefined) => readonly string[] {
   return (text, previous) => {

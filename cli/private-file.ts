@@ -1,4 +1,4 @@
-/** Files that a command makes for its user alone: whole or not at all, mode 0600. */
+/** Files that a command makes: whole or not at all; for its user alone (mode 0600) unless others are to read them. */
 import { access, constants, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { EpioneError } from '../src/encoding/errors.ts'
@@ -15,9 +15,18 @@ export async function assertWritable(path: string): Promise<void> {
  * @throws EpioneError `file-unwritable`; whatever `pieces` throws
  */
 export async function writePrivateFile(path: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<number> {
+  return await writeWhole(path, pieces, 0o600)
+}
+
+/** As {@link writePrivateFile}, for others to read (mode 0644). */
+export async function writeSharedFile(path: string, text: string): Promise<number> {
+  return await writeWhole(path, [new TextEncoder().encode(text)], 0o644)
+}
+
+async function writeWhole(path: string, pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, mode: number): Promise<number> {
   const target = await targetOf(path)
   const temporary = `${target}.${process.pid}.tmp`
-  const handle = await attempt(path, async () => await open(temporary, 'w', 0o600))
+  const handle = await attempt(path, async () => await open(temporary, 'w', mode))
   let bytes = 0
   try {
     try {

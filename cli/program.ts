@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
+import { declareFolderCommands } from './declarations/folder.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
@@ -55,6 +56,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareMemberCommands(program, host)
   declareWalletCommands(program, host)
   declareRecordCommands(program, host)
+  declareFolderCommands(program, host)
   declareTestnetCommands(program, host)
   declareToolCommands(program, host)
   program.addHelpCommand(new Command('help').argument('[command]').description('print help for a command').helpGroup('This program:'))

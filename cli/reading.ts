@@ -1,17 +1,21 @@
 /** A command that reads records: as the owner of a folder, or as a person with a share code. Opens the session and lists. */
-import { type ListedVersion, type Listing, listVersions } from '../src/client/get.ts'
-import { decodeShare } from '../src/client/identity.ts'
+import { resolve } from 'node:path'
+import { type ListedVersion, type Listing, listVersions, type ReadOptions, type ReadVersion, readVersions } from '../src/client/get.ts'
+import { decodeShares } from '../src/client/identity.ts'
 import type { LightPeer } from '../src/client/light-peer.ts'
+import { formatMetrics } from '../src/client/metrics.ts'
 import { openOwnSession, openSession, type Session } from '../src/client/session.ts'
 import type { Purpose } from '../src/contracts/consent-terms.ts'
 import { equalBytes, toHex } from '../src/encoding/bytes.ts'
-import { EpioneError } from '../src/encoding/errors.ts'
+import { EpioneError, errorCode } from '../src/encoding/errors.ts'
 import { readCode } from './codes.ts'
 import type { Context } from './context.ts'
 import { noteCustodians, recallCustodians } from './custodian-book.ts'
 import { count } from './format.ts'
 import { homeOf } from './home.ts'
+import { describeError } from './output.ts'
 import { withPerson } from './person-session.ts'
+import { assertWritable, writeSharedFile } from './private-file.ts'
 import { withOwnedFolder } from './wallet-session.ts'
 
 export interface ReadingOptions {
@@ -19,14 +23,21 @@ export interface ReadingOptions {
   folder?: string
   share?: string
   purpose?: Purpose
+  /** File for what is known of the custodians afterwards, as metrics. */
+  metricsFile?: string
 }
 
 export interface Reading {
   readonly peer: LightPeer
+  /** One session for each folder that opened, the first of them named alone too. */
+  readonly sessions: readonly Session[]
   readonly session: Session
+  /** What may be read, of all folders. */
   readonly listing: Listing
   /** Whether the owner reads. */
   readonly own: boolean
+  /** Reads versions of the listing, each in the session of its folder. */
+  readonly read: (versions: readonly ListedVersion[], options: ReadOptions) => AsyncGenerator<ReadVersion>
 }
 
 /** Runs `act` with a session, which has its line in the access log by then, and the list of what may be read in it. */
@@ -36,28 +47,95 @@ export async function withReading<T>(
   act: (reading: Reading) => Promise<T>,
 ): Promise<T> {
   const { signal } = context
-  const { submission, purpose } = options
+  const { submission, purpose, metricsFile } = options
+  if (metricsFile !== undefined) await assertWritable(resolve(metricsFile))
   const home = homeOf(context)
-  const read = async (peer: LightPeer, open: () => Promise<Session>, own: boolean): Promise<T> => {
+  const read = async (peer: LightPeer, opens: readonly (() => Promise<Session>)[], own: boolean): Promise<T> => {
     await recallCustodians(home, peer.standings)
     try {
-      const session = await open()
-      return await act({ peer, session, listing: await listVersions(peer, session, call), own })
+      const sessions = await openAll(opens)
+      const listing: Listing = { versions: [], incomplete: [], failures: [] }
+      const sessionOf = new Map<ListedVersion, Session>()
+      for (const session of sessions) {
+        const { versions, incomplete, failures } = await listVersions(peer, session, call)
+        for (const version of versions) sessionOf.set(version, session)
+        listing.versions.push(...versions)
+        listing.incomplete.push(...incomplete)
+        listing.failures.push(...failures)
+      }
+      // As in one folder: in the order in which they were anchored.
+      if (sessions.length > 1) listing.versions.sort((a, b) => a.submission.anchor.height - b.submission.anchor.height)
+      return await act({
+        peer,
+        sessions,
+        session: sessions[0] as Session,
+        listing,
+        own,
+        read: (versions, how) => readEach(peer, sessionOf, versions, how),
+      })
     } finally {
       await noteCustodians(home, peer.standings)
+      if (metricsFile !== undefined) await writeMetrics(context, metricsFile, peer)
     }
   }
   const call = { signal, ...(submission === undefined ? {} : { submission }) }
   if (options.folder !== undefined) {
     return await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
-      return await read(peer, async () => await openOwnSession(peer, wallet, owned, { signal, purpose: purpose ?? 'PATRQT' }), true)
+      return await read(peer, [async () => await openOwnSession(peer, wallet, owned, { signal, purpose: purpose ?? 'PATRQT' })], true)
     })
   }
   // Standard input is read before a passphrase is asked for there.
-  const share = decodeShare(await readCode(context, options.share ?? '', 'epione-share:'))
+  const shares = decodeShares(await readCode(context, options.share ?? '', 'epione-share:'))
   return await withPerson(context, async ({ peer, person }) => {
-    return await read(peer, async () => await openSession(peer, person, share, { signal, purpose: purpose ?? 'TREAT' }), false)
+    const opens = shares.map(share => async () => await openSession(peer, person, share, { signal, purpose: purpose ?? 'TREAT' }))
+    return await read(peer, opens, false)
   })
+}
+
+/** Also after a read that failed, which is when it is wanted most. */
+async function writeMetrics(context: Context, path: string, peer: LightPeer): Promise<void> {
+  try {
+    await writeSharedFile(resolve(path), formatMetrics(peer.standings.list()))
+  } catch (error) {
+    context.output.warn(`the metrics could not be written: ${describeError(error).message}`)
+  }
+}
+
+/** The owner's reading of one folder that is open and listed already. */
+export function ownReading(peer: LightPeer, session: Session, listing: Listing): Reading {
+  return { peer, session, sessions: [session], listing, own: true, read: (versions, how) => readVersions(peer, session, versions, how) }
+}
+
+/** The sessions that open: of several folders one may have been taken back. @throws the first refusal, where none opens */
+async function openAll(opens: readonly (() => Promise<Session>)[]): Promise<Session[]> {
+  const sessions: Session[] = []
+  let refusal: unknown
+  for (const open of opens) {
+    try {
+      sessions.push(await open())
+    } catch (error) {
+      if (errorCode(error) !== 'not-found') throw error
+      refusal ??= error
+    }
+  }
+  if (sessions.length === 0) throw refusal
+  return sessions
+}
+
+/** Reads in the order given, each run of versions of one folder in its session. */
+async function* readEach(
+  peer: LightPeer,
+  sessionOf: ReadonlyMap<ListedVersion, Session>,
+  versions: readonly ListedVersion[],
+  options: ReadOptions,
+): AsyncGenerator<ReadVersion> {
+  for (let first = 0; first < versions.length; ) {
+    const session = sessionOf.get(versions[first] as ListedVersion) as Session
+    let end = first + 1
+    while (end < versions.length && sessionOf.get(versions[end] as ListedVersion) === session) end++
+    yield* readVersions(peer, session, versions.slice(first, end), options)
+    first = end
+  }
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What versions are about: their contents are read and described. */
 import { FHIR_MEDIA_TYPE, loadDescriber } from '../src/client/fhir-records.ts'
-import { type ListedVersion, type ReadVersion, readVersions } from '../src/client/get.ts'
+import type { ListedVersion, ReadVersion } from '../src/client/get.ts'
 import { concat } from '../src/encoding/bytes.ts'
 import { errorCode } from '../src/encoding/errors.ts'
 import type { Context } from './context.ts'
@@ -33,7 +33,7 @@ export async function readTitles(
   const titles = new Map<ListedVersion, Title>()
   const progress = createProgress(context)
   try {
-    for await (const version of readVersions(reading.peer, reading.session, versions, { signal: context.signal })) {
+    for await (const version of reading.read(versions, { signal: context.signal })) {
       progress.show(() => `read ${titles.size} of ${versions.length}`)
       const { header } = version
       titles.set(version.listed, {

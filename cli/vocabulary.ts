@@ -15,7 +15,71 @@ export const LABEL_CHOICES: readonly Label[] = [
   'emergency-summary',
 ]
 
-export const PURPOSE_CHOICES: readonly Purpose[] = ['TREAT', 'ETREAT', 'HPAYMT', 'HOPERAT', 'HRESCH', 'PUBHLTH', 'PATRQT', 'FAMRQT', 'BTG']
+/** Purposes that a line of help names. */
+export const USUAL_PURPOSES: readonly Purpose[] = ['TREAT', 'ETREAT', 'HPAYMT', 'HOPERAT', 'HRESCH', 'PUBHLTH', 'PATRQT', 'FAMRQT', 'BTG']
+
+/** All codes of HL7's PurposeOfUse: a purpose includes its kinds. */
+export const PURPOSE_CHOICES: readonly Purpose[] = [
+  'TREAT',
+  'CLINTRL',
+  'COC',
+  'ETREAT',
+  'BTG',
+  'ERTREAT',
+  'POPHLTH',
+  'HPAYMT',
+  'CLMATTCH',
+  'COVAUTH',
+  'COVERAGE',
+  'ELIGDTRM',
+  'ELIGVER',
+  'ENROLLM',
+  'MILDCRG',
+  'REMITADV',
+  'HOPERAT',
+  'CAREMGT',
+  'DONAT',
+  'FRAUD',
+  'GOV',
+  'HACCRED',
+  'HCOMPL',
+  'HDECD',
+  'HDIRECT',
+  'HDM',
+  'HLEGAL',
+  'HOUTCOMS',
+  'HPRGRP',
+  'HQUALIMP',
+  'HSYSADMIN',
+  'LABELING',
+  'METAMGT',
+  'MEMADMIN',
+  'MILCDM',
+  'PATADMIN',
+  'PATSFTY',
+  'PERFMSR',
+  'RECORDMGT',
+  'SYSDEV',
+  'HTEST',
+  'TRAIN',
+  'HRESCH',
+  'BIORCH',
+  'CLINTRCH',
+  'CLINTRCHNPC',
+  'CLINTRCHPC',
+  'PRECLINTRCH',
+  'DSRCH',
+  'POARCH',
+  'TRANSRCH',
+  'PUBHLTH',
+  'DISASTER',
+  'THREAT',
+  'PATRQT',
+  'FAMRQT',
+  'PWATRNY',
+  'SUPNWK',
+  'HMARKT',
+]
 
 export const CLASS_CHOICES: readonly RecordClass[] = [
   'laboratory',
@@ -36,3 +100,6 @@ export const CLASS_CHOICES: readonly RecordClass[] = [
 ]
 
 export const ORGANISATION_KINDS = ['provider', 'laboratory', 'payer', 'regulator', 'pharmacy', 'research', 'other'] as const
+
+/** Sealing suites by their names. */
+export const SUITE_CHOICES = ['x-wing', 'ml-kem-1024'] as const

@@ -23,7 +23,7 @@ const ROOMS: Readonly<Record<string, { imports: readonly string[]; lazy?: readon
   'src/gateway': { imports: ['src/encoding', 'src/client', 'src/node'], lazy: ['src/fhir'] },
   'src/portal': { imports: ['src/encoding', 'src/client'] },
   // Besides client and node: the errors, the wallet and the keystore, and the words of the contracts (labels, purposes).
-  cli: { imports: ['src/encoding', 'src/crypto', 'src/contracts', 'src/client', 'src/node'], lazy: ['testnet'] },
+  cli: { imports: ['src/encoding', 'src/crypto', 'src/contracts', 'src/client', 'src/node'], lazy: ['testnet', 'src/gateway'] },
   // Starts the CLI as a process and may look into every room; never imports the CLI.
   testnet: {
     imports: [

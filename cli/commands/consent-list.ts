@@ -1,6 +1,7 @@
 /** `epione consent list` */
 import { listConsents, type OwnedConsent } from '../../src/client/consents.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
+import { type ConsentStatus, consentStatus } from '../consent-status.ts'
 import type { Context } from '../context.ts'
 import { type AsOfResult, asOfResult, formatDay } from '../format.ts'
 import { granteeWords, type NamedMember, provisionWords } from '../plain-consent.ts'
@@ -11,14 +12,13 @@ export interface ConsentListOptions {
   all?: boolean
 }
 
-type Status = 'active' | 'pending' | 'revoked' | 'expired'
-
 /** What `--json` prints. */
 export interface ConsentListResult {
   consents: readonly {
     consent: string
-    /** `pending`: it begins later. */
-    status: Status
+    status: ConsentStatus
+    /** The decision that it is part of, or null. */
+    sharing: string | null
     /** Terms, or null where no custodian that answered has them. */
     grantee: { kind: string; organisation: string; key: string | null; role: string | null } | null
     note: string
@@ -54,15 +54,20 @@ export async function consentList(context: Context, options: ConsentListOptions)
 }
 
 function row(
-  { id, line, provision, note }: OwnedConsent,
+  { id, line, provision, note, sharing }: OwnedConsent,
   timeMs: number,
   members: readonly NamedMember[],
 ): ConsentListResult['consents'][number] {
-  const common = { consent: toHex(id), note, height: line.height }
+  const common = {
+    consent: toHex(id),
+    note,
+    height: line.height,
+    sharing: sharing === null ? null : toHex(sharing.id),
+    status: consentStatus({ line, provision }, timeMs),
+  }
   if (provision === null) {
     return {
       ...common,
-      status: line.status === 'revoked' ? 'revoked' : line.expiry <= timeMs ? 'expired' : 'active',
       grantee: null,
       purposes: [],
       classes: [],
@@ -72,12 +77,8 @@ function row(
     }
   }
   const { grantee, validity } = provision
-  const ended = line.expiry <= timeMs || (validity !== null && validity.end <= timeMs)
-  const status: Status =
-    line.status === 'revoked' ? 'revoked' : ended ? 'expired' : validity !== null && validity.start > timeMs ? 'pending' : 'active'
   return {
     ...common,
-    status,
     grantee:
       grantee === null
         ? null

@@ -14,7 +14,7 @@ import { count, formatBytes, formatDay } from '../format.ts'
 import { homeOf } from '../home.ts'
 import { table } from '../output.ts'
 import { createProgress } from '../progress.ts'
-import { byRecord, type Reading } from '../reading.ts'
+import { byRecord, ownReading, type Reading } from '../reading.ts'
 import { readTitles, type Title } from '../titles.ts'
 import { idBytes, withOwnedFolder } from '../wallet-session.ts'
 
@@ -52,7 +52,7 @@ export async function recordErase(context: Context, options: RecordEraseOptions,
     const one = 'submissions' in selection ? { submission: selection.submissions[0] as Uint8Array } : {}
     const listing = await listVersions(peer, session, { signal, ...one })
     const { versions, manifests } = await versionsToErase(peer, session, listing, selection, { signal })
-    const titles = options.yes === true ? new Map() : await titlesOf(context, { peer, session, listing, own: true }, versions)
+    const titles = options.yes === true ? new Map() : await titlesOf(context, ownReading(peer, session, listing), versions)
     for (const line of preview(versions, manifests.length, version => titles.get(version)?.title ?? '')) output.note(line)
     await confirmed(context, options.yes === true, 'Erase this for good?')
 

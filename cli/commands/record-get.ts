@@ -1,7 +1,7 @@
 /** `epione record get` */
 import { resolve } from 'node:path'
 import { bundleFromVersions, collectionOf, FHIR_MEDIA_TYPE, type FhirVersion, MAX_FHIR_BYTES } from '../../src/client/fhir-records.ts'
-import { type ListedVersion, type ReadVersion, readVersions } from '../../src/client/get.ts'
+import type { ListedVersion, ReadVersion } from '../../src/client/get.ts'
 import type { CustodianFailure } from '../../src/client/standings.ts'
 import { concat, equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
@@ -146,7 +146,7 @@ async function readOne(
 ): Promise<void> {
   if (partial !== undefined && partial.bytes > 0) context.output.note(`going on after ${formatBytes(partial.bytes)}`)
   const call = { signal: context.signal, known: partial?.known }
-  for await (const { header, content, beginning, failures } of readVersions(reading.peer, reading.session, [wanted], call)) {
+  for await (const { header, content, beginning, failures } of reading.read([wanted], call)) {
     const keep = partial !== undefined && header.encoding === 'identity' && header.size >= MIN_PARTIAL_BYTES
     const answer: Answer = {
       record: toHex(wanted.recordId),
@@ -176,7 +176,7 @@ async function getDocument(context: Context, options: RecordGetOptions, reading:
   const read: FhirVersion[] = []
   let failures: readonly CustodianFailure[] = []
   let held = 0
-  for await (const version of readVersions(reading.peer, reading.session, versions, { signal: context.signal })) {
+  for await (const version of reading.read(versions, { signal: context.signal })) {
     progress.show(() => `read ${read.length + files.length} of ${versions.length}, ${formatBytes(held)}`)
     const { listed, header, content } = version
     failures = version.failures

@@ -39,6 +39,8 @@ export interface RecordListResult {
   /** Submissions that may not be shown whole, for too few of their custodians answered. */
   incomplete: readonly string[]
   accessEntry: string
+  /** All of them, where the share code is for several folders. */
+  accessEntries: readonly string[]
   /** What the answer was proven against: a certified header. */
   asOf: AsOfResult
 }
@@ -46,7 +48,7 @@ export interface RecordListResult {
 export async function recordList(context: Context, options: RecordListOptions): Promise<void> {
   const { signal, output } = context
   await withReading(context, options, async reading => {
-    const { listing, own, peer, session } = reading
+    const { listing, own, peer, session, sessions } = reading
     // The owner may have an empty folder; to whom a consent shows nothing, nothing is said.
     if (!own && listing.versions.length === 0) nothingToRead(listing)
     warnIncomplete(context, listing)
@@ -86,6 +88,7 @@ export async function recordList(context: Context, options: RecordListOptions): 
       more: shown.length < all.length,
       incomplete: listing.incomplete.map(({ root }) => toHex(root)),
       accessEntry: toHex(session.entryId),
+      accessEntries: sessions.map(({ entryId }) => toHex(entryId)),
       asOf: asOfResult(asOf),
     }
     output.result(value, () =>

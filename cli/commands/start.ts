@@ -10,6 +10,7 @@ import { EXIT } from '../exit-codes.ts'
 import { formatSpan } from '../format.ts'
 import { readableLogs } from '../log-lines.ts'
 import { openGenesis, openHome, openKeys } from '../node-home.ts'
+import { prepareOperations, type RunningOperations } from '../operations.ts'
 import { describeError, table } from '../output.ts'
 
 export interface StartOptions {
@@ -63,11 +64,11 @@ async function untilStopped(signal: AbortSignal): Promise<void> {
 }
 
 /** Says what the node is and where, then follows its blocks. */
-function tell(context: Context, node: Node, home: string, blocks: boolean): void {
+function tell(context: Context, node: Node, { home, operations }: { home: string; operations: string | null }, blocks: boolean): void {
   const { output } = context
   const { name, jurisdiction, peerId, account, network, chainId, height, validator } = node.status()
   const addresses = node.network.addresses()
-  const about = { name, jurisdiction, account, peerId, addresses, network, chainId, height, validator, home, pid: process.pid }
+  const about = { name, jurisdiction, account, peerId, addresses, network, chainId, height, validator, home, operations, pid: process.pid }
   output.item({ type: 'started', ...about }, () =>
     table([
       ['node', `${name}${jurisdiction === '' ? '' : ` (${jurisdiction})`}, ${validator ? 'validator' : 'not a validator'}`],
@@ -75,6 +76,7 @@ function tell(context: Context, node: Node, home: string, blocks: boolean): void
       ...addresses.map((address, i) => [i === 0 ? 'addresses' : '', address]),
       ['network', `${network}, chain ${chainId}`],
       ['home', home],
+      ...(operations === null ? [] : [['operations', `${operations}/metrics, /healthz, /readyz`]]),
       ['height', String(height)],
     ]).join('\n'),
   )
@@ -93,6 +95,7 @@ export async function start(context: Context, options: StartOptions): Promise<vo
   const { config, paths } = await openHome(context, options)
   const genesis = await openGenesis(paths)
   const keys = await openKeys(context, config, paths)
+  const serveOperations = await prepareOperations(config)
   const logger = await createLogger(config.logLevel)
   for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
     process.on(event, (error: unknown) => {
@@ -133,16 +136,25 @@ export async function start(context: Context, options: StartOptions): Promise<vo
     },
     { logger },
   )
+  let operations: RunningOperations | undefined
   try {
+    operations = await serveOperations?.({ node, logger })
     const addresses = node.network.addresses()
     await writeRunning(paths.running, { chainId: toHex(genesisId(genesis)), peerId: publicKeys(keys).peerId, addresses })
     logger.info({ home: paths.root, addresses: addresses.join(' '), height: node.status().height, pid: process.pid }, 'started')
-    tell(context, node, paths.root, options.verbose === true || process.stdout.isTTY === true)
+    tell(
+      context,
+      node,
+      { home: paths.root, operations: operations?.url ?? null },
+      options.verbose === true || process.stdout.isTTY === true,
+    )
     await untilStopped(context.signal)
     context.output.note('stopping')
   } finally {
+    operations?.server.stopping()
     await removeRunning(paths.running)
     await node.stop()
+    await operations?.server.stop()
     logger.info({}, 'stopped')
   }
 }

@@ -1,6 +1,7 @@
 /** `epione status` */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LightPeer } from '../../src/client/light-peer.ts'
+import { notReadyBecause } from '../../src/node/readiness.ts'
 import { connectForReports } from '../connection.ts'
 import type { Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -10,7 +11,7 @@ import { describeError, table } from '../output.ts'
 import { readStatus, type StatusReport } from '../reports.ts'
 
 export interface StatusOptions {
-  /** Exit with `unhealthy` unless the state is `ok`. */
+  /** Exit with `unhealthy` unless the node is ready, as `/readyz` says. */
   check?: boolean
   /** Go on until interrupted. */
   watch?: boolean
@@ -143,5 +144,9 @@ export async function status(context: Context, options: StatusOptions): Promise<
   }
   const report = readStatus(await peer.status({ signal: context.signal }))
   context.output.result(report, () => statusLines(report))
-  return options.check === true && report.state !== 'ok' ? EXIT.unhealthy : EXIT.ok
+  if (options.check !== true) return EXIT.ok
+  const reasons = notReadyBecause(report)
+  if (reasons.length === 0) return EXIT.ok
+  context.output.warn(`the node is not ready: ${reasons.map(({ code }) => code).join(', ')}`)
+  return EXIT.unhealthy
 }

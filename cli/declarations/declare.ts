@@ -32,7 +32,15 @@ export function nodeOptions(command: Command): Command {
   for (const name of NODE_FLAGS) {
     const { kind, flag, env, help, default: value } = SETTINGS[name]
     const isList = kind === 'multiaddrs' || kind === 'peers'
-    const placeholder = { path: 'path', level: 'level', multiaddrs: 'multiaddr', peers: 'multiaddr', bytes: 'size', count: 'n' }[kind]
+    const placeholder = {
+      path: 'path',
+      level: 'level',
+      multiaddrs: 'multiaddr',
+      peers: 'multiaddr',
+      bytes: 'size',
+      count: 'n',
+      endpoint: 'host:port',
+    }[kind]
     const fallback = formatDefault(value)
     const option = new Option(`${flag} <${placeholder}>`, `${help} (${env}${fallback === '' ? '' : `, default ${fallback}`})`)
     if (isList) option.argParser(collect)

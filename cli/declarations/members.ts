@@ -1,8 +1,11 @@
 /** Declarations of the commands by which members decide who belongs to the network. */
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { action, type Host } from '../context.ts'
-import { parseInteger } from '../parse.ts'
+import { collectChoice, parseInteger } from '../parse.ts'
 import { examples } from './declare.ts'
+
+/** Keys that a member may renew by itself. */
+const OWN_KEYS = ['signing', 'sealing', 'network'] as const
 
 export function declareMemberCommands(program: Command, host: Host): void {
   program.commandsGroup('Decide who belongs to the network:')
@@ -79,5 +82,17 @@ export function declareMemberCommands(program: Command, host: Host): void {
   examples(reweigh, [
     ['epione members vote reweigh 0a17 --power 20', 'twice the weight of a founder'],
     ['epione members vote reweigh 0a17 --power 0', 'it follows the chain from then on'],
+  ])
+  const rotate = members
+    .command('rotate-keys')
+    .summary("new keys for this home's member, without a vote")
+    .description(
+      'Makes new keys, brings them onto the ledger by an act that the present signing key and the new keys sign, and puts them into the keystore. What the former keys signed stays checkable, and what was sealed to the former sealing key still opens. The consensus key is not among them: a seat is for the members to vote on. Interrupted, the same command finishes it.',
+    )
+    .addOption(new Option('--key <name...>', `only these: ${OWN_KEYS.join(', ')} (default all)`).argParser(collectChoice(OWN_KEYS)))
+    .action(action(host, async () => (await import('../commands/members-rotate-keys.ts')).membersRotateKeys))
+  examples(rotate, [
+    ['epione members rotate-keys', 'all three; then start the node anew'],
+    ['epione members rotate-keys --key sealing', 'one of them'],
   ])
 }

@@ -67,7 +67,7 @@ export function declareNodeCommands(program: Command, host: Host): void {
     .command('status')
     .summary('how a node and its network are doing, and why they are slow or stand still')
     .option('--watch', 'follow it: in place on a terminal, else a line for each change')
-    .option('--check', 'exit with 5 unless the node is synced and has a quorum: for probes')
+    .option('--check', 'exit with 5 unless the node is synced, has a quorum, and room on its disk: for probes')
     .action(action(host, async () => (await import('../commands/status.ts')).status))
   examples(status, [
     ['epione status', 'of the node of this home'],

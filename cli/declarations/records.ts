@@ -1,27 +1,19 @@
 /** Declarations of the commands about records, consents and the access log. */
 import { type Command, Option } from 'commander'
 import { action, type Host } from '../context.ts'
-import {
-  collect,
-  collectChoice,
-  parseDuration,
-  parseEnd,
-  parseId,
-  parseInstant,
-  parseInteger,
-  parseMediaType,
-  parseRole,
-} from '../parse.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../vocabulary.ts'
+import { collectChoice, parseChoice, parseDuration, parseId, parseInteger, parseMediaType } from '../parse.ts'
+import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, USUAL_PURPOSES } from '../vocabulary.ts'
+import { declareConsentCommands } from './consents.ts'
 import { examples, requireOneOf } from './declare.ts'
 
 const folder = (): Option => new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory()
 const ownFolder = (): Option => new Option('--folder <id>', "the folder, of one's own wallet").argParser(parseId).conflicts('share')
 const share = (): Option => new Option('--share <code>', 'what the patient handed over: as text, as a file, or - for standard input')
 const purpose = (): Option =>
-  new Option('--purpose <code>', 'purpose of use (HL7); goes into the access log (default TREAT, PATRQT for the owner)').choices(
-    PURPOSE_CHOICES,
-  )
+  new Option(
+    '--purpose <code>',
+    `purpose of use (HL7), such as ${USUAL_PURPOSES.join(', ')}; goes into the access log (default TREAT, PATRQT for the owner)`,
+  ).argParser(parseChoice(PURPOSE_CHOICES))
 
 export function declareRecordCommands(program: Command, host: Host): void {
   program.commandsGroup('Work with records:')
@@ -64,6 +56,10 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .option('--record-version <n>', 'this version instead of the newest', parseInteger(1, 0xffff_ffff))
     .addOption(purpose())
     .option('--out <file>', 'write to a file instead of standard output')
+    .option(
+      '--metrics-file <file>',
+      "write how custodians served this home's reads, for Prometheus: node_exporter picks it up as a textfile",
+    )
     .action(action(host, async () => (await import('../commands/record-get.ts')).recordGet))
   examples(requireOneOf(get, ['folder', 'share']), [
     ['epione record get 77ab... --folder 3f0c...', 'as the owner'],
@@ -194,57 +190,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .action(action(host, async () => (await import('../commands/record-move.ts')).recordMove))
   examples(move, [['epione record move 77ab... --folder 3f0c... --to 9c2e...', 'both folders are of one organisation']])
 
-  const consents = program
-    .command('consent')
-    .summary('grant, revoke and list consents')
-    .description('Consents: who may read what, for which purpose, until when.')
-  const grant = consents
-    .command('grant')
-    .summary('let somebody read')
-    .addOption(folder())
-    .addOption(new Option('--to <card>', "a person's contact card: as text, or as a file").conflicts(['organisation', 'role']))
-    .option('--organisation <id>', 'account of an organisation', parseId)
-    .option('--role <role>', 'only its people in this role', parseRole)
-    .addOption(
-      new Option('--purpose <code...>', `purposes of use: ${PURPOSE_CHOICES.join(', ')} (default TREAT)`).argParser(
-        collectChoice(PURPOSE_CHOICES),
-      ),
-    )
-    .addOption(new Option('--class <class...>', `only these classes: ${CLASS_CHOICES.join(', ')}`).argParser(collectChoice(CLASS_CHOICES)))
-    .addOption(new Option('--except-class <class...>', 'all but these classes').argParser(collectChoice(CLASS_CHOICES)))
-    .addOption(
-      new Option('--author <id...>', 'only what these organisations wrote').argParser((text: string, previous?: readonly string[]) =>
-        collect(parseId(text), previous),
-      ),
-    )
-    .option('--from <date>', 'start of the consent (default: now)', parseInstant)
-    .addOption(
-      new Option('--until <end>', 'end of the consent: a date, or a length such as 30d (default 30d)').argParser(parseEnd).conflicts('for'),
-    )
-    .addOption(new Option('--for <duration>', 'length of the consent, as with --until').argParser(parseDuration))
-    .option('--data-from <date>', 'only records about what happened from then on', parseInstant)
-    .option('--data-until <date>', 'only records about what happened before', parseInstant)
-    .option('--note <text>', "what to remember of it, such as a name; for the owner alone (default: the card's name)")
-    .option('--qr', 'show the share code as a QR code in the terminal too')
-    .action(action(host, async () => (await import('../commands/consent-grant.ts')).consentGrant))
-  examples(requireOneOf(grant, ['to', 'organisation']), [
-    ['epione consent grant --folder 3f0c... --to otieno.card --for 30d', 'a clinician, to treat, for a month; prints the share code'],
-    ['epione consent grant --folder 3f0c... --organisation 0a17... --role cardiologist --except-class social-history', 'a role'],
-  ])
-  const revoke = consents
-    .command('revoke')
-    .summary('take a consent back; binds every custodian within 75 s')
-    .argument('<consent>', 'id of the consent', parseId)
-    .addOption(folder())
-    .action(action(host, async () => (await import('../commands/consent-revoke.ts')).consentRevoke))
-  examples(revoke, [['epione consent revoke 9d21... --folder 3f0c...', 'from then on reads under it are refused']])
-  const listConsents = consents
-    .command('list')
-    .summary('the consents of a folder, with their state')
-    .addOption(folder())
-    .option('--all', 'revoked and expired ones too')
-    .action(action(host, async () => (await import('../commands/consent-list.ts')).consentList))
-  examples(listConsents, [['epione consent list --folder 3f0c... --all --json', 'the whole history, for programs']])
+  declareConsentCommands(program, host)
 
   const access = program
     .command('access')

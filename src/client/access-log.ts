@@ -2,9 +2,9 @@
 
 import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../contracts/access-formats.ts'
 import { type AccessOpening, accessCommitment, accessOpeningCodec } from '../contracts/consent-terms.ts'
+import { signedByAt } from '../contracts/member-signatures.ts'
 import { logHeadCodec } from '../contracts/members-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { verifySignature } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import {
@@ -18,7 +18,7 @@ import { folderRequestCodec, releasesResponseCodec } from '../network/light-mess
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { signAsk } from './folder-ask.ts'
 import { folderCustodians } from './folder-custodians.ts'
-import { folderKey, folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
+import { folderOpener, folderOwnerKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
 import { type AsOf, accessLogStream, type LightPeer, type MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 
@@ -58,6 +58,8 @@ export async function readAccessLog(peer: LightPeer, wallet: Wallet, owned: Owne
   // Receipts first: the line is on the ledger before anything is released, so that a read that goes on meanwhile is covered too.
   const { releases, silent } = await collectReleases(peer, wallet, owned, options)
   const { entries, asOf } = await entriesUpTo(peer, owned.id, releases, options)
+  // Custodians seal to the key of now, which may be newer than what this device knows.
+  const folder = (await readFolder(peer, owned.id, options)) ?? owned.folder
   const known = new Map(entries.map(entry => [toHex(accessEntryId(entry)), entry]))
   const covered = releases.filter(({ receipt }) => known.has(toHex(receipt.entry)))
   return {
@@ -72,7 +74,7 @@ export async function readAccessLog(peer: LightPeer, wallet: Wallet, owned: Owne
         entry,
         organisation:
           entry.organisation === null ? null : (members.find(member => equalBytes(member.id, entry.organisation as Uint8Array)) ?? null),
-        opening: openingOf(peer, wallet, owned, entry, own),
+        opening: openingOf(peer, wallet, { ...owned, folder }, entry, own),
         releases: own,
       }
     }),
@@ -173,7 +175,7 @@ async function releasesBy(
       const right =
         equalBytes(receipt.custodian, custodian.id) &&
         equalBytes(receipt.folder, owned.id) &&
-        verifySignature(custodian.organisation.signingKey, releaseReceiptBytes(receipt), signature)
+        signedByAt(custodian, receipt.height, releaseReceiptBytes(receipt), signature)
       if (!right) throw new EpioneError('invalid-proof', 'A release receipt is not signed by the custodian that keeps it.')
       found.push({ custodian, receipt })
     }
@@ -195,7 +197,7 @@ function openingOf(
     for (let epoch = owned.folder.epoch; epoch >= 0; epoch--) {
       try {
         const context = sealingContext.releaseOpening(peer.chainId, owned.id, receipt.entry)
-        const { access } = releaseOpeningsCodec.decode(folderKey(wallet, owned, epoch).open(receipt.sealedOpening, context))
+        const { access } = releaseOpeningsCodec.decode(folderOpener(wallet, owned, epoch).open(receipt.sealedOpening, context))
         const opening = accessOpeningCodec.decode(access)
         if (equalBytes(accessCommitment(opening), entry.commitment)) return opening
       } catch {

@@ -5,15 +5,11 @@ import { type Consent, consentCodec, consentId, grantBodyCodec, revokeBodyCodec 
 import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { seal } from '../crypto/sealing.ts'
-import type { SigningKey } from '../crypto/signature.ts'
-import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
-import { folderRequestCodec, wrapResponseCodec } from '../network/light-messages.ts'
-import { PROTOCOL } from '../network/protocols.ts'
-import { signAsk } from './folder-ask.ts'
-import { folderCustodians } from './folder-custodians.ts'
-import { folderKey, folderOwnerKey, folderSeed, type OwnedFolder, type Wallet } from './folders.ts'
+import type { SharingPart } from './consent-note.ts'
+import { folderOwnerKey, folderSeed, type OwnedFolder, type Wallet } from './folders.ts'
+import { depositGrant, findOwnGrant, sealNote } from './grant-store.ts'
 import type { ShareCode } from './identity.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -21,7 +17,6 @@ import { blurredExpiry, randomFraction } from './spread.ts'
 
 /** Longest consent, in ms: ten years, as the contract has it. */
 const MAX_CONSENT_MS = 10 * 365 * 24 * 60 * 60 * 1000
-const MAX_NOTE = 1024
 
 export interface GrantResult {
   consent: Uint8Array
@@ -33,13 +28,13 @@ export interface GrantResult {
 
 /**
  * Grants a provision on one folder: the folder's key is wrapped to the grantee and left with the folder's custodians, then the
- * grant is committed. `note` is for the owner alone (a name, say): it is sealed to the folder's own key.
+ * grant is committed. `note` is for the owner alone (a name, say), as is the decision that it is part of: sealed to the folder's own key.
  */
 export async function grantConsent(
   peer: LightPeer,
   wallet: Wallet,
   owned: OwnedFolder,
-  input: { provision: Provision; sealingKey: Uint8Array; note?: string },
+  input: { provision: Provision; sealingKey: Uint8Array; note?: string; sharing?: SharingPart },
   options: CallOptions = {},
 ): Promise<GrantResult> {
   const end = input.provision.validity?.end
@@ -52,16 +47,13 @@ export async function grantConsent(
   const { epoch } = owned.folder
   const context = sealingContext.grant(peer.chainId, owned.id, epoch, commitment)
   const wrap = seal(input.sealingKey, folderSeed(wallet, owned, epoch), context)
-  const note = seal(folderKey(wallet, owned).publicKey, new TextEncoder().encode(input.note ?? '').slice(0, MAX_NOTE), context)
+  const noted = { text: input.note ?? '', sharing: input.sharing ?? null, sealingKey: input.sealingKey }
+  const note = sealNote(owned.folder.sealingKey, noted, context)
   const key = folderOwnerKey(wallet, owned)
   const consent = consentId(owned.id, commitment)
-  const stored = await storeWrap(peer, owned, key, consent, { opening: openingBytes, wrap, note }, options)
-  const body = grantBodyCodec.encode({
-    commitment,
-    wrapHash: wrapHash(wrap),
-    epoch,
-    expiry: blurredExpiry(end, randomFraction(), peer.now()),
-  })
+  const stored = await depositGrant(peer, wallet, owned, consent, { opening: openingBytes, wrap, note }, options)
+  const expiry = blurredExpiry(end, randomFraction(), peer.now())
+  const body = grantBodyCodec.encode({ commitment, wrapHash: wrapHash(wrap), epoch, expiry })
   const sponsor = owned.folder.author
   const transaction = peer.sign({ from: { kind: 'folder', id: owned.id }, contract: 'consents', action: 'grant', body, sponsor }, key)
   const signed = await peer.sponsor(transaction, sponsor, options)
@@ -69,39 +61,7 @@ export async function grantConsent(
   return { consent, committed, stored, share: { version: 1, chainId: peer.chainId, folder: owned.id, consent } }
 }
 
-/** Leaves a grant with n - f of the folder's custodians at least, so that any f of them may be lost. */
-async function storeWrap(
-  peer: LightPeer,
-  owned: OwnedFolder,
-  key: SigningKey,
-  consent: Uint8Array,
-  grant: { opening: Uint8Array; wrap: Uint8Array; note: Uint8Array },
-  options: CallOptions,
-): Promise<number> {
-  const custodians = await folderCustodians(peer, owned.id, owned.folder, options)
-  const results = await Promise.allSettled(
-    custodians.map(async custodian => {
-      const ask = signAsk(peer, key, { folder: owned.id, consent, custodian })
-      const request = folderRequestCodec.encode({ type: 'put-wrap', value: { ...ask, ...grant } })
-      return await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 1024 })
-    }),
-  )
-  options.signal?.throwIfAborted()
-  const stored = results.filter(result => result.status === 'fulfilled').length
-  const n = custodians.length
-  const needed = n - Math.floor((n - 1) / 3)
-  if (stored < needed) {
-    const cause = results.find(result => result.status === 'rejected')?.reason
-    throw new EpioneError(
-      'too-few-receipts',
-      `Only ${stored} of ${n} custodians took the grant and ${needed} are needed. Nothing was granted.`,
-      { cause, metadata: { receipts: stored, needed } },
-    )
-  }
-  return stored
-}
-
-/** Takes a consent back. It needs no sponsor, so that nobody can stand in its way. */
+/** Takes a consent back, and nothing else; see epochs.ts for the new key. It needs no sponsor, so that nobody can stand in its way. */
 export async function revokeConsent(
   peer: LightPeer,
   wallet: Wallet,
@@ -122,6 +82,8 @@ export interface OwnedConsent {
   readonly line: Consent
   readonly provision: Provision | null
   readonly note: string
+  /** The decision that it is part of, where it is known. */
+  readonly sharing: SharingPart | null
 }
 
 /** All consents of a folder, proven complete. */
@@ -136,37 +98,8 @@ export async function listConsents(
     entries.map(async ([key, value]) => {
       const id = key.slice(33)
       const line = consentCodec.decode(value)
-      const terms = await findTerms(peer, wallet, owned, id, line, options)
-      return { id, line, provision: terms?.provision ?? null, note: terms?.note ?? '' }
+      const terms = await findOwnGrant(peer, wallet, owned, id, line, options)
+      return { id, line, provision: terms?.opening.provision ?? null, note: terms?.note.text ?? '', sharing: terms?.note.sharing ?? null }
     }),
   )
-}
-
-async function findTerms(
-  peer: LightPeer,
-  wallet: Wallet,
-  owned: OwnedFolder,
-  id: Uint8Array,
-  line: Consent,
-  options: CallOptions,
-): Promise<{ provision: Provision; note: string } | undefined> {
-  const key = folderOwnerKey(wallet, owned)
-  for (const custodian of await folderCustodians(peer, owned.id, owned.folder, options)) {
-    const request = folderRequestCodec.encode({ type: 'get-wrap', value: signAsk(peer, key, { folder: owned.id, consent: id, custodian }) })
-    try {
-      const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
-        ...options,
-        maxResponse: wrapResponseCodec.maxBytes,
-      })
-      const answer = wrapResponseCodec.decode(bytes)
-      const opening = consentOpeningCodec.decode(answer.opening)
-      if (!equalBytes(consentCommitment(opening), line.commitment)) continue
-      const context = sealingContext.grant(peer.chainId, owned.id, line.epoch, line.commitment)
-      const note = answer.note.length === 0 ? '' : new TextDecoder().decode(folderKey(wallet, owned, line.epoch).open(answer.note, context))
-      return { provision: opening.provision, note }
-    } catch {
-      options.signal?.throwIfAborted()
-    }
-  }
-  return undefined
 }

@@ -135,6 +135,7 @@ export class CustodianSupply {
     const { bytes, waitedMs } = stream?.takeServed() ?? { bytes: 0, waitedMs: 0 }
     standings.served(member, bytes, waitedMs)
     if (outcome.type === 'finished' && stream !== undefined) {
+      standings.delivered(member)
       this.#streams.push(stream)
       return
     }
@@ -156,7 +157,7 @@ export class CustodianSupply {
 
   #fail(member: MemberInfo, code: string): void {
     this.failures.push({ custodian: member.id, name: member.organisation.name, code })
-    this.#peer.standings.failed(member, code)
+    this.#peer.standings.failed(member, code, this.#original.includes(member))
     this.#options.onFailure?.(member, code)
   }
 

@@ -63,7 +63,7 @@ export async function deskGrant(
   folder: Uint8Array,
   consent: Uint8Array,
   options: CallOptions = {},
-): Promise<{ opening: Uint8Array; wrap: Uint8Array }> {
+): Promise<{ opening: Uint8Array; wrap: Uint8Array; past: Uint8Array | null }> {
   const action: DeskAction = { type: 'rewrap', value: { folder, consent, sealingKey: person.sealing.publicKey } }
   const answer = await ask(peer, person, action, options)
   return answer.type === 'grant' ? answer.value : unexpected()

@@ -1,8 +1,8 @@
 /** Erasure by the folder's owner: the order on the ledger, and the custodians' signed receipts that it is carried out. */
 
+import { signedByAt } from '../contracts/member-signatures.ts'
 import { eraseBodyCodec, erasureCodec } from '../contracts/records-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { verifySignature } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { type ErasureReceipt, erasureReceiptBytes, erasureReceiptCodec } from '../fragments/formats.ts'
@@ -17,6 +17,7 @@ import type { AsOf, Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
 import type { Session } from './session.ts'
+import { sleep } from './sleep.ts'
 
 /** Most marks of one order. */
 const MARKS_PER_ORDER = 1000
@@ -252,24 +253,9 @@ class Asked {
       equalBytes(receipt.chainId, chainId) &&
       equalBytes(receipt.folder, folder) &&
       equalBytes(receipt.custodian, this.custodian.id) &&
-      verifySignature(this.custodian.organisation.signingKey, erasureReceiptBytes(receipt), signature)
+      signedByAt(this.custodian, receipt.height, erasureReceiptBytes(receipt), signature)
     if (!right) throw new EpioneError('invalid-proof', 'An erasure receipt is not what this custodian was asked for.')
     this.missing.delete(toHex(receipt.mark))
     this.receipts.push({ custodian: this.custodian, receipt, signature })
   }
-}
-
-async function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted()
-  await new Promise<void>((resolve, reject) => {
-    const abort = (): void => {
-      clearTimeout(timer)
-      reject(signal?.reason)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', abort, { once: true })
-  })
 }

@@ -12,12 +12,12 @@ import {
   ownerCodec,
 } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { SEALING_PUBLIC_KEY_LENGTH, type SealingKey } from '../crypto/sealing.ts'
+import { type SealingOpener, sealingOpener, sealingPublicKeySchema } from '../crypto/sealing.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { folderSealingKey, folderSealingSeed, labelSalt, ownerKey, ownerKeyHash } from '../crypto/wallet.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { byteString, codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
+import { codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
 import { deskHeld, deskTransaction } from './desk.ts'
 import type { Person } from './identity.ts'
@@ -39,7 +39,10 @@ export interface Wallet {
 
 /** One of a wallet's folders, as found in the ledger. */
 export interface OwnedFolder {
+  /** Index of its present owner key. */
   readonly index: number
+  /** Index under which it was opened: sealing keys and the label's salt stay with it when the owner key changes. */
+  readonly keyIndex: number
   readonly id: Uint8Array
   readonly folder: Folder
   readonly label: Label
@@ -50,13 +53,14 @@ export function folderOwnerKey(wallet: Wallet, folder: OwnedFolder): SigningKey 
   return ownerKey(wallet.seed, folder.index)
 }
 
-/** The folder's key pair of an epoch: opens what authors sealed to the folder. */
-export function folderKey(wallet: Wallet, folder: OwnedFolder, epoch = folder.folder.epoch): SealingKey {
-  return folderSealingKey(wallet.seed, folder.index, epoch)
+/** Opens what was sealed to the folder in an epoch, under whichever suite it was. */
+export function folderOpener(wallet: Wallet, folder: OwnedFolder, epoch: number): SealingOpener {
+  return sealingOpener(folderSeed(wallet, folder, epoch))
 }
 
-export function folderSeed(wallet: Wallet, folder: OwnedFolder, epoch = folder.folder.epoch): Uint8Array {
-  return folderSealingSeed(wallet.seed, folder.index, epoch)
+/** The private half of the folder's key of an epoch. */
+export function folderSeed(wallet: Wallet, folder: OwnedFolder, epoch: number): Uint8Array {
+  return folderSealingSeed(wallet.seed, folder.keyIndex, epoch)
 }
 
 const enrolmentCodec = codec(
@@ -69,7 +73,7 @@ const enrolmentCodec = codec(
       struct({
         ownerKeyHash: hash32,
         recoveryKeyHash: hash32,
-        sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+        sealingKey: sealingPublicKeySchema,
         label: labelSchema,
         labelSalt: hash32,
       }),
@@ -211,38 +215,81 @@ export async function readFolder(peer: LightPeer, id: Uint8Array, options: CallO
   return value === null ? null : folderCodec.decode(value)
 }
 
-/** Finds a wallet's folders: the ledger maps each owner key's hash to its folder, and proves where there is none. */
+/** Owner keys of a wallet among which a folder is looked for that has changed its owner key. */
+const MAX_OWNER_KEYS = 1024
+
+/**
+ * Finds a wallet's folders: the ledger maps each owner key's hash to its folder, and proves where there is none. A folder that was
+ * opened with one of the wallet's keys and goes by another now is found by its id, which follows from the first key.
+ */
 export async function scanFolders(
   peer: LightPeer,
   wallet: Wallet,
   options: CallOptions = {},
 ): Promise<{ folders: OwnedFolder[]; nextIndex: number }> {
-  const folders: OwnedFolder[] = []
+  const folders = new Map<string, OwnedFolder>()
+  const owned: { index: number; id: Uint8Array }[] = []
   let nextIndex = 0
   for (let first = 0; first < nextIndex + GAP_LIMIT; first += GAP_LIMIT) {
     const indices = Array.from({ length: GAP_LIMIT }, (_, i) => first + i)
-    const keys = indices.map(index => stateKey.owner(ownerKeyHash(ownerKey(wallet.seed, index).publicKey)))
-    const { values } = await peer.read(keys, options)
-    const found = indices.flatMap((index, i) => {
-      const value = values[i]
-      return value === null || value === undefined ? [] : [{ index, id: ownerCodec.decode(value) }]
-    })
-    if (found.length === 0) continue
-    const states = await peer.read(
-      found.map(({ id }) => stateKey.folder(id)),
+    const hashes = indices.map(index => ownerKeyHash(ownerKey(wallet.seed, index).publicKey))
+    const { values } = await peer.read(
+      [...hashes.map(hash => stateKey.owner(hash)), ...hashes.map(hash => stateKey.folder(folderId(peer.chainId, hash)))],
       options,
     )
-    found.forEach(({ index, id }, i) => {
-      const value = states.values[i]
-      if (value === null || value === undefined) return
-      const folder = folderCodec.decode(value)
-      const salt = labelSalt(wallet.seed, index)
-      const label = LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
-      if (label !== undefined) folders.push({ index, id, folder, label, labelSalt: salt })
-      nextIndex = Math.max(nextIndex, index + 1)
+    const present = (value: Uint8Array | null | undefined): value is Uint8Array => value !== null && value !== undefined
+    indices.forEach((index, i) => {
+      const [owner, opened] = [values[i], values[GAP_LIMIT + i]]
+      if (present(owner) || present(opened)) nextIndex = Math.max(nextIndex, index + 1)
+      if (present(owner)) owned.push({ index, id: ownerCodec.decode(owner) })
+      if (!present(opened)) return
+      const found = ownFolder(wallet, folderId(peer.chainId, hashes[i] as Uint8Array), folderCodec.decode(opened), index)
+      if (found === undefined) return
+      folders.set(toHex(found.id), found)
+      nextIndex = Math.max(nextIndex, found.index + 1)
     })
   }
-  return { folders, nextIndex }
+  const taken = owned.filter(({ id }) => !folders.has(toHex(id)))
+  if (taken.length > 0) for (const folder of await takenOver(peer, wallet, taken, options)) folders.set(toHex(folder.id), folder)
+  return { folders: [...folders.values()], nextIndex }
+}
+
+/**
+ * Folders that others opened and handed over: found by their owner key, and known by the label's salt, which is that of the key to which
+ * they were given first.
+ */
+async function takenOver(
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: readonly { index: number; id: Uint8Array }[],
+  options: CallOptions,
+): Promise<OwnedFolder[]> {
+  const keys = owned.map(({ id }) => stateKey.folder(id))
+  const values: (Uint8Array | null)[] = []
+  for (let at = 0; at < keys.length; at += GAP_LIMIT) values.push(...(await peer.read(keys.slice(at, at + GAP_LIMIT), options)).values)
+  return owned.flatMap(({ index, id }, i) => {
+    const value = values[i] ?? null
+    if (value === null) return []
+    const folder = folderCodec.decode(value)
+    for (let keyIndex = index; keyIndex >= 0; keyIndex--) {
+      const salt = labelSalt(wallet.seed, keyIndex)
+      const label = LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
+      if (label !== undefined) return [{ index, keyIndex, id, folder, label, labelSalt: salt }]
+    }
+    return []
+  })
+}
+
+/** A folder as the wallet's own that was opened with its key `keyIndex`; undefined where it is somebody else's now. */
+function ownFolder(wallet: Wallet, id: Uint8Array, folder: Folder, keyIndex: number): OwnedFolder | undefined {
+  const salt = labelSalt(wallet.seed, keyIndex)
+  const label = LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
+  if (label === undefined) return undefined
+  const isOwner = (index: number): boolean => equalBytes(ownerKeyHash(ownerKey(wallet.seed, index).publicKey), folder.ownerKeyHash)
+  for (let index = keyIndex; index < MAX_OWNER_KEYS + keyIndex; index++) {
+    if (isOwner(index)) return { index, keyIndex, id, folder, label, labelSalt: salt }
+  }
+  return undefined
 }
 
 /** One of the wallet's folders by id. @throws EpioneError `not-found` */

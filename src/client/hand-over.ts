@@ -4,22 +4,21 @@
  * written before sealed to it: what the organisation keeps of the owner's keys opens nothing new, and nothing that custodians hold.
  */
 import { relabelFolderCodec } from '../contracts/folder-labels.ts'
-import { advanceFolderCodec, labelCommitment, labelSchema, ownerCodec, rotateFolderCodec } from '../contracts/folders-formats.ts'
+import { labelCommitment, labelSchema, ownerCodec, rotateFolderCodec } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { seal, sealingKeyFromSeed } from '../crypto/sealing.ts'
+import { seal, sealingKeyFromSeed, sealingOpener, suiteOf } from '../crypto/sealing.ts'
 import { folderSealingKey, ownerKey, ownerKeyHash } from '../crypto/wallet.ts'
 import { concat, equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { domain, taggedHash } from '../encoding/hash.ts'
+import { domain } from '../encoding/hash.ts'
 import { byteString, codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
-import { sealingContext } from '../fragments/formats.ts'
 import { MAX_MOVED_VERSIONS } from '../fragments/move.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
+import { advanceFolder } from './epochs.ts'
 import { type Erasure, eraseRecords } from './erase.ts'
 import {
   type Enrolment,
   findOwnedFolder,
-  folderKey,
   folderOwnerKey,
   folderSeed,
   GAP_LIMIT,
@@ -130,14 +129,15 @@ export async function takeOverFolder(peer: LightPeer, wallet: Wallet, handOver: 
   let owned = await findOwnedFolder(peer, wallet, handOver.folder, options)
   const last = seeds.at(-1) as (typeof seeds)[number]
   if (owned.folder.epoch === last.epoch) {
-    if (!equalBytes(sealingKeyFromSeed(last.seed).publicKey, owned.folder.sealingKey))
+    if (!equalBytes(sealingKeyFromSeed(last.seed, suiteOf(owned.folder.sealingKey)).publicKey, owned.folder.sealingKey))
       throw new EpioneError('bad-hand-over', 'The key that was handed over is not that of the folder.')
-    await advance(peer, wallet, owned, last.seed, options)
+    const foreign = new Map(seeds.map(({ epoch, seed }) => [epoch, seed]))
+    await advanceFolder(peer, wallet, owned, { signal: options.signal, foreign })
     owned = await findOwnedFolder(peer, wallet, handOver.folder, options)
   }
-  const handed = new Map(seeds.map(({ epoch, seed }) => [epoch, sealingKeyFromSeed(seed)]))
+  const handed = new Map(seeds.map(({ epoch, seed }) => [epoch, sealingOpener(seed)]))
   const own = await openOwnSession(peer, wallet, owned, options)
-  const session: Session = { ...own, keyOf: epoch => handed.get(epoch) ?? folderKey(wallet, owned, epoch) }
+  const session: Session = { ...own, keyOf: epoch => handed.get(epoch) ?? own.keyOf(epoch) }
   return { owned, ...(await reseal(peer, wallet, owned, session, last.epoch, options)) }
 }
 
@@ -149,15 +149,6 @@ async function indexOf(peer: LightPeer, wallet: Wallet, { folder, ownerKeyHash: 
     if (equalBytes(ownerKeyHash(ownerKey(wallet.seed, index).publicKey), given)) return index
   }
   throw new EpioneError('not-found', 'The folder was not given to a key of this wallet, or not yet.')
-}
-
-async function advance(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, seed: Uint8Array, options: CallOptions): Promise<void> {
-  const { epoch } = owned.folder
-  const { publicKey } = folderSealingKey(wallet.seed, owned.index, epoch + 1)
-  const previous = seal(publicKey, seed, sealingContext.previousEpoch(peer.chainId, owned.id, epoch + 1))
-  const body = advanceFolderCodec.encode({ epoch, sealingKey: publicKey, previousKeyHash: taggedHash('previous-key', previous) })
-  const from = { kind: 'folder' as const, id: owned.id }
-  await peer.submit(peer.sign({ from, contract: 'folders', action: 'advance', body }, folderOwnerKey(wallet, owned)), options)
 }
 
 /** Anchors anew, in the present epoch, what was sealed up to an epoch, and erases what it was before. */

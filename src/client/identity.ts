@@ -1,9 +1,10 @@
 /** Who acts through a light peer: a person whom an organisation answers for, or the owner of a wallet. */
 
-import { SEALING_PUBLIC_KEY_LENGTH, type SealingKey, sealingKeyFromSeed } from '../crypto/sealing.ts'
+import { type SealingKey, sealingKeyFromSeed, sealingPublicKeySchema } from '../crypto/sealing.ts'
 import { type SigningKey, signingKeyFromSeed } from '../crypto/signature.ts'
+import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { byteString, codec, hash32, type Infer, integer, struct, text } from '../encoding/schema.ts'
+import { codec, hash32, type Infer, integer, list, struct, text } from '../encoding/schema.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
 
 /** A member of staff: a clinician, a registrar. */
@@ -39,7 +40,7 @@ const cardCodec = codec(
     name: text(128),
     role: text(64),
     signingKey: hash32,
-    sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+    sealingKey: sealingPublicKeySchema,
   }),
   4096,
 )
@@ -68,17 +69,47 @@ const shareCodec = codec(struct({ version: integer(1, 1), chainId: hash32, folde
 /** What a patient hands to whom they granted access: where the folder is and under which consent it opens. */
 export type ShareCode = Infer<typeof shareCodec>
 
+/** Most folders of one code: what a QR code still holds. */
+export const MAX_SHARED_FOLDERS = 24
+
+/** The same for several folders that are shared by one decision. */
+const sharesCodec = codec(
+  struct({
+    version: integer(2, 2),
+    chainId: hash32,
+    folders: list(struct({ folder: hash32, consent: hash32 }), MAX_SHARED_FOLDERS, 2),
+  }),
+  4096,
+)
+
 const SHARE = 'epione-share:'
 
 export function encodeShare(share: ShareCode): string {
   return SHARE + toBase64Url(shareCodec.encode(share))
 }
 
-/** @throws EpioneError `bad-share` */
-export function decodeShare(value: string): ShareCode {
+/** One code for folders of one network, at least one. @throws EpioneError `too-many-folders` */
+export function encodeShares(shares: readonly ShareCode[]): string {
+  const [first] = shares
+  if (first === undefined || shares.some(({ chainId }) => !equalBytes(chainId, first.chainId))) {
+    throw new EpioneError('bad-share', 'A share code is for folders of one network.')
+  }
+  if (shares.length > MAX_SHARED_FOLDERS) {
+    throw new EpioneError('too-many-folders', `A share code is for ${MAX_SHARED_FOLDERS} folders at most.`)
+  }
+  if (shares.length === 1) return encodeShare(first)
+  const folders = shares.map(({ folder, consent }) => ({ folder, consent }))
+  return SHARE + toBase64Url(sharesCodec.encode({ version: 2, chainId: first.chainId, folders }))
+}
+
+/** The folders of a code. @throws EpioneError `bad-share` */
+export function decodeShares(value: string): ShareCode[] {
   try {
     if (!value.startsWith(SHARE)) throw new Error('prefix')
-    return shareCodec.decode(fromBase64Url(value.slice(SHARE.length)))
+    const bytes = fromBase64Url(value.slice(SHARE.length))
+    if (bytes.length <= shareCodec.maxBytes && isSingle(bytes)) return [shareCodec.decode(bytes)]
+    const { chainId, folders } = sharesCodec.decode(bytes)
+    return folders.map(({ folder, consent }) => ({ version: 1, chainId, folder, consent }))
   } catch (error) {
     throw new EpioneError(
       'bad-share',
@@ -86,4 +117,16 @@ export function decodeShare(value: string): ShareCode {
       { cause: error },
     )
   }
+}
+
+/** Whether it is of the form for one folder: a list of four, of which the first is 1. */
+function isSingle(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x84 && bytes[1] === 1
+}
+
+/** The one folder of a code. @throws EpioneError `bad-share`, also where it is for several */
+export function decodeShare(value: string): ShareCode {
+  const [share, ...more] = decodeShares(value)
+  if (share !== undefined && more.length === 0) return share
+  throw new EpioneError('bad-share', `This share code is for ${more.length + 1} folders, and one is wanted here.`)
 }

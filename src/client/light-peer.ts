@@ -4,6 +4,7 @@
  */
 
 import {
+  type Account,
   accountCodec,
   type Custodians,
   counterCodec,
@@ -92,7 +93,9 @@ export interface AsOf {
 export interface MemberInfo {
   id: Uint8Array
   status: 'active' | 'removed'
-  organisation: ReturnType<typeof accountCodec.decode>['organisation']
+  organisation: Account['organisation']
+  /** Its signing keys of before. */
+  former: Account['former']
 }
 
 /** What became of a transaction, proven by the block that holds it. */
@@ -400,8 +403,8 @@ export class LightPeer {
     if (this.#members === undefined || this.now() - this.#members.at > DIRECTORY_MS) {
       const list = this.list(stateKey.accounts(), options).then(({ entries }) =>
         entries.map(([key, value]) => {
-          const { status, organisation } = accountCodec.decode(value)
-          return { id: key.slice(1), status, organisation }
+          const { status, organisation, former } = accountCodec.decode(value)
+          return { id: key.slice(1), status, organisation, former }
         }),
       )
       this.#members = { at: this.now(), list }

@@ -95,8 +95,12 @@ export async function listSubmission(
   result.complete = showing >= k || (showing === 0 && refusals > n - k)
   for (const [member, { slow }] of waiting) if (slow) result.failures.push(failureOf(member, 'too-slow'))
   // Where all refuse, they do as they should.
-  if (showing > 0) for (const { custodian, code } of result.failures) standings.failed(memberOf(holders, custodian), code)
-  else result.failures = []
+  if (showing > 0) {
+    for (const { custodian, code } of result.failures) {
+      const member = memberOf(holders, custodian)
+      standings.failed(member, code, original.includes(member))
+    }
+  } else result.failures = []
   return result
 }
 

@@ -19,7 +19,7 @@ import { PutMeter, type PutProgress } from './put-meter.ts'
 import { collectEvidence, type ReceiptSet } from './receipt-set.ts'
 import type { RecordInput } from './record-input.ts'
 import { MAX_CONTENT_BYTES } from './record-object.ts'
-import { type SealedVersion, sealedBefore, sealVersion } from './sealed-version.ts'
+import { resealVersion, type SealedVersion, sealedBefore, sealVersion } from './sealed-version.ts'
 import { Upload } from './upload.ts'
 import { UploadGroup } from './upload-group.ts'
 import {
@@ -36,6 +36,10 @@ export type { RecordInput } from './record-input.ts'
 
 /** How long a ticket is good for, in ms. */
 const TICKET_MS = 50 * 60 * 1000
+/** How often keys are sealed to a newer epoch of the folder before the write fails. */
+const EPOCH_TRIES = 3
+/** What a write ends in where the folder went into another epoch: at the ledger, or at the custodians before. */
+const STALE_CODES: ReadonlySet<string> = new Set(['stale-epoch', 'too-few-receipts'])
 
 export interface PutOptions extends CallOptions {
   /**
@@ -117,13 +121,36 @@ export async function putRecords(
     const draft =
       (await draftBefore(peer, person, address, folder, metered, meter, options)) ??
       (await newDraft(peer, person, address, folder, metered, meter, options))
-    const result = await submit(peer, person, address, folder, draft, meter, options)
+    const result = await submitInEpoch(peer, person, address, { folder, draft }, meter, options)
     await options.journal?.clear()
     return result
   } catch (error) {
     // Another content never goes on under these keys: what custodians have of it, nobody has the token for from now on.
     if (errorCode(error) === 'content-changed') await options.journal?.clear()
     throw error
+  }
+}
+
+/** Submits; where the folder's owner begins an epoch meanwhile, the keys of the versions are sealed to the new one and sent again. */
+async function submitInEpoch(
+  peer: LightPeer,
+  person: Person,
+  address: FolderAddress,
+  { folder, draft }: { folder: Folder; draft: Draft },
+  meter: PutMeter,
+  options: PutOptions,
+): Promise<PutResult> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await submit(peer, person, address, folder, draft, meter, options)
+    } catch (error) {
+      if (!STALE_CODES.has(errorCode(error)) || tries === EPOCH_TRIES) throw error
+      const present = await readFolder(peer, address.id, options)
+      if (present === null || present.epoch === folder.epoch) throw error
+      folder = present
+      draft = { ...draft, resumed: false, sealed: draft.sealed.map(version => resealVersion(peer, address, present, version)) }
+      await saveDraft(peer, person, address, folder, draft, options)
+    }
   }
 }
 
@@ -142,15 +169,26 @@ async function newDraft(
     options.signal?.throwIfAborted()
     sealed.push(await sealVersion(peer, person, address, folder, input, { ...options, onPass: pass => meter.pass(pass, i) }))
   }
-  const secret = uploadSecret()
-  const size = inputs.reduce((sum, input) => sum + input.content.size, 0)
-  if (options.journal !== undefined && size >= MIN_JOURNAL_BYTES && inputs.length <= MAX_JOURNAL_VERSIONS) {
-    const { chainId } = peer
-    const versions = sealed.map(version => version.secret)
-    const journal = { version: 2, chainId, folder: address.id, epoch: folder.epoch, memberHeight, secret, versions }
-    await options.journal.save(sealJournal(person, journal))
-  }
-  return { sealed, secret, resumed: false, memberHeight, custodians }
+  const draft = { sealed, secret: uploadSecret(), resumed: false, memberHeight, custodians }
+  await saveDraft(peer, person, address, folder, draft, options)
+  return draft
+}
+
+/** Remembers an upload that is long enough to be worth going on with. */
+async function saveDraft(
+  peer: LightPeer,
+  person: Person,
+  address: FolderAddress,
+  folder: Folder,
+  { sealed, secret, memberHeight }: Draft,
+  options: PutOptions,
+): Promise<void> {
+  const size = sealed.reduce((sum, { input }) => sum + input.content.size, 0)
+  if (options.journal === undefined || size < MIN_JOURNAL_BYTES || sealed.length > MAX_JOURNAL_VERSIONS) return
+  const { chainId } = peer
+  const versions = sealed.map(version => version.secret)
+  const journal = { version: 2, chainId, folder: address.id, epoch: folder.epoch, memberHeight, secret, versions }
+  await options.journal.save(sealJournal(person, journal))
 }
 
 /** The draft of an attempt that broke off, where it is of this folder and content and its custodians are still the same. */

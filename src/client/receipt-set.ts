@@ -4,11 +4,11 @@
  */
 
 import { folderCodec } from '../contracts/folders-formats.ts'
+import { signedByAt } from '../contracts/member-signatures.ts'
 import type { Genesis } from '../contracts/members-formats.ts'
 import { accountCodec, custodiansCodec } from '../contracts/members-formats.ts'
 import { type AnchorBody, anchorBodyCodec, anchorCodec } from '../contracts/records-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { verifySignature } from '../crypto/signature.ts'
 import { compareBytes, equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { byteString, codec, hash32, type Infer, integer, list, nullable, struct } from '../encoding/schema.ts'
@@ -83,15 +83,21 @@ function evidenceKeys(body: AnchorBody, ids: readonly Uint8Array[]): Uint8Array[
   ]
 }
 
-/** The receipts with the ledger's proofs. Where no node gives these, the set says so, for the write itself is done. */
+/**
+ * The receipts with the ledger's proofs. Where no node gives these, the set says so, for the write itself is done.
+ * @throws what the signal says, where that ends the wait
+ */
 export async function collectEvidence(
-  peer: LightPeer,
+  peer: Pick<LightPeer, 'chainId' | 'prove'>,
   written: { body: Uint8Array; receipts: SignedReceipt[]; anchored: Committed },
   options: CallOptions,
 ): Promise<ReceiptSet> {
   const { body, receipts, anchored } = written
   const keys = evidenceKeys(anchorBodyCodec.decode(body), signers(receipts))
-  const evidence = await peer.prove(keys, options).catch(() => null)
+  const evidence = await peer.prove(keys, options).catch(() => {
+    options.signal?.throwIfAborted()
+    return null
+  })
   return {
     version: 1,
     chainId: peer.chainId,
@@ -160,7 +166,7 @@ function judge(
   const members = new Map(
     ids.flatMap((id, i) => {
       const value = accounts[i]
-      return value == null ? [] : [[toHex(id), accountCodec.decode(value).organisation] as const]
+      return value == null ? [] : [[toHex(id), accountCodec.decode(value)] as const]
     }),
   )
   const good = new Set<number>()
@@ -175,12 +181,12 @@ function judge(
           ? ('wrong-place' as const)
           : !equalBytes(receipt.chainId, set.chainId) || !equalBytes(receipt.submissionRoot, body.submissionRoot)
             ? ('other-submission' as const)
-            : verifySignature(member.signingKey, storageReceiptBytes(receipt), signature)
+            : signedByAt(member, anchor?.height ?? Number.MAX_SAFE_INTEGER, storageReceiptBytes(receipt), signature)
               ? null
               : ('bad-signature' as const)
     if (flaw === null) good.add(receipt.index)
     const { custodian, index, time } = receipt
-    return { custodian, name: member?.name ?? '', index, bytes: receipt.bytes, time, flaw }
+    return { custodian, name: member?.organisation.name ?? '', index, bytes: receipt.bytes, time, flaw }
   })
   const needed = body.n - Math.floor((body.n - 1) / 3)
   const { height, time } = proven

@@ -18,6 +18,7 @@ const ZEROS = new Uint8Array(64 * 1024)
 export interface Content {
   /** Length in bytes. */
   readonly size: number
+  /** One pass over it. Each piece is memory of its own: whoever takes it may keep it. */
   open(): AsyncIterable<Uint8Array>
 }
 
@@ -79,54 +80,61 @@ const PIECE_BYTES = 1024 * 1024
 
 /**
  * Content that gives in every pass the bytes of the first one, or an error before any other byte: what is encrypted again under
- * the same key must be the same. Memory holds one piece, and 32 bytes for each.
+ * the same key must be the same. A piece is given once the hash of all up to its end is the one of the first pass: a pass costs
+ * one hash and no copy. Memory holds one piece, and 32 bytes for each.
  */
 class PinnedContent implements Content {
   readonly size: number
   readonly #content: Content
-  readonly #pieces: Uint8Array[] = []
+  /** Hash of the content up to the end of each piece; the last one is of all of it. */
+  readonly #hashes: Uint8Array[] = []
 
   constructor(content: Content) {
     this.size = content.size
     this.#content = content
   }
 
-  /** The first pass: notes the pieces. */
-  async *pin(): AsyncGenerator<Uint8Array> {
-    for await (const piece of inPieces(this.#content.open())) {
-      this.#pieces.push(sha256(piece))
-      yield piece
-    }
+  /** The first pass, to be run once: notes the hashes. Gives that of all of it. @throws EpioneError `content-changed` where its length is another */
+  async pin(): Promise<Uint8Array> {
+    for await (const { hash } of inPieces(this.#content)) this.#hashes.push(hash)
+    return this.#hashes.at(-1) as Uint8Array
   }
 
   /** @throws EpioneError `content-changed` */
   async *open(): AsyncGenerator<Uint8Array> {
     let position = 0
-    for await (const piece of inPieces(this.#content.open())) {
-      const pinned = this.#pieces[position++]
-      if (pinned === undefined || !equalBytes(sha256(piece), pinned)) throw contentChanged()
-      yield piece
+    for await (const { parts, hash } of inPieces(this.#content)) {
+      const pinned = this.#hashes[position++]
+      if (pinned === undefined || !equalBytes(hash, pinned)) throw contentChanged()
+      yield* parts
     }
-    if (position !== this.#pieces.length) throw contentChanged()
+    if (position !== this.#hashes.length) throw contentChanged()
   }
 }
 
-async function* inPieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let piece = new Uint8Array(PIECE_BYTES)
+/** Content in pieces of one length, as the parts in which it came, each with the hash of all up to its end; the last one is shorter, or empty. */
+async function* inPieces(content: Content): AsyncGenerator<{ parts: readonly Uint8Array[]; hash: Uint8Array }> {
+  const hash = sha256Stream()
+  let parts: Uint8Array[] = []
   let filled = 0
-  for await (const part of source) {
+  let size = 0
+  for await (const part of content.open()) {
+    size += part.length
+    if (size > content.size) throw contentChanged()
     for (let at = 0; at < part.length; ) {
       const taken = part.subarray(at, at + PIECE_BYTES - filled)
-      piece.set(taken, filled)
+      hash.update(taken)
+      parts.push(taken)
       filled += taken.length
       at += taken.length
       if (filled < PIECE_BYTES) continue
-      yield piece
-      piece = new Uint8Array(PIECE_BYTES)
+      yield { parts, hash: hash.digestSoFar() }
+      parts = []
       filled = 0
     }
   }
-  if (filled > 0) yield piece.subarray(0, filled)
+  if (size !== content.size) throw contentChanged()
+  yield { parts, hash: hash.digest() }
 }
 
 function contentChanged(): EpioneError {
@@ -135,34 +143,34 @@ function contentChanged(): EpioneError {
 
 /** Hashes the content, and compresses it where that pays. */
 export async function prepareContent(content: Content, dictionary: Dictionary | null = null): Promise<PreparedContent> {
-  const hash = sha256Stream()
-  const small = content.size <= COMPRESS_BYTES
+  const { size } = content
+  if (size > COMPRESS_BYTES) {
+    const stored = new PinnedContent(content)
+    const contentHash = await stored.pin()
+    return { stored, encoding: 'identity', dictionary: null, size, contentHash, storedHash: contentHash }
+  }
   const parts: Uint8Array[] = []
-  let size = 0
-  const pinned = small ? undefined : new PinnedContent(content)
-  for await (const part of pinned?.pin() ?? content.open()) {
-    hash.update(part)
-    size += part.length
-    if (small) parts.push(part)
+  let taken = 0
+  for await (const part of content.open()) {
+    parts.push(part)
+    taken += part.length
+    if (taken > size) throw contentChanged()
   }
-  if (size !== content.size) throw contentChanged()
-  const contentHash = hash.digest()
-  if (pinned === undefined) {
-    const bytes = concat(...parts)
-    const compressed = await zstd(bytes, dictionary?.bytes)
-    if (compressed.length < bytes.length) {
-      return {
-        stored: contentOf(compressed),
-        encoding: 'zstd',
-        dictionary: dictionary?.hash ?? null,
-        size,
-        contentHash,
-        storedHash: sha256(compressed),
-      }
+  if (taken !== size) throw contentChanged()
+  const bytes = concat(...parts)
+  const contentHash = sha256(bytes)
+  const compressed = await zstd(bytes, dictionary?.bytes)
+  if (compressed.length < bytes.length) {
+    return {
+      stored: contentOf(compressed),
+      encoding: 'zstd',
+      dictionary: dictionary?.hash ?? null,
+      size,
+      contentHash,
+      storedHash: sha256(compressed),
     }
-    return { stored: contentOf(bytes), encoding: 'identity', dictionary: null, size, contentHash, storedHash: contentHash }
   }
-  return { stored: pinned, encoding: 'identity', dictionary: null, size, contentHash, storedHash: contentHash }
+  return { stored: contentOf(bytes), encoding: 'identity', dictionary: null, size, contentHash, storedHash: contentHash }
 }
 
 /** Length of the plaintext object, padding included. */

@@ -125,6 +125,15 @@ export async function sealVersion(
   })
 }
 
+/** The version with its key sealed to another epoch of the folder: the same ciphertext, and nothing of it is encrypted again. */
+export function resealVersion(peer: LightPeer, address: FolderAddress, folder: Folder, version: SealedVersion): SealedVersion {
+  const { leaf } = version.meta
+  const context = sealingContext.versionKey(peer.chainId, address.id, folder.epoch, leaf.recordId, leaf.version)
+  const sealedKey = seal(folder.sealingKey, version.secret.dek, context)
+  const meta = { ...version.meta, sealedKey, leaf: { ...leaf, sealedKeyHash: sealedKeyHash(sealedKey) } }
+  return { ...version, meta, secret: { ...version.secret, meta } }
+}
+
 /** The version as it was sealed before; undefined where the content or what is said of it is not the same. */
 export async function sealedBefore(
   peer: LightPeer,

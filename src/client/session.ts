@@ -1,33 +1,19 @@
 /** Chart sessions: the access entry that is on the ledger before anything is read, and the openings that custodians decide on. */
 
 import { type AccessEntry, accessEntryCodec, accessEntryId, MAX_SESSION_MS, openBodyCodec } from '../contracts/access-formats.ts'
-import {
-  type AccessOpening,
-  accessCommitment,
-  accessOpeningCodec,
-  consentCommitment,
-  consentOpeningCodec,
-  type Purpose,
-} from '../contracts/consent-terms.ts'
-import { type Consent, consentCodec } from '../contracts/consents-formats.ts'
+import { type AccessOpening, accessCommitment, accessOpeningCodec, type Purpose } from '../contracts/consent-terms.ts'
 import { accessOpenedCodec } from '../contracts/events.ts'
-import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
-import { type SealingKey, sealingKeyFromSeed } from '../crypto/sealing.ts'
+import type { SealingOpener } from '../crypto/sealing.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import { sealingContext, wrapHash } from '../fragments/formats.ts'
-import { folderRequestCodec, wrapResponseCodec } from '../network/light-messages.ts'
-import { PROTOCOL } from '../network/protocols.ts'
-import { deskGrant, deskTransaction } from './desk.ts'
-import { signAsk } from './folder-ask.ts'
-import { folderCustodians } from './folder-custodians.ts'
-import { folderKey, folderOwnerKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
+import { deskTransaction } from './desk.ts'
+import { folderOpener, folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
+import { GrantKeys } from './grant-keys.ts'
 import type { Person, ShareCode } from './identity.ts'
 import { accessLogStream, type Committed, type LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
-import { notFound } from './not-found.ts'
 import { sessionEnd } from './spread.ts'
 
 /** How long a session lasts unless asked otherwise, in ms. */
@@ -41,8 +27,8 @@ export interface Session {
   readonly reader: SigningKey
   readonly accessOpening: Uint8Array
   readonly consentOpening: Uint8Array | null
-  /** Opens the version keys of an epoch. */
-  readonly keyOf: (epoch: number) => SealingKey | undefined
+  /** Opens the version keys of an epoch; undefined for one that is closed to the reader. */
+  readonly keyOf: (epoch: number) => Promise<SealingOpener | undefined> | SealingOpener | undefined
   readonly committed: Committed
 }
 
@@ -72,8 +58,7 @@ export async function openSession(peer: LightPeer, person: Person, share: ShareC
   })
   const committed = await deskTransaction(peer, person, { type: 'access', value: { body, opening: accessOpening } }, options)
   const { entry, entryId } = await findEntry(peer, share.folder, committed, options)
-  const grant = await findGrant(peer, person, share, options)
-  const key = sealingKeyFromSeed(grant.seed)
+  const grant = await GrantKeys.find(peer, person, share, options)
   return {
     folder: share.folder,
     entryId,
@@ -81,7 +66,7 @@ export async function openSession(peer: LightPeer, person: Person, share: ShareC
     reader: person.signing,
     accessOpening,
     consentOpening: grant.opening,
-    keyOf: epoch => (epoch === grant.epoch ? key : undefined),
+    keyOf: async epoch => await grant.keyOf(epoch),
     committed,
   }
 }
@@ -109,7 +94,7 @@ export async function openOwnSession(peer: LightPeer, wallet: Wallet, owned: Own
     reader: key,
     accessOpening: accessOpeningCodec.encode(access),
     consentOpening: null,
-    keyOf: epoch => (epoch <= owned.folder.epoch ? folderKey(wallet, owned, epoch) : undefined),
+    keyOf: epoch => folderOpener(wallet, owned, epoch),
     committed,
   }
 }
@@ -140,53 +125,4 @@ async function findEntry(
     { ...options, limit: 1 },
   )
   return { entry, entryId }
-}
-
-/** The wrapped key of a grant: from the custodians for a person, through the own organisation's desk for a role or organisation. */
-async function findGrant(
-  peer: LightPeer,
-  person: Person,
-  share: ShareCode,
-  options: CallOptions,
-): Promise<{ opening: Uint8Array; seed: Uint8Array; epoch: number }> {
-  const value = await peer.readOne(stateKey.consent(share.folder, share.consent), options)
-  if (value === null) throw notFound()
-  const line = consentCodec.decode(value)
-  const context = sealingContext.grant(peer.chainId, share.folder, line.epoch, line.commitment)
-  const grant =
-    (await askCustodians(peer, person, share, line, options)) ?? (await deskGrant(peer, person, share.folder, share.consent, options))
-  if (!opens(grant, line)) throw notFound()
-  return { opening: grant.opening, seed: person.sealing.open(grant.wrap, context), epoch: line.epoch }
-}
-
-/** Whether the opening is that of the consent: a custodian can show any. */
-function opens(grant: { opening: Uint8Array }, line: Consent): boolean {
-  return equalBytes(consentCommitment(consentOpeningCodec.decode(grant.opening)), line.commitment)
-}
-
-async function askCustodians(
-  peer: LightPeer,
-  person: Person,
-  share: ShareCode,
-  line: Consent,
-  options: CallOptions,
-): Promise<{ opening: Uint8Array; wrap: Uint8Array } | undefined> {
-  const folder = await readFolder(peer, share.folder, options)
-  if (folder === null) throw notFound()
-  for (const custodian of await folderCustodians(peer, share.folder, folder, options)) {
-    const ask = signAsk(peer, person.signing, { folder: share.folder, consent: share.consent, custodian })
-    const request = folderRequestCodec.encode({ type: 'get-wrap', value: ask })
-    try {
-      const answer = wrapResponseCodec.decode(
-        await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
-          ...options,
-          maxResponse: wrapResponseCodec.maxBytes,
-        }),
-      )
-      if (equalBytes(wrapHash(answer.wrap), line.wrapHash) && opens(answer, line)) return answer
-    } catch {
-      options.signal?.throwIfAborted()
-    }
-  }
-  return undefined
 }

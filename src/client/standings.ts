@@ -3,11 +3,10 @@
  * begins with the best. It is this client's own experience and nobody's verdict: nothing of it is sent anywhere.
  */
 import { parseHex, toHex } from '../encoding/bytes.ts'
+import { Tally } from '../encoding/tally.ts'
 
 /** Most custodians that are remembered; above it, the one that was heard of least lately is forgotten. */
 const MAX_CUSTODIANS = 1024
-/** Most codes of failures that are counted apart for one custodian; further ones are counted as `other`. */
-const MAX_CODES = 32
 /** Weight of the newest measurement in the running means. */
 const NEWEST = 0.3
 /** After this time a failure weighs half, in ms. */
@@ -30,7 +29,27 @@ export interface CustodianFailure {
   readonly code: string
 }
 
-/** What is known of one custodian. */
+/**
+ * How asking a custodian went, in few words whatever it sends. `wrong`: bytes, keys or proofs that are not what their author committed
+ * to, or that cannot be read. `late`: others had to be asked in its place. `not-found`: it said that it has nothing, though its place at the
+ * anchor gives it a fragment and others showed theirs (honest after a write that it missed, before its repair). `unreachable`: no
+ * connection, or one that broke.
+ */
+export const OUTCOMES = ['served', 'wrong', 'late', 'not-found', 'unreachable', 'other'] as const
+export type CustodianOutcome = (typeof OUTCOMES)[number]
+export type OutcomeCounts = Readonly<Record<CustodianOutcome, number>>
+
+const OUTCOME_OF: Readonly<Record<string, CustodianOutcome>> = {
+  'corrupt-fragment': 'wrong',
+  'invalid-proof': 'wrong',
+  malformed: 'wrong',
+  'too-slow': 'late',
+  timeout: 'late',
+  unreachable: 'unreachable',
+  'connection-lost': 'unreachable',
+}
+
+/** What is known of one custodian. Counts are of all runs that are remembered, `failures` of this one. */
 export interface CustodianStanding {
   readonly custodian: Uint8Array
   readonly name: string
@@ -38,6 +57,8 @@ export interface CustodianStanding {
   readonly servedBytes: number
   /** How often it was asked for fragments or lists. */
   readonly asked: number
+  /** Fragments that it delivered whole (`served`), and what else became of asking it. */
+  readonly outcomes: OutcomeCounts
   /** Failures by code. `too-slow` is where others had to be asked in its place. */
   readonly failures: Readonly<Record<string, number>>
   /** Running mean of the time from asking to the first answer, in ms; null where it never answered. */
@@ -56,6 +77,9 @@ export interface RememberedCustodian {
   /** Cost of its failures at `at`, in ms. */
   readonly cost: number
   readonly at: number
+  readonly servedBytes: number
+  readonly asked: number
+  readonly outcomes: OutcomeCounts
 }
 
 interface Entry {
@@ -63,7 +87,8 @@ interface Entry {
   name: string
   servedBytes: number
   asked: number
-  failures: Map<string, number>
+  outcomes: Record<CustodianOutcome, number>
+  failures: Tally
   firstByteMs: number | undefined
   msPerByte: number | undefined
   /** Cost of its failures at `at`, in ms. */
@@ -102,10 +127,16 @@ export class Standings {
     if (bytes >= MIN_RATED_BYTES) entry.msPerByte = mean(entry.msPerByte, waitedMs / bytes)
   }
 
-  failed(member: Named, code: string): void {
+  /** It delivered a fragment to its end, and all of it was right. */
+  delivered(member: Named): void {
+    this.#entry(member).outcomes.served++
+  }
+
+  /** @param placed whether its place at the anchor gives it a fragment: then a `not-found` is worth counting apart */
+  failed(member: Named, code: string, placed = false): void {
     const entry = this.#entry(member)
-    const name = entry.failures.has(code) || entry.failures.size < MAX_CODES - 1 ? code : 'other'
-    entry.failures.set(name, (entry.failures.get(name) ?? 0) + 1)
+    entry.failures.add(code)
+    entry.outcomes[outcomeOf(code, placed)]++
     const now = this.#now()
     entry.cost = this.#cost(entry) + (code === 'not-found' ? REFUSAL_COST_MS : FAILURE_COST_MS)
     entry.at = now
@@ -118,32 +149,36 @@ export class Standings {
   }
 
   list(): CustodianStanding[] {
-    return [...this.#entries.values()].map(({ custodian, name, servedBytes, asked, failures, firstByteMs, msPerByte }) => ({
+    return [...this.#entries.values()].map(({ custodian, name, servedBytes, asked, outcomes, failures, firstByteMs, msPerByte }) => ({
       custodian,
       name,
       servedBytes,
       asked,
-      failures: Object.fromEntries(failures),
+      outcomes: { ...outcomes },
+      failures: failures.counts(),
       firstByteMs: firstByteMs ?? null,
       bytesPerSecond: msPerByte === undefined || msPerByte === 0 ? null : 1000 / msPerByte,
     }))
   }
 
-  /** What decides the order of custodians, to be kept over runs. */
+  /** What decides the order of custodians, and what was counted, to be kept over runs. */
   memory(): RememberedCustodian[] {
-    return [...this.#entries.values()].map(({ custodian, name, firstByteMs, msPerByte, cost, at }) => ({
+    return [...this.#entries.values()].map(({ custodian, name, firstByteMs, msPerByte, cost, at, servedBytes, asked, outcomes }) => ({
       custodian: toHex(custodian),
       name,
       firstByteMs: firstByteMs ?? null,
       msPerByte: msPerByte ?? null,
       cost,
       at,
+      servedBytes,
+      asked,
+      outcomes: { ...outcomes },
     }))
   }
 
   /** Takes over what an earlier run kept; what this one knows already stays. */
   remember(memory: readonly RememberedCustodian[]): void {
-    for (const { custodian, name, firstByteMs, msPerByte, cost, at } of memory) {
+    for (const { custodian, name, firstByteMs, msPerByte, cost, at, servedBytes, asked, outcomes } of memory) {
       const id = parseHex(custodian)
       if (id?.length !== 32 || this.#entries.has(custodian)) continue
       const entry = this.#entry({ id, organisation: { name } })
@@ -151,6 +186,9 @@ export class Standings {
       entry.msPerByte = msPerByte ?? undefined
       entry.cost = cost
       entry.at = at
+      entry.servedBytes = servedBytes
+      entry.asked = asked
+      entry.outcomes = { ...outcomes }
     }
   }
 
@@ -172,7 +210,8 @@ export class Standings {
       name: organisation.name,
       servedBytes: 0,
       asked: 0,
-      failures: new Map<string, number>(),
+      outcomes: noOutcomes(),
+      failures: new Tally(),
       firstByteMs: undefined,
       msPerByte: undefined,
       cost: 0,
@@ -185,6 +224,16 @@ export class Standings {
     if (this.#entries.size > MAX_CUSTODIANS && oldest.done !== true) this.#entries.delete(oldest.value)
     return entry
   }
+}
+
+/** Nothing counted yet. */
+export function noOutcomes(): Record<CustodianOutcome, number> {
+  return { served: 0, wrong: 0, late: 0, 'not-found': 0, unreachable: 0, other: 0 }
+}
+
+function outcomeOf(code: string, placed: boolean): CustodianOutcome {
+  if (code === 'not-found') return placed ? 'not-found' : 'other'
+  return Object.hasOwn(OUTCOME_OF, code) ? (OUTCOME_OF[code] as CustodianOutcome) : 'other'
 }
 
 function mean(before: number | undefined, value: number): number {

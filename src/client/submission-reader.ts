@@ -44,7 +44,7 @@ export class SubmissionReader {
 
   async *read(): AsyncGenerator<ReadVersion> {
     for (const [position, listed] of this.#versions.entries()) {
-      const opened = this.#versionKey(listed)
+      const opened = await this.#versionKey(listed)
       const { key } = opened
       const from = new Set<MemberInfo>()
       const start = new StreamStart(this.#ciphertext(position, key, from))
@@ -69,7 +69,7 @@ export class SubmissionReader {
   /** The ciphertext of each version as it lies at the custodians, with its opened key; each must be read before the next is taken. */
   async *ciphertexts(): AsyncGenerator<{ listed: ListedVersion; opened: VersionKey; ciphertext: AsyncIterable<Uint8Array> }> {
     for (const [position, listed] of this.#versions.entries()) {
-      const opened = this.#versionKey(listed)
+      const opened = await this.#versionKey(listed)
       yield { listed, opened, ciphertext: this.#ciphertext(position, opened.key, new Set()) }
     }
   }
@@ -80,10 +80,10 @@ export class SubmissionReader {
   }
 
   /** Opens the version's key with the folder's. */
-  #versionKey({ meta }: ListedVersion): VersionKey {
+  async #versionKey({ meta }: ListedVersion): Promise<VersionKey> {
     const { epoch } = this.#submission.anchor
     const { recordId, version } = meta.leaf
-    const key = this.#session.keyOf(epoch)
+    const key = await this.#session.keyOf(epoch)
     if (key === undefined)
       throw new EpioneError('key-missing', `The grant does not open keys of epoch ${epoch}; ask for a new grant.`, { metadata: { epoch } })
     const context = sealingContext.versionKey(this.#peer.chainId, this.#session.folder, epoch, recordId, version)

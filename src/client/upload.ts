@@ -4,7 +4,7 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { storageReceiptBytes, storageReceiptCodec } from '../fragments/formats.ts'
 import { fragmentLength } from '../fragments/layout.ts'
-import { uploadFrameCodec, uploadReplyCodec, VERSIONS_PER_FRAME } from '../network/fragment-messages.ts'
+import { CHECK_BYTES_PER_SECOND, uploadFrameCodec, uploadReplyCodec, VERSIONS_PER_FRAME } from '../network/fragment-messages.ts'
 import type { FrameChannel } from '../network/frames.ts'
 import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../network/protocols.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
@@ -65,7 +65,8 @@ export class Upload {
         ...options,
         ...(signal === undefined ? {} : { signal }),
         maxFrame: MAX_FRAGMENT_FRAME,
-        frameTimeoutMs: REPLY_TIMEOUT_MS,
+        // What it has already, it reads through before it answers.
+        frameTimeoutMs: REPLY_TIMEOUT_MS + Math.ceil((2 * 1000 * this.#bytes) / CHECK_BYTES_PER_SECOND),
       })
       this.#channel = channel
       if (this.error !== undefined) this.cancel()

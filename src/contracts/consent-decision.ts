@@ -3,10 +3,11 @@
  *
  * Default deny. A provision matches where the request meets every limit that it places; its exceptions are looked at only where
  * it matches itself. Of all provisions that match, those of the greatest depth decide, and among them any deny beats every permit
- * (HL7 FHIR R4 Consent.provision, IHE PCF).
+ * (HL7 FHIR R4 Consent.provision, IHE PCF). A purpose covers its kinds; see purposes.ts for breaking the glass.
  */
 import { equalBytes } from '../encoding/bytes.ts'
 import type { Grantee, Period, Provision, Purpose, RecordClass } from './consent-terms.ts'
+import { purposeCovers } from './purposes.ts'
 
 /** What somebody asks for: one version of one record. */
 export interface ConsentRequest {
@@ -64,7 +65,7 @@ function matches(provision: Provision, request: ConsentRequest): boolean {
   const { decision, grantee, purposes, classes, dataPeriod, authors, validity } = provision
   return (
     (grantee === null || isGrantee(grantee, request)) &&
-    (purposes.length === 0 || purposes.includes(request.purpose)) &&
+    (purposes.length === 0 || purposes.some(purpose => purposeCovers(decision, purpose, request.purpose))) &&
     (classes.length === 0 || classes.includes(request.class)) &&
     (authors.length === 0 || authors.some(author => equalBytes(author, request.author))) &&
     (validity === null || isWithin(validity, request.time)) &&

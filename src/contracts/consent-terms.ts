@@ -15,10 +15,9 @@ import {
   tagged,
   text,
 } from '../encoding/schema.ts'
+import { PURPOSES, type Purpose } from './purposes.ts'
 
-/** Purposes of use, HL7 v3 PurposeOfUse. */
-export const PURPOSES = ['TREAT', 'ETREAT', 'HPAYMT', 'HOPERAT', 'HRESCH', 'PUBHLTH', 'PATRQT', 'FAMRQT', 'BTG'] as const
-export type Purpose = (typeof PURPOSES)[number]
+export { PURPOSES, type Purpose } from './purposes.ts'
 export const purposeSchema = oneOf(...PURPOSES)
 
 /** Kinds of content by which a consent may be narrowed. */
@@ -71,19 +70,29 @@ export interface Provision {
   exceptions: Provision[]
 }
 
-export const provisionSchema: Schema<Provision> = struct({
-  decision: oneOf('permit', 'deny'),
-  grantee: nullable(granteeSchema),
-  purposes: list(purposeSchema, PURPOSES.length),
-  classes: list(recordClassSchema, RECORD_CLASSES.length),
-  dataPeriod: nullable(periodSchema),
-  authors: list(hash32, 64),
-  validity: nullable(periodSchema),
-  exceptions: list(
-    lazy(() => provisionSchema),
-    16,
-  ),
-})
+/** How deep exceptions go: the consent's own provision has depth 0, its exceptions 1, and so on. */
+export const MAX_EXCEPTION_DEPTH = 5
+/** Most exceptions of one provision. The opening's size bounds how many there are in all. */
+export const MAX_EXCEPTIONS = 16
+export const MAX_AUTHORS = 64
+
+/** A provision whose exceptions go so deep at most. */
+function provisionOf(depth: number): Schema<Provision> {
+  return struct({
+    decision: oneOf('permit', 'deny'),
+    grantee: nullable(granteeSchema),
+    purposes: list(purposeSchema, PURPOSES.length),
+    classes: list(recordClassSchema, RECORD_CLASSES.length),
+    dataPeriod: nullable(periodSchema),
+    authors: list(hash32, MAX_AUTHORS),
+    validity: nullable(periodSchema),
+    exceptions: depth === 0 ? list(never, 0) : list(provisionOf(depth - 1), MAX_EXCEPTIONS),
+  })
+}
+
+/** Nothing is inside the deepest exceptions: their lists are empty, and no item of them is ever looked at. */
+const never: Schema<Provision> = lazy(() => provisionSchema)
+export const provisionSchema: Schema<Provision> = provisionOf(MAX_EXCEPTION_DEPTH)
 
 /** What a consent's commitment opens to. */
 export const consentOpeningCodec = codec(struct({ salt: hash32, folder: hash32, provision: provisionSchema }), 16 * 1024)

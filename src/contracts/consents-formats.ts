@@ -1,6 +1,7 @@
 /** Formats of the consents contract. */
 import { taggedHash } from '../encoding/hash.ts'
 import { codec, hash32, type Infer, integer, oneOf, struct } from '../encoding/schema.ts'
+import { rewrapsSchema } from './folders-formats.ts'
 
 /** Expiries on the ledger are rounded up to whole days, in ms, so that they tell little. */
 export const EXPIRY_BUCKET_MS = 24 * 60 * 60 * 1000
@@ -39,3 +40,7 @@ export type GrantBody = Infer<typeof grantBodyCodec>
 /** Body of `consents.revoke`, from the folder, without a sponsor. */
 export const revokeBodyCodec = codec(struct({ consent: hash32 }), 64)
 export type RevokeBody = Infer<typeof revokeBodyCodec>
+
+/** Body of `consents.rewrap`, from the folder, without a sponsor: consents that go on in the folder's present epoch. */
+export const rewrapBodyCodec = codec(struct({ epoch: integer(0xffff_ffff), rewraps: rewrapsSchema(1) }), 48 * 1024)
+export type RewrapBody = Infer<typeof rewrapBodyCodec>

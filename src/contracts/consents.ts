@@ -10,10 +10,13 @@ import {
   type GrantBody,
   grantBodyCodec,
   type RevokeBody,
+  type RewrapBody,
   revokeBodyCodec,
+  rewrapBodyCodec,
 } from './consents-formats.ts'
-import { ContractError, notFound } from './contract-error.ts'
-import { consentGrantedCodec, consentRevokedCodec } from './events.ts'
+import { ContractError } from './contract-error.ts'
+import { consentGrantedCodec } from './events.ts'
+import { endConsent, rewrapConsents } from './folder-epochs.ts'
 import { actingFolder } from './folders.ts'
 import { stateKey } from './state-keys.ts'
 
@@ -51,16 +54,20 @@ function isSameGrant(known: Consent, body: GrantBody): boolean {
 }
 
 function revoke(context: ActionContext, body: RevokeBody): void {
-  const { id: folder } = actingFolder(context)
-  const key = stateKey.consent(folder, body.consent)
-  const known = context.state.read(consentCodec, key)
-  if (known === undefined) throw notFound()
-  if (known.status === 'revoked') return
-  context.state.write(consentCodec, key, { ...known, status: 'revoked', height: context.height })
-  context.emit('consents.revoked', context.from, consentRevokedCodec, { consent: body.consent })
+  endConsent(context, actingFolder(context).id, body.consent)
+}
+
+/** Consents that one act could not bring into a new epoch follow in others. */
+function rewrap(context: ActionContext, { epoch, rewraps }: RewrapBody): void {
+  const { id, folder } = actingFolder(context)
+  if (folder.epoch !== epoch) {
+    throw new ContractError('stale-epoch', `The wraps are for epoch ${epoch}, the folder is in ${folder.epoch}.`)
+  }
+  rewrapConsents(context, id, epoch, rewraps)
 }
 
 export const consents: Contract = new Map([
   ['grant', defineAction({ authors: ['folder'], folderCharge: 'sponsor' }, grantBodyCodec, grant)],
   ['revoke', defineAction({ authors: ['folder'], folderCharge: 'bucket' }, revokeBodyCodec, revoke)],
+  ['rewrap', defineAction({ authors: ['folder'], folderCharge: 'bucket' }, rewrapBodyCodec, rewrap)],
 ])

@@ -23,6 +23,8 @@ export const recordsErasedCodec = codec(struct({ marks: integer() }), MAX_EVENT_
 export const consentGrantedCodec = codec(struct({ consent: hash32, epoch: integer(0xffff_ffff), expiry: integer() }), MAX_EVENT_DATA)
 /** `consents.revoked` */
 export const consentRevokedCodec = codec(struct({ consent: hash32 }), MAX_EVENT_DATA)
+/** `consents.rewrapped`: how many consents went on in a new epoch; they are in the transaction and the state. */
+export const consentsRewrappedCodec = codec(struct({ epoch: integer(0xffff_ffff), count: integer() }), MAX_EVENT_DATA)
 /** `access.opened`: the entry's id, its place in the folder's log, and who answers for it (null: the owner). */
 export const accessOpenedCodec = codec(
   struct({ entry: hash32, position: integer(), organisation: nullable(hash32), consent: nullable(hash32), until: integer() }),
@@ -31,6 +33,8 @@ export const accessOpenedCodec = codec(
 /** `members.voted`, `members.admitted`, `members.removed`, `members.amended`: the proposal and the account that it is about. */
 export const membersChangedCodec = codec(struct({ proposal: hash32, account: hash32 }), MAX_EVENT_DATA)
 
+/** `members.rotated`: the member took new keys. The subject is its account. */
+export const membersRotatedCodec = codec(struct({ account: hash32 }), MAX_EVENT_DATA)
 /** `members.accused`: where the validator signed twice, and the place of the evidence in its log. The subject is the validator's account. */
 export const membersAccusedCodec = codec(
   struct({
@@ -58,11 +62,13 @@ const EVENT_DATA = {
   'records.erased': recordsErasedCodec,
   'consents.granted': consentGrantedCodec,
   'consents.revoked': consentRevokedCodec,
+  'consents.rewrapped': consentsRewrappedCodec,
   'access.opened': accessOpenedCodec,
   'members.voted': membersChangedCodec,
   'members.admitted': membersChangedCodec,
   'members.removed': membersChangedCodec,
   'members.amended': membersChangedCodec,
+  'members.rotated': membersRotatedCodec,
   'members.accused': membersAccusedCodec,
   'members.evicted': membersEvictedCodec,
   'audits.absent': auditsChangedCodec,

@@ -1,10 +1,8 @@
 /** Formats of the folders contract. */
 
-import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing.ts'
 import { taggedHash } from '../encoding/hash.ts'
-import { byteString, codec, fixedBytes, hash32, type Infer, integer, nullable, oneOf, struct } from '../encoding/schema.ts'
-
-const sealingPublicKey = byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH)
+import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct } from '../encoding/schema.ts'
 
 /** Confidentiality classes of folders. */
 export const LABELS = ['normal', 'restricted', 'mental-health', 'sexual-health', 'genetic', 'substance-use', 'emergency-summary'] as const
@@ -30,8 +28,8 @@ export const folderCodec = codec(
     recoveryKeyHash: hash32,
     /** Counts sealing keys, from 0. */
     epoch: integer(0xffff_ffff),
-    sealingKey: sealingPublicKey,
-    /** Hash of the previous epoch's private half sealed to this epoch's key; null in epoch 0. */
+    sealingKey: sealingPublicKeySchema,
+    /** Hash of the private halves of all epochs before, sealed to this epoch's key; null in epoch 0. */
     previousKeyHash: nullable(hash32),
     labelCommitment: hash32,
     /** Index into the residency policies of genesis. */
@@ -44,7 +42,13 @@ export type Folder = Infer<typeof folderCodec>
 
 /** Body of `folders.create`, from the author organisation. */
 export const createFolderCodec = codec(
-  struct({ ownerKeyHash: hash32, recoveryKeyHash: hash32, sealingKey: sealingPublicKey, labelCommitment: hash32, policy: integer(63) }),
+  struct({
+    ownerKeyHash: hash32,
+    recoveryKeyHash: hash32,
+    sealingKey: sealingPublicKeySchema,
+    labelCommitment: hash32,
+    policy: integer(63),
+  }),
   4096,
 )
 export type CreateFolder = Infer<typeof createFolderCodec>
@@ -53,10 +57,37 @@ export type CreateFolder = Infer<typeof createFolderCodec>
 export const rotateFolderCodec = codec(struct({ ownerKeyHash: hash32, recoveryKeyHash: hash32 }), 256)
 export type RotateFolder = Infer<typeof rotateFolderCodec>
 
-/** Body of `folders.advance`, from the folder: a new epoch, compare-and-set on the present one. */
+/** Last epoch of a folder: the private halves of all epochs before fit into one sealed message (see {@link MAX_PAST_KEYS_BYTES}). */
+export const LAST_EPOCH = 4095
+/** Longest sealed message of past private halves: 32 bytes for each epoch, and what any suite adds. */
+export const MAX_PAST_KEYS_BYTES = 32 * LAST_EPOCH + 2048
+
+/** Most consents that one act ends, or brings into the present epoch: the act stays far below a transaction's limit. */
+export const MAX_REWRAPS = 256
+
+const rewrapSchema = struct({
+  consent: hash32,
+  /** Hash of the present private half, sealed to the same grantee. */
+  wrapHash: hash32,
+})
+export const rewrapsSchema = (min: number) => list(rewrapSchema, MAX_REWRAPS, min)
+export type Rewrap = Infer<typeof rewrapSchema>
+
+/**
+ * Body of `folders.advance`, from the folder: a new epoch, compare-and-set on the present one. Consents end and others go on in the
+ * same act, so that nobody reads under an ended consent, and no other reader misses a version.
+ */
 export const advanceFolderCodec = codec(
-  struct({ epoch: integer(0xffff_ffff), sealingKey: sealingPublicKey, previousKeyHash: hash32 }),
-  4096,
+  struct({
+    epoch: integer(0xffff_ffff),
+    sealingKey: sealingPublicKeySchema,
+    previousKeyHash: hash32,
+    /** Consents that end. */
+    revoke: list(hash32, MAX_REWRAPS),
+    /** Consents that go on in the new epoch. */
+    rewraps: rewrapsSchema(0),
+  }),
+  48 * 1024,
 )
 export type AdvanceFolder = Infer<typeof advanceFolderCodec>
 

@@ -3,6 +3,7 @@ import { compareBytes, equalBytes } from '../encoding/bytes.ts'
 import { type ActionContext, type ActionState, type Contract, defineAction, type KnownFolder } from './action.ts'
 import { ContractError, notFound } from './contract-error.ts'
 import { folderAdvancedCodec, folderCreatedCodec, folderRotatedCodec } from './events.ts'
+import { endConsent, rewrapConsents } from './folder-epochs.ts'
 import {
   type AdvanceFolder,
   advanceFolderCodec,
@@ -11,14 +12,13 @@ import {
   type Folder,
   folderCodec,
   folderId,
+  LAST_EPOCH,
   ownerCodec,
   type RotateFolder,
   rotateFolderCodec,
 } from './folders-formats.ts'
 import { counterCodec, custodiansCodec } from './members-formats.ts'
 import { stateKey } from './state-keys.ts'
-
-const LAST_EPOCH = 0xffff_ffff
 
 /** A folder in use. @throws ContractError `not-found` */
 export function openFolder(state: ActionState, id: Uint8Array): KnownFolder {
@@ -92,7 +92,7 @@ function assertFreeOwnerKey(state: ActionState, ownerKeyHash: Uint8Array): void 
   }
 }
 
-/** `body.epoch` is the epoch that the owner saw; the folder moves to the one after it. */
+/** `body.epoch` is the epoch that the owner saw; the folder moves to the one after it, and its consents end or go with it. */
 function advance(context: ActionContext, body: AdvanceFolder): void {
   const { state } = context
   const { id, folder } = actingFolder(context)
@@ -104,10 +104,12 @@ function advance(context: ActionContext, body: AdvanceFolder): void {
     equalBytes(folder.sealingKey, sealingKey)
   if (isDone) return
   if (folder.epoch !== body.epoch) throw new ContractError('stale-epoch', `The folder is in epoch ${folder.epoch}, not ${body.epoch}.`)
-  if (folder.epoch === LAST_EPOCH) throw new ContractError('epoch-limit', 'The folder is in its last epoch; open another one.')
+  if (folder.epoch >= LAST_EPOCH) throw new ContractError('epoch-limit', 'The folder is in its last epoch; open another one.')
   const epoch = folder.epoch + 1
   state.write(folderCodec, stateKey.folder(id), { ...folder, epoch, sealingKey, previousKeyHash })
   context.emit('folders.advanced', context.from, folderAdvancedCodec, { epoch })
+  for (const consent of body.revoke) endConsent(context, id, consent)
+  rewrapConsents(context, id, epoch, body.rewraps)
 }
 
 export const folders: Contract = new Map([

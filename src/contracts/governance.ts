@@ -1,4 +1,4 @@
-/** The contract `members`: its action `vote`, proposals on members and what an accepted one changes; `report` is beside it. */
+/** The contract `members`: its action `vote`, proposals on members and what an accepted one changes; `report` and `rotate` are beside it. */
 import { compareBytes, equalBytes } from '../encoding/bytes.ts'
 import { isQuorum, totalPower, type ValidatorSet } from '../ledger/header.ts'
 import { MAX_VALIDATORS } from '../ledger/limits.ts'
@@ -9,6 +9,7 @@ import { isAbsent, readCustodians, writeCustodians } from './custodian-set.ts'
 import { type EventName, membersChangedCodec } from './events.ts'
 import { isConvicted, reportAction } from './evidence.ts'
 import { accountKeyCodec, memberKeyHashes } from './member-keys.ts'
+import { formerKeys, rotateAction } from './member-rotation.ts'
 import { custodianOf, isSameCustodians, organisationFault, sortedCustodians } from './members.ts'
 import {
   accountCodec,
@@ -99,6 +100,7 @@ function planProposal(context: ActionContext, proposal: Proposal): Plan {
   const before = known?.organisation
   const after = proposal.type === 'remove' ? undefined : proposal.type === 'admit' ? proposal.value : proposal.value.organisation
   if (after !== undefined) {
+    if (known !== undefined) formerKeys(known, after.signingKey, context.height)
     assertOrganisation(state, id, after)
     assertUnconvicted(state, before, after)
   }
@@ -154,9 +156,11 @@ function applyPlan(context: ActionContext, plan: Plan): void {
   const { state, height } = context
   const { id, before, after } = plan
   const isMember = after !== undefined
-  const since = before === undefined || !isMember ? height : (state.read(accountCodec, stateKey.account(id))?.since ?? height)
+  const known = state.read(accountCodec, stateKey.account(id))
+  const since = before === undefined || !isMember ? height : (known?.since ?? height)
   const organisation = (after ?? before) as Organisation
-  state.write(accountCodec, stateKey.account(id), { status: isMember ? 'active' : 'removed', since, organisation })
+  const former = known === undefined ? [] : formerKeys(known, organisation.signingKey, height)
+  state.write(accountCodec, stateKey.account(id), { status: isMember ? 'active' : 'removed', since, organisation, former })
   // Entries of keys that are no longer used stay: signatures of the past must lead to their account, and to it alone.
   for (const hash of memberKeyHashes(organisation)) state.write(accountKeyCodec, stateKey.accountKey(hash), id)
   state.write(validatorsCodec, stateKey.validators(), { ...plan.validators, decided: plan.nextDecided })
@@ -167,4 +171,5 @@ function applyPlan(context: ActionContext, plan: Plan): void {
 export const members: Contract = new Map([
   ['vote', defineAction({ authors: ['account'], folderCharge: 'sponsor' }, voteBodyCodec, vote)],
   ['report', reportAction],
+  ['rotate', rotateAction],
 ])

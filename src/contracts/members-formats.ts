@@ -1,21 +1,9 @@
 /** Formats of the members contract: organisations, validators, custodians, genesis. */
 
-import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
-import { taggedHash } from '../encoding/hash.ts'
-import {
-  byteString,
-  codec,
-  fixedBytes,
-  hash32,
-  type Infer,
-  integer,
-  list,
-  nullable,
-  oneOf,
-  struct,
-  tagged,
-  text,
-} from '../encoding/schema.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing.ts'
+import { concat } from '../encoding/bytes.ts'
+import { domain, taggedHash } from '../encoding/hash.ts'
+import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct, tagged, text } from '../encoding/schema.ts'
 import { validatorSetCodec } from '../ledger/header.ts'
 import { MAX_TRANSACTION_BYTES, MAX_VALIDATORS } from '../ledger/limits.ts'
 
@@ -37,7 +25,7 @@ const organisationSchema = struct({
   /** Ed25519 key that signs the organisation's transactions, receipts and upload tickets. */
   signingKey: fixedBytes(32),
   /** Suite byte and sealing key to which role grants and shares are sealed. */
-  sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+  sealingKey: sealingPublicKeySchema,
   /** Ed25519 key of the node's libp2p identity. */
   networkKey: fixedBytes(32),
   /** Ed25519 consensus key, or null for a member that does not validate. */
@@ -50,10 +38,45 @@ const organisationSchema = struct({
 export type Organisation = Infer<typeof organisationSchema>
 export const organisationCodec = codec(organisationSchema, 4096)
 
+/** Most signing keys that an account has had before its present one: what they signed stays checkable. */
+export const MAX_FORMER_KEYS = 32
+
 /** Value at `stateKey.account`. */
-export const accountSchema = struct({ status: oneOf('active', 'removed'), since: integer(), organisation: organisationSchema })
+export const accountSchema = struct({
+  status: oneOf('active', 'removed'),
+  since: integer(),
+  organisation: organisationSchema,
+  /** Signing keys of before, each with the height of the block that took it out of use; in this order. */
+  former: list(struct({ signingKey: fixedBytes(32), until: integer() }), MAX_FORMER_KEYS),
+})
 export type Account = Infer<typeof accountSchema>
-export const accountCodec = codec(accountSchema, 4096)
+export const accountCodec = codec(accountSchema, 8192)
+
+/** New keys of a member; null for one that stays. The consensus key is a seat's, and the members vote on seats. */
+const newKeysSchema = struct({
+  signingKey: nullable(fixedBytes(32)),
+  sealingKey: nullable(sealingPublicKeySchema),
+  networkKey: nullable(fixedBytes(32)),
+})
+export type NewKeys = Infer<typeof newKeysSchema>
+const newKeysCodec = codec(newKeysSchema, 4096)
+
+/** Body of `members.rotate`, from the member, signed by its present signing key. */
+export const rotateMemberCodec = codec(
+  struct({
+    keys: newKeysSchema,
+    /** Signatures of the new signing and network keys over {@link newKeysBytes}: nobody takes a key that they do not hold. */
+    signingProof: nullable(fixedBytes(64)),
+    networkProof: nullable(fixedBytes(64)),
+  }),
+  4096,
+)
+export type RotateMember = Infer<typeof rotateMemberCodec>
+
+/** What new keys of a member sign. */
+export function newKeysBytes(chainId: Uint8Array, account: Uint8Array, keys: NewKeys): Uint8Array {
+  return concat(domain('member-keys'), chainId, account, newKeysCodec.encode(keys))
+}
 
 /** Id of a member: hash of the signing key with which it was admitted. It stays when the key is rotated. */
 export function accountId(signingKey: Uint8Array): Uint8Array {

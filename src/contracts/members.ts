@@ -1,4 +1,5 @@
 /** The contract `members`: what the network starts with, and the validators' votes on who belongs to it. */
+import { SUITE_XWING } from '../crypto/sealing.ts'
 import { isAdmissiblePublicKey } from '../crypto/signature.ts'
 import { compareBytes, equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'
@@ -29,7 +30,9 @@ const ZERO_HASH = new Uint8Array(32)
 
 /** Why an organisation cannot be a member as it is, in words; undefined where it can. */
 export function organisationFault(organisation: Organisation): string | undefined {
-  const { signingKey, networkKey, consensusKey, power } = organisation
+  const { signingKey, sealingKey, networkKey, consensusKey, power } = organisation
+  // Repairs mask what they send with keys that two members have in common, which other suites do not give.
+  if (sealingKey[0] !== SUITE_XWING) return 'has a sealing key of another suite than X-Wing'
   if ((consensusKey === null) !== (power === 0)) return 'has a voting weight without a consensus key, or the key without a weight'
   const keys = consensusKey === null ? [signingKey, networkKey] : [signingKey, networkKey, consensusKey]
   return keys.every(isAdmissiblePublicKey) ? undefined : 'has a key that is no Ed25519 public key'
@@ -96,7 +99,7 @@ export function genesisChanges(genesis: Genesis): StateChange[] {
   const custodians: Custodians = []
   for (const organisation of genesis.organisations) {
     const id = accountId(organisation.signingKey)
-    put(accountCodec, stateKey.account(id), { status: 'active', since: 0, organisation })
+    put(accountCodec, stateKey.account(id), { status: 'active', since: 0, organisation, former: [] })
     for (const hash of memberKeyHashes(organisation)) put(accountKeyCodec, stateKey.accountKey(hash), id)
     const custodian = custodianOf(id, organisation)
     if (custodian !== undefined) custodians.push(custodian)

@@ -109,6 +109,14 @@ export async function changePassphrase(
   await writeSynced(path, contents, temporary => rename(temporary, path))
 }
 
+/** Puts other entries into a keystore, under its passphrase and costs and with fresh salt, atomically. @throws as {@link openKeystore} */
+export async function replaceEntries(path: string, passphrase: string, entries: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  const before = await read(path)
+  await decrypt(path, before, passphrase)
+  const contents = await encrypt(passphrase, entries, { scrypt: before.scrypt })
+  await writeSynced(path, contents, temporary => rename(temporary, path))
+}
+
 function assertPassphrase(passphrase: string): void {
   if (passphrase.length === 0) throw new EpioneError('passphrase-empty', 'a keystore needs a passphrase')
 }

@@ -142,13 +142,15 @@ function hex(text: string): Uint8Array {
 }
 
 // Fixed DER that opens a raw key: SubjectPublicKeyInfo for public keys (RFC 5280), PKCS #8 for private ones (RFC 5958).
-// Object identifiers: Ed25519 and X25519 by RFC 8410, ML-KEM-768 by RFC 9935 (private key in its 64-byte seed form).
+// Object identifiers: Ed25519 and X25519 by RFC 8410, ML-KEM by RFC 9935 (private key in its 64-byte seed form).
 const ED25519_SPKI = hex('302a300506032b6570032100')
 const ED25519_PKCS8 = hex('302e020100300506032b657004220420')
 const X25519_SPKI = hex('302a300506032b656e032100')
 const X25519_PKCS8 = hex('302e020100300506032b656e04220420')
 const MLKEM768_SPKI = hex('308204b2300b0609608648016503040402038204a100')
 const MLKEM768_PKCS8 = hex('3054020100300b060960864801650304040204428040')
+const MLKEM1024_SPKI = hex('30820632300b06096086480165030404030382062100')
+const MLKEM1024_PKCS8 = hex('3054020100300b060960864801650304040304428040')
 
 function importPublic(prefix: Uint8Array, raw: Uint8Array): PlatformKey {
   return createPublicKey({ key: Buffer.from(concat(prefix, raw).buffer), format: 'der', type: 'spki' })
@@ -235,11 +237,25 @@ export function mlkem768RawPublicKey(key: PlatformKey): Uint8Array {
   return exportPublic(MLKEM768_SPKI, key)
 }
 
-export function mlkem768Encapsulate(key: PlatformKey): { sharedSecret: Uint8Array; ciphertext: Uint8Array } {
+export function mlkemEncapsulate(key: PlatformKey): { sharedSecret: Uint8Array; ciphertext: Uint8Array } {
   const { sharedKey, ciphertext } = encapsulate(key)
   return { sharedSecret: plain(sharedKey), ciphertext: plain(ciphertext) }
 }
 
-export function mlkem768Decapsulate(key: PlatformKey, ciphertext: Uint8Array): Uint8Array {
+export function mlkemDecapsulate(key: PlatformKey, ciphertext: Uint8Array): Uint8Array {
   return plain(decapsulate(key, ciphertext))
+}
+
+/** ML-KEM-1024 (FIPS 203) private key from its 64-byte seed `d || z`. */
+export function mlkem1024PrivateKey(seed: Uint8Array): PlatformKey {
+  return importPrivate(MLKEM1024_PKCS8, seed)
+}
+
+/** @throws where the bytes fail FIPS 203's check of an encapsulation key. */
+export function mlkem1024PublicKey(raw: Uint8Array): PlatformKey {
+  return importPublic(MLKEM1024_SPKI, raw)
+}
+
+export function mlkem1024RawPublicKey(key: PlatformKey): Uint8Array {
+  return exportPublic(MLKEM1024_SPKI, key)
 }

@@ -5,19 +5,86 @@
 import { compareBytes, concat } from '../encoding/bytes.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
-import { hpkeKeySchedule } from './hpke.ts'
+import { byteString, refine, type Schema } from '../encoding/schema.ts'
+import { type HpkeKeySchedule, hpkeKeySchedule } from './hpke.ts'
 import { hkdf } from './kdf.ts'
+import { MLKEM1024_CIPHERTEXT_LENGTH, MLKEM1024_PUBLIC_KEY_LENGTH, mlkem1024Encapsulate, mlkem1024KeyFromSeed } from './mlkem1024.ts'
 import { AEAD_TAG_LENGTH, aesGcmOpen, aesGcmSeal } from './platform.ts'
 import { XWING_CIPHERTEXT_LENGTH, XWING_PUBLIC_KEY_LENGTH, XWING_SEED_LENGTH, xwingEncapsulate, xwingKeyFromSeed } from './xwing.ts'
 
-/** X-Wing (KEM 0x647a), HKDF-SHA-256, AES-256-GCM. */
+/** X-Wing (KEM 0x647a), HKDF-SHA-256, AES-256-GCM: what every key is made with unless something else is asked for. */
 export const SUITE_XWING = 1
+/** ML-KEM-1024 (KEM 0x0042), HKDF-SHA-256, AES-256-GCM. */
+export const SUITE_MLKEM1024 = 2
 
 /** Suite byte and X-Wing public key. */
 export const SEALING_PUBLIC_KEY_LENGTH = 1 + XWING_PUBLIC_KEY_LENGTH
+/** The same for every suite: the seed of a key does not say of which. */
 export const SEALING_SEED_LENGTH = XWING_SEED_LENGTH
-/** How much longer a sealed message is than its plaintext: suite byte, encapsulated key, tag. */
+/** How much longer a message that is sealed under X-Wing is than its plaintext: suite byte, encapsulated key, tag. */
 export const SEALED_OVERHEAD = 1 + XWING_CIPHERTEXT_LENGTH + AEAD_TAG_LENGTH
+
+/** Half of a key pair as a suite makes it of a seed. */
+interface SuiteKey {
+  readonly publicKey: Uint8Array
+  decapsulate(ciphertext: Uint8Array): Uint8Array
+  /** Agreement of static halves, where the suite has one. */
+  readonly agree?: (publicKey: Uint8Array) => Uint8Array
+}
+
+interface Suite {
+  readonly id: number
+  readonly name: string
+  readonly publicKeyLength: number
+  readonly ciphertextLength: number
+  readonly schedule: HpkeKeySchedule
+  keyFromSeed(seed: Uint8Array): SuiteKey
+  encapsulate(publicKey: Uint8Array): { sharedSecret: Uint8Array; ciphertext: Uint8Array }
+}
+
+const SUITES: readonly Suite[] = [
+  {
+    id: SUITE_XWING,
+    name: 'x-wing',
+    publicKeyLength: XWING_PUBLIC_KEY_LENGTH,
+    ciphertextLength: XWING_CIPHERTEXT_LENGTH,
+    schedule: hpkeKeySchedule({ kem: 0x647a, kdf: 0x0001, aead: 0x0002, keyLength: 32 }),
+    keyFromSeed: xwingKeyFromSeed,
+    encapsulate: xwingEncapsulate,
+  },
+  {
+    id: SUITE_MLKEM1024,
+    name: 'ml-kem-1024',
+    publicKeyLength: MLKEM1024_PUBLIC_KEY_LENGTH,
+    ciphertextLength: MLKEM1024_CIPHERTEXT_LENGTH,
+    schedule: hpkeKeySchedule({ kem: 0x0042, kdf: 0x0001, aead: 0x0002, keyLength: 32 }),
+    keyFromSeed: mlkem1024KeyFromSeed,
+    encapsulate: mlkem1024Encapsulate,
+  },
+]
+
+/** Suites by the names under which people choose them. */
+export const SUITE_NAMES: ReadonlyMap<string, number> = new Map(SUITES.map(({ id, name }) => [name, id]))
+
+function lengthOf(publicKey: Uint8Array): number | undefined {
+  const suite = SUITES.find(({ id }) => id === publicKey[0])
+  return suite === undefined ? undefined : 1 + suite.publicKeyLength
+}
+
+const SHORTEST_PUBLIC_KEY = 1 + Math.min(...SUITES.map(({ publicKeyLength }) => publicKeyLength))
+const LONGEST_PUBLIC_KEY = 1 + Math.max(...SUITES.map(({ publicKeyLength }) => publicKeyLength))
+
+/** A public key for sealing: the byte of a known suite, and as many bytes as that suite's keys have. Whether they are a key shows when it is sealed to. */
+export const sealingPublicKeySchema: Schema<Uint8Array> = refine(
+  byteString(LONGEST_PUBLIC_KEY, SHORTEST_PUBLIC_KEY),
+  'a sealing key of a known suite',
+  key => lengthOf(key) === key.length,
+)
+
+/** Suite of a public key or sealed message. @throws EpioneError `unknown-suite` */
+export function suiteOf(bytes: Uint8Array): number {
+  return known(bytes[0]).id
+}
 
 /** What both sides must agree on for a sealed message to open. */
 export interface SealingContext {
@@ -27,47 +94,64 @@ export interface SealingContext {
   readonly aad: Uint8Array
 }
 
-/** A private key that opens; the seed does not leave it. */
-export interface SealingKey {
-  /** Suite byte and key, {@link SEALING_PUBLIC_KEY_LENGTH} bytes. */
-  readonly publicKey: Uint8Array
+/** What opens sealed messages. */
+export interface SealingOpener {
   /** @throws EpioneError `unknown-suite`, or `unsealing-failed` where message, key and context do not belong together. */
   open(sealed: Uint8Array, context: SealingContext): Uint8Array
+}
+
+/** A private key that opens; the seed does not leave it. */
+export interface SealingKey extends SealingOpener {
+  /** Suite byte and key. */
+  readonly publicKey: Uint8Array
   /**
-   * A key of 32 bytes that the holders of two sealing keys have in common without a message: HKDF over the X25519 secret of their
+   * A key of 32 bytes that the holders of two X-Wing keys have in common without a message: HKDF over the X25519 secret of their
    * static halves, under both public keys and `info`. It stands on X25519 alone, for ML-KEM has no agreement of static keys; what it
    * protects must not need more. X-Wing hashes the same kind of secret with other inputs in another hash, so that neither use tells of the other.
-   * @throws EpioneError `unknown-suite`; MalformedError where the other key is not valid
+   * @throws EpioneError `unknown-suite`, or `no-agreement` where one of the keys is of a suite without; MalformedError where the other key is not valid
    */
   sharedKey(publicKey: Uint8Array, info: Uint8Array): Uint8Array
 }
 
-const SUITE = Uint8Array.of(SUITE_XWING)
-const schedule = hpkeKeySchedule({ kem: 0x647a, kdf: 0x0001, aead: 0x0002, keyLength: 32 })
+/** Opens what was sealed to the key of a 32-byte seed, under whichever suite the message names. */
+export function sealingOpener(seed: Uint8Array): SealingOpener {
+  const own = Uint8Array.from(seed)
+  const keys = new Map<number, SealingKey>()
+  return {
+    open: (sealed, context) => {
+      const { id } = known(sealed[0])
+      const key = keys.get(id) ?? sealingKeyFromSeed(own, id)
+      keys.set(id, key)
+      return key.open(sealed, context)
+    },
+  }
+}
 
-/** Sealing key of a 32-byte seed, under the suite {@link SUITE_XWING}. */
-export function sealingKeyFromSeed(seed: Uint8Array): SealingKey {
-  const key = xwingKeyFromSeed(seed)
-  const own = concat(SUITE, key.publicKey)
+/** Sealing key of a 32-byte seed under a suite. Each suite expands the seed in a way of its own: no key tells of another. */
+export function sealingKeyFromSeed(seed: Uint8Array, suite: number = SUITE_XWING): SealingKey {
+  const { id, schedule, ciphertextLength, keyFromSeed } = known(suite)
+  const key = keyFromSeed(seed)
+  const own = concat(Uint8Array.of(id), key.publicKey)
   return {
     publicKey: own,
     sharedKey: (publicKey, info) => {
-      assertSuite(publicKey[0])
+      if (key.agree === undefined || known(publicKey[0]).id !== id)
+        throw new EpioneError('no-agreement', 'keys of these sealing suites agree on nothing without a message')
       const secret = key.agree(publicKey.subarray(1))
       const [first, second] = compareBytes(own, publicKey) < 0 ? [own, publicKey] : [publicKey, own]
       return hkdf(secret, new Uint8Array(0), concat(domain('shared-key'), first, second, info), 32)
     },
     open: (sealed, context) => {
-      if (sealed.length > 0) assertSuite(sealed[0])
-      if (sealed.length < SEALED_OVERHEAD) throw unsealingFailed()
+      if (sealed.length > 0 && known(sealed[0]).id !== id) throw unsealingFailed()
+      if (sealed.length < 1 + ciphertextLength + AEAD_TAG_LENGTH) throw unsealingFailed()
       let sharedSecret: Uint8Array
       try {
-        sharedSecret = key.decapsulate(sealed.subarray(1, 1 + XWING_CIPHERTEXT_LENGTH))
+        sharedSecret = key.decapsulate(sealed.subarray(1, 1 + ciphertextLength))
       } catch {
         throw unsealingFailed()
       }
       const { key: aeadKey, nonce } = schedule(sharedSecret, context.info)
-      const plaintext = aesGcmOpen(aeadKey, nonce, context.aad, sealed.subarray(1 + XWING_CIPHERTEXT_LENGTH))
+      const plaintext = aesGcmOpen(aeadKey, nonce, context.aad, sealed.subarray(1 + ciphertextLength))
       if (plaintext === undefined) throw unsealingFailed()
       return plaintext
     },
@@ -75,25 +159,26 @@ export function sealingKeyFromSeed(seed: Uint8Array): SealingKey {
 }
 
 /**
- * Seals to a public key: suite byte, encapsulated key (1120 bytes), ciphertext, tag (16 bytes). Two seals of one plaintext
+ * Seals to a public key: suite byte, encapsulated key, ciphertext, tag (16 bytes). Two seals of one plaintext
  * differ. @throws EpioneError `unknown-suite`; MalformedError where the public key is not valid.
  */
 export function seal(publicKey: Uint8Array, plaintext: Uint8Array, context: SealingContext): Uint8Array {
-  if (publicKey.length > 0) assertSuite(publicKey[0])
-  if (publicKey.length !== SEALING_PUBLIC_KEY_LENGTH) {
-    throw new MalformedError(`a sealing public key has ${SEALING_PUBLIC_KEY_LENGTH} bytes`, { length: publicKey.length })
+  if (publicKey.length === 0) throw new MalformedError('a sealing public key is not empty')
+  const { id, publicKeyLength, schedule, encapsulate } = known(publicKey[0])
+  if (publicKey.length !== 1 + publicKeyLength) {
+    throw new MalformedError(`a sealing public key of this suite has ${1 + publicKeyLength} bytes`, { length: publicKey.length })
   }
-  const { sharedSecret, ciphertext } = xwingEncapsulate(publicKey.subarray(1))
+  const { sharedSecret, ciphertext } = encapsulate(publicKey.subarray(1))
   const { key, nonce } = schedule(sharedSecret, context.info)
-  return concat(SUITE, ciphertext, aesGcmSeal(key, nonce, context.aad, plaintext))
+  return concat(Uint8Array.of(id), ciphertext, aesGcmSeal(key, nonce, context.aad, plaintext))
 }
 
-function assertSuite(suite: number | undefined): void {
-  if (suite !== SUITE_XWING) {
-    throw new EpioneError('unknown-suite', 'this version does not know the sealing suite; upgrade to read or write it', {
-      metadata: { suite: suite ?? -1 },
-    })
-  }
+function known(suite: number | undefined): Suite {
+  const found = SUITES.find(({ id }) => id === suite)
+  if (found !== undefined) return found
+  throw new EpioneError('unknown-suite', 'this version does not know the sealing suite; upgrade to read or write it', {
+    metadata: { suite: suite ?? -1 },
+  })
 }
 
 function unsealingFailed(): EpioneError {

@@ -52,12 +52,12 @@ export function ownerKey(seed: Uint8Array, index: number): SigningKey {
   return signingKeyFromSeed(derive(seed, 'owner-key', index))
 }
 
-/** Sealing key of folder `index` in `epoch`. */
-export function folderSealingKey(seed: Uint8Array, index: number, epoch: number): SealingKey {
-  return sealingKeyFromSeed(folderSealingSeed(seed, index, epoch))
+/** Sealing key of folder `index` in `epoch`, under a suite. */
+export function folderSealingKey(seed: Uint8Array, index: number, epoch: number, suite?: number): SealingKey {
+  return sealingKeyFromSeed(folderSealingSeed(seed, index, epoch), suite)
 }
 
-/** The 32-byte private half of {@link folderSealingKey}: what a grant wraps to its grantee. */
+/** The 32-byte private half of {@link folderSealingKey}, the same for every suite: what a grant wraps to its grantee. */
 export function folderSealingSeed(seed: Uint8Array, index: number, epoch: number): Uint8Array {
   return derive(seed, 'folder-sealing-key', index, epoch)
 }

@@ -6,11 +6,11 @@ import { concat } from '../encoding/bytes.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'
 import { KeyCache } from './key-cache.ts'
 import {
-  mlkem768Decapsulate,
-  mlkem768Encapsulate,
   mlkem768PrivateKey,
   mlkem768PublicKey,
   mlkem768RawPublicKey,
+  mlkemDecapsulate,
+  mlkemEncapsulate,
   type PlatformKey,
   sha3,
   shake256,
@@ -56,7 +56,7 @@ export function xwingKeyFromSeed(seed: Uint8Array): XWingKey {
       if (ciphertext.length !== XWING_CIPHERTEXT_LENGTH) throw new MalformedError('an X-Wing ciphertext has 1120 bytes')
       const share = ciphertext.subarray(MLKEM_CIPHERTEXT_LENGTH)
       return combine(
-        mlkem768Decapsulate(mlkem, ciphertext.subarray(0, MLKEM_CIPHERTEXT_LENGTH)),
+        mlkemDecapsulate(mlkem, ciphertext.subarray(0, MLKEM_CIPHERTEXT_LENGTH)),
         x25519(ecdh, x25519PublicKey(share)),
         share,
         ecdhPublic,
@@ -93,7 +93,7 @@ export function xwingEncapsulate(publicKey: Uint8Array): { sharedSecret: Uint8Ar
       mlkem: mlkem768PublicKey(publicKey.subarray(0, MLKEM_PUBLIC_KEY_LENGTH)),
       ecdh: x25519PublicKey(ecdhPublic),
     }))
-    mlkem = mlkem768Encapsulate(key.mlkem)
+    mlkem = mlkemEncapsulate(key.mlkem)
     ecdhSecret = x25519(ephemeral.privateKey, key.ecdh)
   } catch {
     throw new MalformedError('the X-Wing public key is not valid')

@@ -1,7 +1,7 @@
 import { concat, utf8 } from './bytes.ts'
 import { sha256 } from './platform.ts'
 
-export { sha256, sha256Stream } from './platform.ts'
+export { type HashStream, sha256, sha256Stream } from './platform.ts'
 
 /** Length in bytes of every hash in epione. */
 export const HASH_LENGTH = 32

@@ -1,5 +1,6 @@
 /** What `platform.ts` is in Node, for browsers: there SHA-256 without waiting is computed by `@noble/hashes`, for WebCrypto only has it later. */
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
+import type { HashStream } from './platform.ts'
 
 /** SHA-256 (FIPS 180-4). */
 export function sha256(bytes: Uint8Array): Uint8Array {
@@ -7,13 +8,14 @@ export function sha256(bytes: Uint8Array): Uint8Array {
 }
 
 /** SHA-256 over several pieces, for inputs that arrive in chunks. */
-export function sha256Stream(): { update(bytes: Uint8Array): void; digest(): Uint8Array } {
+export function sha256Stream(): HashStream {
   const state = nobleSha256.create()
   return {
     update: bytes => {
       state.update(bytes)
     },
     digest: () => state.digest(),
+    digestSoFar: () => state.clone().digest(),
   }
 }
 

@@ -11,14 +11,23 @@ export function sha256(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(out.buffer, out.byteOffset, 32)
 }
 
+export interface HashStream {
+  update(bytes: Uint8Array): void
+  /** The hash of all that came, and the end. */
+  digest(): Uint8Array
+  /** The hash of what came so far; more may follow. */
+  digestSoFar(): Uint8Array
+}
+
 /** SHA-256 over several pieces, for inputs that arrive in chunks. */
-export function sha256Stream(): { update(bytes: Uint8Array): void; digest(): Uint8Array } {
+export function sha256Stream(): HashStream {
   const state = createHash('sha256')
   return {
     update: bytes => {
       state.update(bytes)
     },
     digest: () => new Uint8Array(state.digest()),
+    digestSoFar: () => new Uint8Array(state.copy().digest()),
   }
 }
 

@@ -89,7 +89,7 @@ export const sealingContext = {
     info: concat(domain('seal-grant'), chainId),
     aad: concat(folder, u64(epoch), commitment),
   }),
-  /** The previous epoch's private sealing seed, sealed to the present epoch. */
+  /** The private sealing seeds of all epochs before `epoch`, sealed to its key. */
   previousEpoch: (chainId: Uint8Array, folder: Uint8Array, epoch: number) => ({
     info: concat(domain('seal-previous-epoch'), chainId),
     aad: concat(folder, u64(epoch)),

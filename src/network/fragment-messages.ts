@@ -31,6 +31,11 @@ function isChunk(frame: { type: string; value: unknown }): frame is { type: 'chu
   return frame.type === 'chunk'
 }
 
+/**
+ * Rate at which a custodian reads through what is staged there and sent again, for each organisation that answers for uploads, in bytes a
+ * second: who sends nothing but tickets must not keep its disk and a processor busy. So long an uploader waits at least.
+ */
+export const CHECK_BYTES_PER_SECOND = 128 * 1024 * 1024
 /** Version metadata that fits one frame. */
 export const VERSIONS_PER_FRAME = 64
 

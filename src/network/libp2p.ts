@@ -11,7 +11,7 @@ import { yamux } from '@libp2p/yamux'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2p } from 'libp2p'
 import { gossipOptions, type Topic } from './gossip.ts'
-import { createMembersDht, type Introduce } from './locate.ts'
+import { type Announce, createMembersDht, type Introduce } from './locate.ts'
 
 const YAMUX_WINDOW = 1 << 20
 /** Streams that may come before the connection is fully set up: a client asks many things at once as soon as it is connected. */
@@ -38,7 +38,7 @@ export interface Assembly {
   node: Libp2p
   pubsub: ReturnType<ReturnType<typeof gossipsub>>
   ping: Ping
-  dht: KadDHT | undefined
+  dht: { service: KadDHT; announce: Announce } | undefined
   introduce: Introduce
 }
 
@@ -81,10 +81,10 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     const node = await createLibp2p({ ...common, services })
     return { node, pubsub: node.services.pubsub, ping: node.services.ping, dht: undefined, introduce: () => undefined }
   }
-  const { service, introduce } = await createMembersDht(options.dhtMembers)
+  const { service, introduce, announce } = await createMembersDht(options.dhtMembers)
   const node = await createLibp2p<{ identify: unknown; ping: Ping; pubsub: Assembly['pubsub']; dht: KadDHT }>({
     ...common,
     services: { ...services, dht: service },
   })
-  return { node, pubsub: node.services.pubsub, ping: node.services.ping, dht: node.services.dht, introduce }
+  return { node, pubsub: node.services.pubsub, ping: node.services.ping, dht: { service: node.services.dht, announce }, introduce }
 }

@@ -1,4 +1,5 @@
 /** Messages of the light protocol: what anybody may ask a node. Whatever matters in an answer is proven against a header. */
+import { LAST_EPOCH, MAX_PAST_KEYS_BYTES } from '../contracts/folders-formats.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged, text } from '../encoding/schema.ts'
 import { certificateCodec } from '../ledger/certificate.ts'
 import { headerCodec, validatorSetCodec } from '../ledger/header.ts'
@@ -172,11 +173,14 @@ export const deskResponseCodec = codec(
   tagged({
     transaction: hash32,
     signature: byteString(64, 64),
-    grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096) }),
+    grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096), past: nullable(byteString(MAX_PAST_KEYS_BYTES)) }),
   }),
-  32 * 1024,
+  192 * 1024,
 )
 export type DeskResponse = Infer<typeof deskResponseCodec>
+
+/** Longest note that an owner leaves for themselves with a grant, sealed, in bytes. */
+export const MAX_SEALED_NOTE = 6 * 1024
 
 /** Most marks of one question about erasures. */
 export const MAX_ERASURE_MARKS = 256
@@ -191,7 +195,7 @@ export const folderRequestCodec = codec(
       signature: byteString(64, 64),
       opening: byteString(16 * 1024),
       wrap: byteString(4096),
-      note: byteString(4096),
+      note: byteString(MAX_SEALED_NOTE),
     }),
     /** Asks for a grant by its consent; signed by the grantee, an organisation's signing key, or the owner. */
     'get-wrap': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64) }),
@@ -204,8 +208,16 @@ export const folderRequestCodec = codec(
       signature: byteString(64, 64),
       marks: list(hash32, MAX_ERASURE_MARKS, 1),
     }),
+    /** Leaves the private halves of all epochs before one, sealed to its key, before or after the epoch begins; signed by the owner. */
+    'put-past': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      epoch: integer(LAST_EPOCH, 1),
+      sealed: byteString(MAX_PAST_KEYS_BYTES, 1),
+    }),
   }),
-  64 * 1024,
+  MAX_PAST_KEYS_BYTES + 8 * 1024,
 )
 export type FolderRequest = Infer<typeof folderRequestCodec>
 
@@ -217,8 +229,14 @@ export const folderAskCodec = codec(
 export type FolderAsk = Infer<typeof folderAskCodec>
 
 export const wrapResponseCodec = codec(
-  struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(4096) }),
-  32 * 1024,
+  struct({
+    opening: byteString(16 * 1024),
+    wrap: byteString(4096),
+    note: byteString(MAX_SEALED_NOTE),
+    /** Private halves of the epochs before the grant's, sealed to the key that is wrapped; null where there are none, or none here. */
+    past: nullable(byteString(MAX_PAST_KEYS_BYTES)),
+  }),
+  192 * 1024,
 )
 export const releasesResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(128 * 1024), signature: byteString(64, 64) }), 256), more: bool }),

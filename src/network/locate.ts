@@ -2,12 +2,13 @@
  * Which members hold something, by a Kademlia DHT of members alone. A key is 32 bytes that are a SHA-256 digest already; as a
  * CID it is version 1, raw, sha2-256.
  */
-import type { Libp2pEvents, Topology } from '@libp2p/interface'
+import type { Libp2pEvents, PeerId, Topology } from '@libp2p/interface'
 import type { KadDHT, KadDHTComponents } from '@libp2p/kad-dht'
 import { CID } from 'multiformats/cid'
 import { create as createDigest } from 'multiformats/hashes/digest'
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
+import { Announcements } from './announcements.ts'
 import { startDeadline } from './deadline.ts'
 import { boundedRecords } from './dht-records.ts'
 import { networkKeyOf } from './peer.ts'
@@ -17,14 +18,12 @@ export const KAD_PROTOCOL = '/epione/kad/1.0.0'
 const RAW_CODEC = 0x55
 const SHA2_256 = 0x12
 const KEY_LENGTH = 32
-/** Longest that announcing one key may take, in ms. */
-const PROVIDE_TIMEOUT_MS = 30_000
 const FIND_TIMEOUT_MS = 30_000
 const DEFAULT_FIND_LIMIT = 20
 
 export interface Locate {
   /**
-   * Announces that this node holds what `key` names. It is forgotten after 48 hours: who announces it renews it before.
+   * Announces that this node holds what `key` names, together with what else is announced within a second. It is forgotten after 48 hours: who announces it renews it before.
    * @throws EpioneError `not-announced` where no other member took it
    */
   provide(key: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>
@@ -43,6 +42,8 @@ export function cidOf(key: Uint8Array): CID {
   return CID.createV1(RAW_CODEC, createDigest(SHA2_256, key))
 }
 
+export type Announce = (key: Uint8Array, options: { signal?: AbortSignal }) => Promise<void>
+
 /** Tells the DHT of a connected peer; for peers that became members after they connected. */
 export type Introduce = (...peer: Parameters<NonNullable<Topology['onConnect']>>) => void
 
@@ -53,6 +54,8 @@ export type Introduce = (...peer: Parameters<NonNullable<Topology['onConnect']>>
 export async function createMembersDht(isMember: (key: string) => boolean): Promise<{
   service: (components: KadDHTComponents) => KadDHT
   introduce: Introduce
+  /** Announces a key, given as its multihash, see {@link Announcements.announce}; once the service is there. */
+  announce: Announce
 }> {
   // Loaded here, so that light peers, which have no DHT, do without it.
   const { kadDHT, passthroughMapper } = await import('@libp2p/kad-dht')
@@ -70,6 +73,7 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
     reprovide: { threshold: 0 },
   })
   const topologies: Topology[] = []
+  let announcements: Announcements | undefined
   const member = (peerId: Parameters<typeof networkKeyOf>[0]): boolean => {
     const key = networkKeyOf(peerId)
     return key !== undefined && isMember(toHex(key))
@@ -114,6 +118,15 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
         },
       },
     })
+    announcements = new Announcements({
+      own: components.peerId,
+      addresses: () => components.addressManager.getAddresses().map(({ bytes }) => bytes),
+      members: () => {
+        const peers = new Map(connectionManager.getConnections().map(({ remotePeer }) => [remotePeer.toString(), remotePeer]))
+        return [...peers.values()].filter(member)
+      },
+      open: async (peer, options) => await gatedManager.openStream(peer, KAD_PROTOCOL, options),
+    })
     return make({
       registrar: gatedRegistrar,
       connectionManager: gatedManager,
@@ -129,6 +142,7 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
   }
   return {
     service,
+    announce: async (key, options) => await announcements?.announce(key, options),
     introduce: (peerId, connection) => {
       for (const topology of topologies) {
         void Promise.resolve(topology.onConnect?.(peerId, connection)).catch(() => {
@@ -139,22 +153,22 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
   }
 }
 
-export function createLocate(dht: KadDHT, isMember: (key: string) => boolean): Locate {
+/** What kad-dht 16.4 has beside its interface: its records of who holds what. */
+interface DhtRecords {
+  readonly providers: { addProvider(key: CID, provider: PeerId): Promise<void> }
+}
+
+export function createLocate(
+  dht: KadDHT,
+  isMember: (key: string) => boolean,
+  { own, announce }: { own: PeerId; announce: Announce },
+): Locate {
+  const { providers } = dht as KadDHT & DhtRecords
   return {
     provide: async (key, options = {}) => {
-      const deadline = startDeadline({ timeoutMs: PROVIDE_TIMEOUT_MS, signal: options.signal })
-      let taken = 0
-      try {
-        for await (const event of dht.provide(cidOf(key), { signal: deadline.signal })) {
-          if (event.name === 'PEER_RESPONSE' && event.messageName === 'ADD_PROVIDER') taken++
-        }
-      } catch (error) {
-        // What some have taken when the time is up stands.
-        if (options.signal?.aborted === true || taken === 0) throw deadline.signal.aborted ? deadline.signal.reason : error
-      } finally {
-        deadline.clear()
-      }
-      if (taken === 0) throw new EpioneError('not-announced', 'No other member took the announcement: none can be reached.')
+      const cid = cidOf(key)
+      await providers.addProvider(cid, own)
+      await announce(cid.multihash.bytes, options)
     },
     withdraw: key => dht.cancelReprovide(cidOf(key)),
     async *find(key, options = {}) {

@@ -137,7 +137,8 @@ class Libp2pNetwork implements Network {
       drop: peer => this.#connections.drop(parseHex(peer) ?? networkKey, 'the peer is silent'),
     })
     const isMember = (key: string): boolean => this.#members.isMember(key)
-    this.locate = assembly.dht === undefined ? NO_LOCATE : createLocate(assembly.dht, isMember)
+    const { dht, node } = assembly
+    this.locate = dht === undefined ? NO_LOCATE : createLocate(dht.service, isMember, { own: node.peerId, announce: dht.announce })
   }
 
   addresses(): string[] {

@@ -9,6 +9,7 @@ import { isMap, isScalar, LineCounter, type Node, parseDocument } from 'yaml'
 import { z } from 'zod'
 import { EpioneError } from '../encoding/errors.ts'
 import { readBoundedFile } from './config-file.ts'
+import { type Endpoint, isLoopback, parseEndpoint } from './endpoint.ts'
 import {
   LOG_LEVELS,
   type NodeConfig,
@@ -75,6 +76,9 @@ const KINDS = {
     .int({ error: 'must be a whole number' })
     .min(0, { error: 'must not be negative' })
     .max(1e9, { error: 'must be at most 1000000000' }),
+  endpoint: z
+    .string({ error: 'must be host and port' })
+    .refine(text => parseEndpoint(text) !== undefined, { error: 'must be an IP address or localhost with a port, such as 127.0.0.1:7790' }),
 } satisfies Readonly<Record<SettingKind, z.ZodType>>
 
 /** A flag's or an environment variable's text as the value that a file would hold. Lists are separated by commas. */
@@ -232,6 +236,15 @@ function checkTogether(config: NodeConfig, origins: Record<SettingName, Origin>,
       at: (origins.snapshotInterval.source === 'default' ? origins[prunes] : origins.snapshotInterval).at,
       sentence: `${prunes} forgets old blocks: newcomers then need snapshots, so snapshotInterval must not be 0`,
     })
+  }
+  if (config.operations !== null && config.operationsTokenFile === null) {
+    const { host } = parseEndpoint(config.operations as string) as Endpoint
+    if (!isLoopback(host)) {
+      problems.push({
+        at: origins.operations.at,
+        sentence: `operations at ${host} can be reached from other machines: name a file with a token in operationsTokenFile, or choose 127.0.0.1`,
+      })
+    }
   }
   if (config.listen.length === 0) problems.push({ at: origins.listen.at, sentence: 'listen needs at least one address' })
 }

@@ -185,7 +185,7 @@ export class DeskService {
     if (!this.#includes(opening.provision.grantee, role)) throw new EpioneError('not-found', 'There is no such grant.')
     const context = sealingContext.grant(chain.chainId, ask.folder, grant.epoch, grant.commitment)
     const wrap = seal(ask.sealingKey, this.#options.sealingKey.open(grant.wrap, context), context)
-    return { type: 'grant', value: { opening: grant.opening, wrap } }
+    return { type: 'grant', value: { opening: grant.opening, wrap, past: grant.past } }
   }
 
   #includes(grantee: Grantee | null, role: string): boolean {

@@ -118,7 +118,7 @@ export function diagnose(facts: DiagnosisFacts): Diagnosis {
 }
 
 /** Codes that say more than `ok`, the gravest state first. */
-const STATES: Readonly<Record<string, NodeState>> = {
+export const STATES: Readonly<Record<string, NodeState>> = {
   halted: 'halted',
   'state-differs': 'diverged',
   'verdict-against-quorum': 'diverged',

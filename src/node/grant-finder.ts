@@ -7,13 +7,14 @@ import type { SigningKey } from '../crypto/signature.ts'
 import { concat, equalBytes } from '../encoding/bytes.ts'
 import { domain } from '../encoding/hash.ts'
 import { wrapHash } from '../fragments/formats.ts'
+import { isPastOf } from '../fragments/past-keys.ts'
 import { place } from '../fragments/placement.ts'
 import { FOLDER_ASK_DOMAIN, folderAskCodec, folderRequestCodec, wrapResponseCodec } from '../network/light-messages.ts'
 import type { Network } from '../network/network.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
 import { type Directory, latestCustodians } from './directory.ts'
-import { notFound, policyOf } from './folder-facts.ts'
+import { folderAt, notFound, policyOf } from './folder-facts.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
 
@@ -22,6 +23,8 @@ export interface FoundGrant {
   readonly wrap: Uint8Array
   readonly commitment: Uint8Array
   readonly epoch: number
+  /** Private halves of the epochs before, sealed to the key that is wrapped. */
+  readonly past: Uint8Array | null
 }
 
 export interface GrantFinder {
@@ -48,6 +51,8 @@ export function createGrantFinder(deps: GrantFinderDependencies): GrantFinder {
       if (value === undefined) throw notFound()
       const line = consentCodec.decode(value)
       const parameters = chain.parameters
+      const present = folderAt(state, folder)
+      let best: FoundGrant | undefined
       const custodians = place({
         key: folder,
         custodians: latestCustodians(state).custodians,
@@ -79,11 +84,15 @@ export function createGrantFinder(deps: GrantFinderDependencies): GrantFinder {
           const answer = wrapResponseCodec.decode(bytes)
           if (!equalBytes(wrapHash(answer.wrap), line.wrapHash)) continue
           if (!equalBytes(consentCommitment(consentOpeningCodec.decode(answer.opening)), line.commitment)) continue
-          return { opening: answer.opening, wrap: answer.wrap, commitment: line.commitment, epoch: line.epoch }
+          const { opening, wrap, past } = answer
+          best ??= { opening, wrap, past, commitment: line.commitment, epoch: line.epoch }
+          if (present !== undefined && isPastOf(present, line.epoch, past)) return { ...best, past }
         } catch {
           // The next custodian may have it.
         }
       }
+      // Without the past the grant opens what was sealed since its epoch began.
+      if (best !== undefined) return best
       throw notFound()
     },
   }

@@ -17,6 +17,7 @@ import { SnapshotStore } from '../ledger/snapshot-store.ts'
 import { StateTree } from '../ledger/state-tree.ts'
 import { createNetwork, type Network, type NetworkLimits } from '../network/network.ts'
 import { MAX_CLAIM } from '../network/peer-status-messages.ts'
+import { Activity, type NodeActivity } from './activity.ts'
 import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
@@ -144,6 +145,7 @@ export class Node {
   readonly #logger: Logger
   readonly #status: () => NodeStatus
   readonly #peers: () => PeersReport
+  readonly #activity: () => NodeActivity
 
   /** Use {@link startNode}. */
   constructor(parts: {
@@ -156,6 +158,7 @@ export class Node {
     logger: Logger
     status: () => NodeStatus
     peers: () => PeersReport
+    activity: () => NodeActivity
   }) {
     this.chain = parts.chain
     this.network = parts.network
@@ -166,6 +169,7 @@ export class Node {
     this.#logger = parts.logger
     this.#status = parts.status
     this.#peers = parts.peers
+    this.#activity = parts.activity
   }
 
   status(): NodeStatus {
@@ -174,6 +178,10 @@ export class Node {
 
   peers(): PeersReport {
     return this.#peers()
+  }
+
+  activity(): NodeActivity {
+    return this.#activity()
   }
 
   /** Stops everything; fine to call more than once. */
@@ -378,6 +386,9 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
       limits: { quotaBytes: options.quotaBytes, ...limits, disk: disk.report(), usage: submissions.usage() },
       custody: () => ({ submissions: submissions.size, ...repair.report(), ...scrubber.report() }),
     })
+  const activity = new Activity({ chain, directory, uploads, releases, repair, erasures, announcer, audits })
+  activity.start()
+  teardown.add(() => activity.stop())
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
   const owners = new OwnerSponsor({ account: keys.account, accountKey: keys.signing }, { chain, directory, now })
   const light = new LightService(
@@ -434,5 +445,6 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   await scrubber.start()
   teardown.add(async () => await scrubber.stop())
   sync.catchUp()
-  return new Node({ chain, network, directory, transactions, storage, teardown, logger, status, peers })
+  const parts = { chain, network, directory, transactions, storage, teardown, logger, status, peers }
+  return new Node({ ...parts, activity: () => activity.report() })
 }

@@ -5,7 +5,7 @@
  */
 
 /** How a setting is written and checked; config.ts has the schema of each kind. */
-export type SettingKind = 'path' | 'level' | 'multiaddrs' | 'peers' | 'bytes' | 'count'
+export type SettingKind = 'path' | 'level' | 'multiaddrs' | 'peers' | 'bytes' | 'count' | 'endpoint'
 
 /** The type of a setting's value by its kind. `bytes` are integers; paths are absolute once loaded. */
 export interface SettingValues {
@@ -15,6 +15,7 @@ export interface SettingValues {
   peers: readonly string[]
   bytes: number
   count: number
+  endpoint: string
 }
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
@@ -174,6 +175,20 @@ export const SETTINGS = {
     '--light-bytes-per-second',
     'EPIONE_LIGHT_BYTES_PER_SECOND',
     'bytes that one light peer may move per second, such as 32MiB',
+  ),
+  operations: setting(
+    'endpoint',
+    null,
+    '--operations',
+    'EPIONE_OPERATIONS',
+    'host and port for health and metrics over HTTP, such as 127.0.0.1:7790; off where this is not set',
+  ),
+  operationsTokenFile: setting(
+    'path',
+    null,
+    '--operations-token-file',
+    'EPIONE_OPERATIONS_TOKEN_FILE',
+    'file with the token that health and metrics ask for; without one they are served to this machine alone',
   ),
 } as const
 

@@ -8,9 +8,10 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES } from '../../cli/vocabulary.ts'
+import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
+import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { ROOT, staticClosure } from '../laws.ts'
 
@@ -37,13 +38,18 @@ test('all commands are there', () => {
       'completion',
       'config show',
       'config validate',
+      'consent export',
       'consent grant',
+      'consent import',
       'consent list',
+      'consent preview',
       'consent revoke',
       'custodians',
       'enroll accept',
       'enroll list',
       'enroll offer',
+      'folder rotate-key',
+      'folder rotate-owner',
       'genesis create',
       'init',
       'keys card',
@@ -51,6 +57,7 @@ test('all commands are there', () => {
       'keys show',
       'members list',
       'members proposals',
+      'members rotate-keys',
       'members vote admit',
       'members vote remove',
       'members vote reweigh',
@@ -65,6 +72,8 @@ test('all commands are there', () => {
       'record restrict',
       'record unrestrict',
       'record verify',
+      'sharing list',
+      'sharing revoke',
       'staff add',
       'staff list',
       'staff remove',
@@ -109,6 +118,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(LABEL_CHOICES, LABELS)
   assert.equal(PURPOSE_CHOICES, PURPOSES)
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
+  assert.equal(SUITE_CHOICES, [...SUITE_NAMES.keys()])
 })
 
 test('exit codes', () => {

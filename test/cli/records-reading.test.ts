@@ -42,12 +42,13 @@ test('consents and the access log', async () => {
   writeFileSync(card, made.stdout)
   await Promise.all([
     refused(['consent', 'grant', ...owner], 2, 'missing-option'),
-    refused(['consent', 'grant', ...owner, '--to', 'nonsense'], 2, 'invalid-argument'),
-    refused(['consent', 'grant', ...owner, '--to', at('note.txt')], 2, 'bad-card'),
+    refused(['consent', 'grant', ...owner, '--to', 'nonsense', '--yes'], 2, 'invalid-argument'),
+    refused(['consent', 'grant', ...owner, '--to', at('note.txt'), '--yes'], 2, 'bad-card'),
     refused(['consent', 'grant', ...owner, '--to', card, '--until', 'soon'], 2, 'invalid-argument'),
     refused(['consent', 'grant', ...owner, '--to', card, '--role', 'nurse'], 2, 'conflicting-option'),
-    refused(['consent', 'grant', ...owner, '--to', card, '--note', 'x'.repeat(1025)], 2, 'invalid-argument'),
-    refused(['consent', 'grant', ...owner, '--to', card, '--until', '30d'], 4, 'unreachable'),
+    refused(['consent', 'grant', ...owner, '--to', card, '--note', 'x'.repeat(1025), '--yes'], 2, 'invalid-argument'),
+    refused(['consent', 'grant', ...owner, '--to', card, '--until', '30d'], 2, 'missing-option'),
+    refused(['consent', 'grant', ...owner, '--to', card, '--until', '30d', '--yes'], 4, 'unreachable'),
     refused(['consent', 'revoke', 'x', ...owner], 2, 'invalid-argument'),
     refused(['consent', 'revoke', record, ...owner], 4, 'unreachable'),
     refused(['consent', 'list', ...owner], 4, 'unreachable'),

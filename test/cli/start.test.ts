@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { openTestnet } from '../../testnet/launcher/testnet.ts'
+import { readExposition, sampleOf } from '../gateway/exposition.ts'
 import { runCli } from './run-cli.ts'
 
 const test = suite('cli start')
@@ -22,7 +23,7 @@ test('a node starts, says where it is, is found by its home, keeps others out, a
   const started = new Promise<void>(resolve => {
     onStarted = resolve
   })
-  const running = runCli(['start', '--home', node!.home, '--json'], {
+  const running = runCli(['start', '--home', node!.home, '--operations', '127.0.0.1:0', '--json'], {
     onOutput: (piece, end) => {
       kill = end
       text += piece
@@ -45,6 +46,19 @@ test('a node starts, says where it is, is found by its home, keeps others out, a
   const report = JSON.parse(status!.stdout)
   assert.is(report.state, 'quorum-missing')
   for (const missing of net.nodes.slice(1)) assert.match(report.summary, missing.name)
+  assert.match(status!.stderr, /not ready: .*quorum-missing/)
+
+  // The same over HTTP.
+  const [healthy, ready, metrics] = await Promise.all(
+    ['healthz', 'readyz', 'metrics'].map(async path => await fetch(`${banner.operations}/${path}`)),
+  )
+  assert.equal([healthy!.status, ready!.status, metrics!.status], [200, 503, 200])
+  const { reasons } = (await ready!.json()) as { reasons: { code: string; message: string }[] }
+  assert.ok(reasons.some(({ code }) => code === 'quorum-missing'))
+  const read = readExposition(await metrics!.text())
+  assert.equal([sampleOf(read, 'epione_validators'), sampleOf(read, 'epione_validators_reached_weight')], [4, report.validators[0].power])
+  assert.equal([sampleOf(read, 'epione_ready'), sampleOf(read, 'epione_state', { state: 'quorum-missing' })], [0, 1])
+
   assert.is(locked!.code, 3)
   assert.match(locked!.stderr, new RegExp(`process ${banner.pid}.*\\(home-locked\\)`))
   assert.is(busy!.code, 3)
@@ -69,11 +83,20 @@ test('what keeps a node from starting is said, with its exit code', async () => 
   const [a, b, c] = net.nodes
   rmSync(join(b!.home, 'genesis.json'))
   writeFileSync(join(c!.home, 'config.yaml'), 'listne: []\n')
+  writeFileSync(join(dir, 'token'), 'short\n')
+  const open = ['--operations', '0.0.0.0:0']
   const cases: [string[], Record<string, string>, number, RegExp][] = [
     [['start', '--home', join(dir, 'nowhere')], {}, 3, /epione init.*\(home-missing\)/],
     [['start', '--home', b!.home], {}, 3, /--genesis.*\(genesis-missing\)/],
     [['start', '--home', c!.home], {}, 3, /config\.yaml:1:1: there is no setting listne \(did you mean listen\?\) \(config-invalid\)/],
     [['start', '--home', a!.home], { EPIONE_PASSPHRASE: 'wrong' }, 6, /\(wrong-passphrase\)/],
+    [['start', '--home', a!.home, ...open], {}, 3, /operationsTokenFile.*\(config-invalid\)/],
+    [
+      ['start', '--home', a!.home, ...open, '--operations-token-file', join(dir, 'token')],
+      {},
+      3,
+      /16 to 512 characters.*\(config-invalid\)/,
+    ],
     [['status', '--home', a!.home], {}, 4, /epione start.*\(not-running\)/],
     [['peers', '--peer', a!.addresses[0]!], {}, 4, /\(unreachable\)/],
   ]

@@ -11,6 +11,7 @@ import { TransferLine } from '../../cli/transfer-line.ts'
 import { uploadFile } from '../../cli/upload-file.ts'
 import type { ListedVersion } from '../../src/client/get.ts'
 import { Standings } from '../../src/client/standings.ts'
+import { toHex } from '../../src/encoding/bytes.ts'
 import { seedOf } from '../node/cluster.ts'
 
 const test = suite<{ dir: string }>('transfers')
@@ -111,11 +112,21 @@ test('what custodians were like is known to the next run', async ({ dir }) => {
   const first = new Standings(() => 1000)
   first.answered(good, 20)
   first.failed(bad, 'corrupt-fragment')
+  first.asked(bad)
+  first.served(good, 1000, 1)
+  first.delivered(good)
   await noteCustodians(dir, first)
   const second = new Standings(() => 2000)
   await recallCustodians(dir, second)
   assert.equal(second.rank([bad, good]), [good, bad])
-  assert.equal(second.list()[0]?.failures, {}, 'what is counted is of one run')
+  const known = (name: string) => second.list().find(standing => standing.name === name)
+  assert.equal([known('good')?.servedBytes, known('good')?.outcomes.served], [1000, 1], 'counts go on')
+  assert.equal([known('bad')?.asked, known('bad')?.outcomes.wrong, known('bad')?.failures], [1, 1, {}], 'codes are of one run')
+  const old = { custodian: toHex(good.id), name: 'good', firstByteMs: 1, msPerByte: null, cost: 0, at: 1 }
+  writeFileSync(join(dir, 'custodians.json'), JSON.stringify([old]))
+  const older = new Standings(() => 2000)
+  await recallCustodians(dir, older)
+  assert.equal([older.list()[0]?.asked, older.list()[0]?.outcomes.served], [0, 0], 'a file from before there were counts')
   writeFileSync(join(dir, 'custodians.json'), '[{"custodian":"zz"}]')
   const third = new Standings(() => 2000)
   await recallCustodians(dir, third)

@@ -3,7 +3,15 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { createEnrolment, decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
-import { decodeCard, decodeShare, encodeCard, encodeShare } from '../../src/client/identity.ts'
+import {
+  decodeCard,
+  decodeShare,
+  decodeShares,
+  encodeCard,
+  encodeShare,
+  encodeShares,
+  MAX_SHARED_FOLDERS,
+} from '../../src/client/identity.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
 import { property } from '../encoding/seeded.ts'
 import { throwsCode } from '../encoding/throws.ts'
@@ -28,11 +36,27 @@ const enrolment = createEnrolment(walletOf('patient'), {
   labels: ['normal', 'mental-health'],
 })
 
+const shares = ['a', 'b', 'c'].map(name => ({ ...share, folder: seedOf(name), consent: seedOf(`consent ${name}`) }))
+
 const CODES: [string, string, (text: string) => unknown, string][] = [
   ['card', encodeCard(card), decodeCard, 'bad-card'],
   ['share', encodeShare(share), decodeShare, 'bad-share'],
   ['enrolment', encodeEnrolment(enrolment), decodeEnrolment, 'bad-enrolment'],
 ]
+
+test('a share code is for one folder or several', () => {
+  assert.equal(decodeShares(encodeShares(shares)), shares)
+  assert.is(encodeShares([share]), encodeShare(share), 'one is what it always was')
+  assert.equal(decodeShares(encodeShare(share)), [share])
+  throwsCode(() => decodeShare(encodeShares(shares)), 'bad-share')
+  throwsCode(() => encodeShares([]), 'bad-share')
+  throwsCode(() => encodeShares([share, { ...share, chainId: seedOf('other') }]), 'bad-share')
+  const many = (length: number) => Array.from({ length }, (_, i) => ({ ...share, folder: seedOf('many', i) }))
+  const most = many(MAX_SHARED_FOLDERS)
+  assert.equal(decodeShares(encodeShares(most)), most)
+  assert.ok(encodeShares(most).length < 2953, 'a QR code holds it')
+  throwsCode(() => encodeShares(many(MAX_SHARED_FOLDERS + 1)), 'too-many-folders')
+})
 
 test('each code comes back as it was written, and says what it is', () => {
   assert.equal(decodeCard(encodeCard(card)), card)

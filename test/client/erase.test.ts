@@ -37,6 +37,7 @@ function world(conducts: readonly (Conduct | 'unreachable')[], ordered: Uint8Arr
     id: nodeKeys(index).account,
     status: 'active',
     organisation: organisationOf(index),
+    former: [],
   }))
   const asked: number[] = []
   const submitted: number[] = []

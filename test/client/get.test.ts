@@ -2,9 +2,10 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type AnchoredSubmission, type Listing, listVersions, readVersions } from '../../src/client/get.ts'
 import type { LightPeer, MemberInfo } from '../../src/client/light-peer.ts'
+import { formatMetrics } from '../../src/client/metrics.ts'
 import { contentOf, objectPlaintext, objectPlaintextLength, prepareContent } from '../../src/client/record-object.ts'
 import type { Session } from '../../src/client/session.ts'
-import { Standings } from '../../src/client/standings.ts'
+import { type CustodianOutcome, Standings } from '../../src/client/standings.ts'
 import { folderCodec } from '../../src/contracts/folders-formats.ts'
 import { anchorCodec } from '../../src/contracts/records-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
@@ -34,6 +35,7 @@ import { place } from '../../src/fragments/placement.ts'
 import { type ReleaseFrame, releaseFrameCodec, releaseRequestCodec } from '../../src/network/fragment-messages.ts'
 import { rejectsCode } from '../encoding/throws.ts'
 import { VirtualTimer } from '../fragments/virtual-timer.ts'
+import { readExposition } from '../gateway/exposition.ts'
 import { genesisOf, seedOf } from '../node/cluster.ts'
 
 const test = suite('lists and reads')
@@ -117,7 +119,7 @@ class World {
     const custodians = allIds.map(id => ({ id, jurisdiction: 'KE', capacity: 1 }))
     const organisation = genesisOf().organisations[0] as MemberInfo['organisation']
     const placed = place({ key: root, custodians, ...code, policy: null }).custodians
-    this.members = placed.map(({ id }) => ({ id, status: 'active', organisation: { ...organisation, networkKey: id } }))
+    this.members = placed.map(({ id }) => ({ id, status: 'active', organisation: { ...organisation, networkKey: id }, former: [] }))
     const folder = folderCodec.encode({
       author: AUTHOR,
       ownerKeyHash: seedOf('owner'),
@@ -357,8 +359,18 @@ const CODES: Record<Lie, string> = {
   'wrong versions': 'invalid-proof',
 }
 
+/** What the liar is counted under in metrics. */
+const OUTCOMES: Record<Lie, CustodianOutcome> = {
+  'wrong bytes': 'wrong',
+  'never answers': 'late',
+  'not found': 'not-found',
+  'closes in the middle': 'unreachable',
+  'wrong proofs': 'wrong',
+  'wrong versions': 'wrong',
+}
+
 for (const [lie, code] of Object.entries(CODES) as [Lie, string][]) {
-  test(`${lie}: a liar costs one stream more, is named, and is not asked first again`, async () => {
+  test(`${lie}: a liar costs one stream more, is named, in metrics too, and is not asked first again`, async () => {
     const world = new World(await versionsOf(four), four)
     world.conducts = Array(4).fill([0, 1])
     assert.equal(await readOne(world), { asked: [0, 1], failures: [], from: 2 }, 'without a liar')
@@ -367,6 +379,19 @@ for (const [lie, code] of Object.entries(CODES) as [Lie, string][]) {
     assert.equal(first, { asked: [0, 1, 2], failures: [[1, code]], from: 2 })
     const standing = world.peer.standings.list().find(({ custodian }) => equalBytes(custodian, world.members[1]?.id as Uint8Array))
     assert.equal(standing?.failures, { [code]: 1 })
+    const metrics = readExposition(formatMetrics(world.peer.standings.list()))
+    const outcomes = metrics.samples.filter(({ name, value }) => name === 'epione_reader_outcomes_total' && value > 0)
+    assert.equal(
+      outcomes
+        .map(({ labels: { custodian, outcome }, value }) => [world.members.findIndex(({ id }) => toHex(id) === custodian), outcome, value])
+        .sort(),
+      [
+        [0, 'served', 2],
+        [1, 'served', 1],
+        [1, OUTCOMES[lie], 1],
+        [2, 'served', 1],
+      ].sort(),
+    )
     const { asked, failures } = await readOne(world)
     assert.not.ok(asked.includes(1), `${asked}`)
     assert.equal(failures, [])

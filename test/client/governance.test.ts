@@ -13,6 +13,7 @@ const member = (id: string, name: string, status: MemberInfo['status'] = 'active
   id: parseHex(id.padEnd(64, '0')) as Uint8Array,
   status,
   organisation: { ...organisationOf(0), name },
+  former: [],
 })
 const members = [
   member('abcd01', 'Kisumu'),

@@ -1,10 +1,18 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
-import { consentCodec, EXPIRY_BUCKET_MS, expiryBucket, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { consentCodec, EXPIRY_BUCKET_MS, expiryBucket, revokeBodyCodec, rewrapBodyCodec } from '../../src/contracts/consents-formats.ts'
 import { decodeEventData, isEventName } from '../../src/contracts/events.ts'
 import { relabelFolderCodec } from '../../src/contracts/folder-labels.ts'
-import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
+import {
+  type AdvanceFolder,
+  advanceFolderCodec,
+  folderCodec,
+  LAST_EPOCH,
+  MAX_REWRAPS,
+  ownerCodec,
+  rotateFolderCodec,
+} from '../../src/contracts/folders-formats.ts'
 import { accountCodec, logHeadCodec } from '../../src/contracts/members-formats.ts'
 import { anchorCodec, eraseBodyCodec, erasureCodec } from '../../src/contracts/records-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
@@ -55,8 +63,15 @@ function refused(world: World, transaction: Transaction, code: string, timeMs?: 
 
 const rotateTo = (owner: string, recovery = `${owner} recovery`) =>
   act('folders.rotate', rotateFolderCodec, { ownerKeyHash: ownerHash(owner), recoveryKeyHash: recoveryKeyHash(keyOf(recovery).publicKey) })
-const advanceFrom = (epoch: number, name = 'next') =>
-  act('folders.advance', advanceFolderCodec, { epoch, sealingKey: sealingKey(name), previousKeyHash: hashOf(name) })
+const advanceFrom = (epoch: number, name = 'next', consents: Partial<Pick<AdvanceFolder, 'revoke' | 'rewraps'>> = {}) =>
+  act('folders.advance', advanceFolderCodec, {
+    epoch,
+    sealingKey: sealingKey(name),
+    previousKeyHash: hashOf(name),
+    revoke: [],
+    rewraps: [],
+    ...consents,
+  })
 const erase = (...marks: string[]) => act('records.erase', eraseBodyCodec, { marks: marks.map(hashOf) })
 const revoke = (world: World, commitment: string) =>
   act('consents.revoke', revokeBodyCodec, { consent: world.consent('amina', commitment) })
@@ -160,8 +175,73 @@ test('advance: epochs end', () => {
   const world = withFolder()
   const key = stateKey.folder(world.folder('amina'))
   const folder = world.read(folderCodec, key)!
-  world.state = world.state.apply([{ key, value: folderCodec.encode({ ...folder, epoch: 0xffff_ffff }) }])
-  refused(world, world.byFolder('amina', advanceFrom(0xffff_ffff)), 'epoch-limit')
+  world.state = world.state.apply([{ key, value: folderCodec.encode({ ...folder, epoch: LAST_EPOCH }) }])
+  refused(world, world.byFolder('amina', advanceFrom(LAST_EPOCH)), 'epoch-limit')
+})
+
+const wrapsFor = (world: World, ...names: string[]) =>
+  names.map(name => ({ consent: world.consent('amina', name), wrapHash: hashOf(`${name} again`) }))
+
+function withGrants(...names: string[]): World {
+  const world = withFolder()
+  for (const name of names) ok(world, world.byFolder('amina', world.grantBody(name), { sponsor: 'berlin' }))
+  return world
+}
+
+const consentOf = (world: World, name: string) =>
+  world.read(consentCodec, stateKey.consent(world.folder('amina'), world.consent('amina', name)))!
+
+test('advance: one act ends consents, starts the epoch and takes the others with it', () => {
+  const world = withGrants('gone', 'kept', 'left')
+  const before = consentOf(world, 'kept')
+  const body = advanceFrom(0, 'next', { revoke: [world.consent('amina', 'gone')], rewraps: wrapsFor(world, 'kept') })
+  const { code, events } = world.run(world.byFolder('amina', body))
+  assert.equal([code, events.map(({ name }) => name)], ['ok', ['folders.advanced', 'consents.revoked', 'consents.rewrapped']])
+  assert.equal(decodeEventData('consents.rewrapped', events[2]!.data), { epoch: 1, count: 1 })
+  assert.equal([consentOf(world, 'gone').status, consentOf(world, 'gone').epoch], ['revoked', 0])
+  assert.equal(consentOf(world, 'kept'), { ...before, epoch: 1, wrapHash: hashOf('kept again'), height: world.height })
+  assert.is(consentOf(world, 'left').epoch, 0, 'a consent that is not named stays where it is')
+  assert.equal(ok(world, world.byFolder('amina', body)), [], 'the same again')
+})
+
+test('advance: who loses the race changes nothing, and a revoked consent never comes along', () => {
+  const world = withGrants('a', 'b')
+  ok(world, world.byFolder('amina', revoke(world, 'a')))
+  const first = advanceFrom(0, 'one', { rewraps: wrapsFor(world, 'a', 'b') })
+  const { events } = world.run(world.byFolder('amina', first))
+  assert.equal(decodeEventData('consents.rewrapped', events[1]!.data), { epoch: 1, count: 1 })
+  assert.equal([consentOf(world, 'a').status, consentOf(world, 'a').epoch, consentOf(world, 'b').epoch], ['revoked', 0, 1])
+  const late = advanceFrom(0, 'two', { revoke: [world.consent('amina', 'b')] })
+  refused(world, world.byFolder('amina', late), 'stale-epoch')
+  assert.is(consentOf(world, 'b').status, 'active')
+  refused(world, world.byFolder('amina', advanceFrom(1, 'x', { revoke: [hashOf('unknown')] })), 'not-found')
+  refused(world, world.byFolder('amina', advanceFrom(1, 'x', { rewraps: wrapsFor(world, 'unknown') })), 'not-found')
+})
+
+test('advance: as many consents as one act takes fit into a transaction', () => {
+  const world = withFolder()
+  const many = Array.from({ length: MAX_REWRAPS }, (_, i) => hashOf(`${i}`))
+  const body = advanceFrom(0, 'next', { revoke: many, rewraps: many.map(consent => ({ consent, wrapHash: consent })) })
+  refused(world, world.byFolder('amina', body), 'not-found')
+  assert.throws(() => advanceFrom(0, 'next', { revoke: [...many, hashOf('one more')] }))
+})
+
+test('rewrap: into the present epoch alone, by the owner alone', () => {
+  const world = withGrants('a', 'b')
+  ok(world, world.byFolder('amina', advanceFrom(0)))
+  const rewrap = (epoch: number, ...names: string[]) =>
+    act('consents.rewrap', rewrapBodyCodec, { epoch, rewraps: wrapsFor(world, ...names) })
+  refused(world, world.byFolder('amina', rewrap(0, 'a')), 'stale-epoch')
+  refused(world, world.byFolder('amina', rewrap(2, 'a')), 'stale-epoch')
+  refused(world, world.byFolder('amina', rewrap(1, 'c')), 'not-found')
+  refused(world, world.byMember('nairobi', rewrap(1, 'a')), 'not-allowed')
+  refused(world, world.byFolder('amina', rewrap(1, 'a'), { signer: 'mallory' }), 'unknown-owner')
+  assert.equal(ok(world, world.byFolder('amina', rewrap(1, 'a', 'b'))), ['consents.rewrapped'])
+  assert.equal([consentOf(world, 'a').epoch, consentOf(world, 'b').epoch], [1, 1])
+  assert.equal(ok(world, world.byFolder('amina', rewrap(1, 'a', 'b'))), [], 'the same again')
+  ok(world, world.byFolder('amina', revoke(world, 'a')))
+  assert.equal(ok(world, world.byFolder('amina', rewrap(1, 'a'))), [], 'a revoked one is passed over')
+  assert.is(consentOf(world, 'a').status, 'revoked')
 })
 
 test('an erased folder is one that does not exist', () => {

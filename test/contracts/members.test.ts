@@ -48,7 +48,12 @@ test('the state of height 0', () => {
   assert.equal(read.read(parametersCodec, stateKey.parameters()), genesis.parameters)
   const set = genesisValidators(genesis)
   assert.equal(read.read(validatorsCodec, stateKey.validators()), { current: set, next: set, decided: set })
-  assert.equal(read.read(accountCodec, accountKey('payer')), { status: 'active', since: 0, organisation: plainOrganisation('payer') })
+  assert.equal(read.read(accountCodec, accountKey('payer')), {
+    status: 'active',
+    since: 0,
+    organisation: plainOrganisation('payer'),
+    former: [],
+  })
   assert.is(read.read(counterCodec, stateKey.custodiansHeight()), 0)
   const custodians = read.read(custodiansCodec, stateKey.custodians(0))!
   assert.is(custodians.length, 4)

@@ -3,7 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
 import { auditReportCodec, auditWindow } from '../../src/contracts/audits-formats.ts'
-import { expiryBucket, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { expiryBucket, revokeBodyCodec, rewrapBodyCodec } from '../../src/contracts/consents-formats.ts'
 import { relabelFolderCodec } from '../../src/contracts/folder-labels.ts'
 import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { genesisChanges } from '../../src/contracts/members.ts'
@@ -76,16 +76,19 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
   const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
   const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
   switch (random(14)) {
-    case 13:
-      return world.byFolder(owner, act('folders.relabel', relabelFolderCodec, { labelCommitment: hashOf(name('l', 3)) }), signed)
     case 0:
       return world.create(member, owner, random(6) === 0 ? { policy: random(3) } : {})
     case 1: {
+      if (random(3) === 0) {
+        return world.byFolder(owner, act('folders.relabel', relabelFolderCodec, { labelCommitment: hashOf(name('l', 3)) }), signed)
+      }
       const body = { ownerKeyHash: ownerHash(pick(OWNERS)), recoveryKeyHash: hashOf(name('r', 2)) }
       return world.byFolder(owner, act('folders.rotate', rotateFolderCodec, body), signed)
     }
     case 2: {
-      const body = { epoch, sealingKey: sealingKey(name('k', 3)), previousKeyHash: hashOf(name('p', 2)) }
+      const revoke = random(3) === 0 ? [world.consent(owner, name('c', 3))] : []
+      const rewraps = random(2) === 0 ? [{ consent: world.consent(owner, name('c', 3)), wrapHash: hashOf(name('w', 3)) }] : []
+      const body = { epoch, sealingKey: sealingKey(name('k', 3)), previousKeyHash: hashOf(name('p', 2)), revoke, rewraps }
       return world.byFolder(owner, act('folders.advance', advanceFolderCodec, body), signed)
     }
     case 3:
@@ -121,6 +124,10 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
       const verdict = pick(['answers', 'silent'] as const)
       const entries = [{ custodian: account(pick(['recife', 'lima', 'lab'])), asked: 2, missed: random(4), verdict }]
       return world.byMember(member, act('audits.report', auditReportCodec, { window, entries }))
+    }
+    case 12: {
+      const rewraps = [{ consent: world.consent(owner, name('c', 3)), wrapHash: hashOf(name('w', 3)) }]
+      return world.byFolder(owner, act('consents.rewrap', rewrapBodyCodec, { epoch, rewraps }), signed)
     }
     default:
       return world.byMember(member, {

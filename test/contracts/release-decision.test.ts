@@ -215,7 +215,13 @@ test('a consent opens its epoch and the past, not what comes after', () => {
   session.ok([
     world.byFolder(
       'amina',
-      act('folders.advance', advanceFolderCodec, { epoch: 0, sealingKey: sealingKey('n'), previousKeyHash: hashOf('p') }),
+      act('folders.advance', advanceFolderCodec, {
+        epoch: 0,
+        sealingKey: sealingKey('n'),
+        previousKeyHash: hashOf('p'),
+        revoke: [],
+        rewraps: [],
+      }),
     ),
     world.byMember('nairobi', world.anchorBody('amina', 'later', { epoch: 1 })),
   ])

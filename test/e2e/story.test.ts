@@ -11,12 +11,15 @@ import { Narrator } from '../../testnet/demo/narrator.ts'
 import { tellStory } from '../../testnet/demo/story.ts'
 import { createTestnet, type Testnet } from '../../testnet/launcher/testnet.ts'
 import { generatePatient } from '../../testnet/population/patient.ts'
+import { readExposition, sampleOf } from '../gateway/exposition.ts'
 
 const SEED = 11
 const test = suite('the main job')
 let dir = ''
 let net: Testnet | undefined
 const told: string[] = []
+/** What the nodes' metrics said before they were stopped. */
+const metrics: string[] = []
 
 test.before(() => {
   dir = mkdtempSync(join(tmpdir(), 'epione-story-'))
@@ -28,13 +31,22 @@ test.after(async () => {
 })
 
 test('four hospitals keep, share and close a history, and every look at it is known', async () => {
-  net = await createTestnet({ dir, validators: 4, seed: SEED, logLevel: 'debug' })
+  net = await createTestnet({ dir, validators: 4, seed: SEED, logLevel: 'debug', config: { operations: '127.0.0.1:0' } })
   const narrator = new Narrator(line => told.push(line))
   await tellStory(net, narrator, { seed: SEED, signal: AbortSignal.timeout(120_000) })
+  for (const { home } of net.nodes) metrics.push(await scrape(home))
   await net.stop()
   const held = told.filter(line => line.includes('✔')).length
   assert.is(held, 11, `claims that held:\n${told.join('\n')}`)
 })
+
+/** Metrics of a node, from where its log says that they are; nothing where it was killed. */
+async function scrape(home: string): Promise<string> {
+  const [, url] = /^operations +(http:\S+)\/metrics/m.exec(readFileSync(join(home, 'node.log'), 'utf8')) ?? []
+  assert.ok(url !== undefined, `the log in ${home} says where its metrics are`)
+  const response = await fetch(`${url}/metrics`).catch(() => undefined)
+  return (await response?.text()) ?? ''
+}
 
 /** Pieces of the patient's data that would betray the patient, or the content of the record. */
 function secrets(): string[] {
@@ -77,8 +89,13 @@ test('the search finds what is there', () => {
   assert.equal(occurrences(Buffer.from('nothing'), [name]), [])
 })
 
-test('nothing of the patient is in a log, a block, a fragment or a file name', async () => {
+test('nothing of the patient is in a log, a metric, a block, a fragment or a file name', async () => {
   const needles = secrets()
+  const scraped = metrics.filter(text => text !== '').map(readExposition)
+  assert.is(scraped.length, 3, 'all but the node that was killed')
+  const released = scraped.map(read => sampleOf(read, 'epione_releases_total', { outcome: 'released' }) ?? 0)
+  assert.ok(Math.max(...released) > 0, 'what is searched has seen the reads')
+  assert.equal(occurrences(Buffer.from(metrics.join('\n')), needles), [])
   assert.ok(
     needles.every(needle => needle.length >= 4),
     'each needle is long enough to mean something',

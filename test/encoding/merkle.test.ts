@@ -136,7 +136,9 @@ merkle('indices and counts that make no sense are refused', () => {
 merkle('hashes are SHA-256, and domains keep kinds apart', () => {
   assert.is(toHex(sha256(utf8('abc'))), 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
   const stream = sha256Stream()
-  for (const part of ['a', '', 'bc']) stream.update(utf8(part))
+  for (const part of ['a', '', 'b']) stream.update(utf8(part))
+  assert.equal(stream.digestSoFar(), sha256(utf8('ab')))
+  stream.update(utf8('c'))
   assert.equal(stream.digest(), sha256(utf8('abc')))
   assert.equal(domain('block'), utf8('epione/block/1\0'))
   assert.equal(taggedHash('block', utf8('a'), utf8('b')), sha256(utf8('epione/block/1\0ab')))

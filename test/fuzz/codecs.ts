@@ -10,7 +10,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/access-formats.ts': ['openBodyCodec', 'accessEntryCodec'],
   'contracts/audits-formats.ts': ['auditReportCodec', 'auditRecordCodec'],
   'contracts/consent-terms.ts': ['consentOpeningCodec', 'accessOpeningCodec'],
-  'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec'],
+  'contracts/consents-formats.ts': ['consentCodec', 'grantBodyCodec', 'revokeBodyCodec', 'rewrapBodyCodec'],
   'contracts/events.ts': [
     'folderCreatedCodec',
     'folderRotatedCodec',
@@ -20,8 +20,10 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'recordsErasedCodec',
     'consentGrantedCodec',
     'consentRevokedCodec',
+    'consentsRewrappedCodec',
     'accessOpenedCodec',
     'membersChangedCodec',
+    'membersRotatedCodec',
     'membersAccusedCodec',
     'membersEvictedCodec',
     'auditsChangedCodec',
@@ -34,6 +36,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/members-formats.ts': [
     'organisationCodec',
     'accountCodec',
+    'rotateMemberCodec',
     'validatorsCodec',
     'custodiansCodec',
     'counterCodec',
@@ -110,13 +113,15 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
 
 /** Codecs that their files keep to themselves, and through what they are fuzzed (a target of targets.ts), or why not. */
 export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
+  'client/consent-note.ts': ["of the own folder, opened with the folder's key"],
   'client/folders.ts': ['enrolment: the target "enrolment"'],
   'client/hand-over.ts': ['in "hand-over"', "opened with the wallet's own key, sealed to it by whom its owner was enrolled by"],
-  'client/identity.ts': ['card: the target "card"', 'share: the target "share"'],
+  'client/identity.ts': ['card: the target "card"', 'share: the target "share"', 'shares: the target "shares"'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],
   'consensus/guard.ts': ['the target "signing guard"'],
   'contracts/folders-formats.ts': ['label commitment: encoded alone, never read'],
+  'contracts/members-formats.ts': ['new keys: encoded alone, never read'],
   'crypto/keystore.ts': ['of the own file, read after its checksum and its decryption'],
   'fhir/bundle.ts': ['the target "bundle manifest"'],
   'fragments/formats.ts': ['class opening: encoded alone, never read'],

@@ -2,6 +2,7 @@
  * Valid samples of any codec, made from nothing but its own refusals: a decoder that says what it wants where is asked again until it is
  * content. Which place a refusal is about is seen by watching what the decoder looks at last.
  */
+import { SUITE_MLKEM1024, SUITE_XWING, sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
 import type { Canonical } from '../../src/encoding/cbor.ts'
 import { MalformedError } from '../../src/encoding/errors.ts'
 import type { Codec } from '../../src/encoding/schema.ts'
@@ -110,6 +111,10 @@ function answer(place: Place, refusal: string, random: Random): boolean {
   if (found !== undefined) return set(random.bytes(found[0]!))
   found = numbers(/^a byte string of (\d+) to (\d+) bytes$/)
   if (found !== undefined) return set(random.bytes(Math.min(found[1]!, found[0]! + random.below(random.oneIn(8) ? 300 : 40))))
+  if (wanted === 'a sealing key of a known suite') {
+    const suite = random.oneIn(4) ? SUITE_MLKEM1024 : SUITE_XWING
+    return set(sealingKeyFromSeed(random.bytes(32), suite).publicKey)
+  }
   found = numbers(/^text of at most (\d+) characters/)
   if (found !== undefined) return set(random.pick(TEXTS).slice(0, found[0]!))
   found = numbers(/^an integer from (-?\d+) to (\d+)$/)

@@ -3,7 +3,7 @@
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeHandOver, encodeHandOver } from '../../src/client/hand-over.ts'
-import { decodeCard, decodeShare, encodeCard, encodeShare } from '../../src/client/identity.ts'
+import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
@@ -329,6 +329,16 @@ export const TARGETS: readonly Target[] = [
     'epione-share:',
     encodeShare({ version: 1, chainId, folder: hash, consent: hash }),
     text => encodeShare(decodeShare(text)),
+    ['bad-share'],
+  ),
+  code(
+    'shares',
+    'epione-share:',
+    encodeShares([
+      { version: 1, chainId, folder: hash, consent: hash },
+      { version: 1, chainId, folder: chainId, consent: hash },
+    ]),
+    text => encodeShares(decodeShares(text)),
     ['bad-share'],
   ),
   code(

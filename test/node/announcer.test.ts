@@ -1,4 +1,4 @@
-/** Announcements to the DHT: in time, a few at a time, again before they are forgotten, and taken back. */
+/** Announcements to the DHT: in time, many at a time, again before they are forgotten, and taken back. */
 import { join } from 'node:path'
 import { mock } from 'node:test'
 import { suite } from 'uvu'
@@ -8,7 +8,7 @@ import { submissionLocator } from '../../src/fragments/formats.ts'
 import { openLevelStore } from '../../src/ledger/level-store.ts'
 import type { KeyValueStore } from '../../src/ledger/store.ts'
 import type { PeerEvent } from '../../src/network/network.ts'
-import { AGAIN_MS, Announcer, type AnnouncerDependencies, STALE_MS } from '../../src/node/custodian/announcer.ts'
+import { AGAIN_MS, Announcer, type AnnouncerDependencies, AT_ONCE, STALE_MS } from '../../src/node/custodian/announcer.ts'
 import { eventually, seedOf } from './cluster.ts'
 import { temporary } from './ledger-fixture.ts'
 
@@ -123,7 +123,7 @@ test('nothing is announced before there is somebody to tell; then all that is an
   world.connect()
   await eventually(() => world.provided.length === 20 && announcer.pending === 0, 'all are announced')
   assert.is(new Set(world.provided).size, 20)
-  assert.ok(world.most <= 8)
+  assert.ok(world.most <= AT_ONCE)
 })
 
 test('more than the queue takes are announced all the same, those that come meanwhile too', async () => {
@@ -136,12 +136,12 @@ test('more than the queue takes are announced all the same, those that come mean
   for (let i = 0; i < count; i++) announcer.announce(rootOf(i))
   assert.is(announcer.pending, 4096)
   world.connect()
-  await eventually(() => world.open === 8, 'the first are under way')
-  assert.ok(announcer.pending <= 4096 + 8)
+  await eventually(() => world.open === AT_ONCE, 'the first are under way')
+  assert.ok(announcer.pending <= 4096 + AT_ONCE)
   held.resolve()
   await eventually(() => new Set(world.provided).size === count, 'all are announced')
   await eventually(() => announcer.pending === 0, 'the queue is empty')
-  assert.equal([world.provided.length, world.most, world.errors], [count, 8, []])
+  assert.equal([world.provided.length, world.most, world.errors], [count, AT_ONCE, []])
 })
 
 test('a failure is tried again, later each time, and in the end left to the next look', async () => {
@@ -244,22 +244,22 @@ test('what is deleted is taken back: told so, and found by the next look where n
 
 test('what is deleted while it is being announced, or waits for it, is not left announced', async () => {
   await using world = await World.open()
-  for (let i = 0; i < 9; i++) world.hold(rootOf(i))
+  for (let i = 0; i <= AT_ONCE; i++) world.hold(rootOf(i))
   const gate = Promise.withResolvers<void>()
   world.gate = gate.promise
   const announcer = world.start()
-  for (let i = 0; i < 9; i++) announcer.announce(rootOf(i))
+  for (let i = 0; i <= AT_ONCE; i++) announcer.announce(rootOf(i))
   world.connect()
-  await eventually(() => world.open === 8, 'eight are under way, one waits')
-  for (const root of [rootOf(0), rootOf(8)]) world.held.delete(toHex(root))
+  await eventually(() => world.open === AT_ONCE, 'all but one are under way, and that one waits')
+  for (const root of [rootOf(0), rootOf(AT_ONCE)]) world.held.delete(toHex(root))
   const under = announcer.withdraw(rootOf(0))
-  await announcer.withdraw(rootOf(8))
+  await announcer.withdraw(rootOf(AT_ONCE))
   gate.resolve()
   await under
   await eventually(() => announcer.pending === 0, 'the others are through')
-  assert.not(world.provided.includes(toHex(rootOf(8))))
-  assert.equal([await world.store.get(rootOf(0)), await world.store.get(rootOf(8))], [undefined, undefined])
-  assert.equal(world.withdrawn.sort(), [toHex(rootOf(0)), toHex(rootOf(8))])
+  assert.not(world.provided.includes(toHex(rootOf(AT_ONCE))))
+  assert.equal([await world.store.get(rootOf(0)), await world.store.get(rootOf(AT_ONCE))], [undefined, undefined])
+  assert.equal(world.withdrawn.sort(), [toHex(rootOf(0)), toHex(rootOf(AT_ONCE))])
 })
 
 test('what is deleted while its announcement fails is not announced again', async () => {

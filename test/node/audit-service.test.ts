@@ -11,7 +11,7 @@ import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
 import { place } from '../../src/fragments/placement.ts'
 import { decodeTransaction } from '../../src/ledger/transaction.ts'
 import { type AuditAnswer, type AuditChallenge, auditAnswerCodec, auditChallengeCodec } from '../../src/network/audit-messages.ts'
-import { challengeBlock } from '../../src/node/custodian/audit-period.ts'
+import { ChallengeBlocks } from '../../src/node/custodian/audit-period.ts'
 import { AuditService } from '../../src/node/custodian/audit-service.ts'
 import { AuditTally } from '../../src/node/custodian/audit-tally.ts'
 import { latestCustodians } from '../../src/node/directory.ts'
@@ -55,7 +55,7 @@ async function audited(
   let asked = 0
   const answer = async (challenge: AuditChallenge, holder: Uint8Array): Promise<AuditAnswer> => {
     asked++
-    const block = (await challengeBlock(chain, challenge.height)) as Uint8Array
+    const block = (await new ChallengeBlocks(chain).at(challenge.height)) as Uint8Array
     const seed = challengeSeed({ block, challenger: OWN.account, submissionRoot: root, nonce: challenge.nonce })
     const chunk = pickedChunk(seed, SIZE, CODE)
     const fragment = fragments[placed.findIndex(({ id }) => equalBytes(id, holder))] as Uint8Array

@@ -6,10 +6,10 @@ import { readCustodians } from '../../src/client/custodians.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { type AuditRecord, auditRecordCodec } from '../../src/contracts/audits-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
-import { equalBytes } from '../../src/encoding/bytes.ts'
+import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { latestCustodians } from '../../src/node/directory.ts'
 import { homePaths } from '../../src/node/home.ts'
-import { Cluster, eventually, nodeKeys, openFolder, textRecords } from './cluster.ts'
+import { Cluster, eventually, nodeKeys, openFolder, organisationOf, textRecords } from './cluster.ts'
 
 const test = suite('audits among nodes')
 const NODES = 5
@@ -66,6 +66,16 @@ test('a stopped custodian becomes absent and comes back after its restart; one t
     () => (recordOf(cluster, WIPED)?.missed ?? 0) > before && isCustodian(cluster, WIPED),
     'they are on the ledger, and it stays',
   )
+  // The operators of the others see who it is.
+  const account = toHex(nodeKeys(WIPED).account)
+  const told = [0, 1, 2].flatMap(index =>
+    cluster
+      .node(index)
+      .activity()
+      .custodians.filter(custodian => custodian.account === account),
+  )
+  assert.ok(told.some(({ challenges }) => (challenges.lost ?? 0) > 0))
+  assert.ok(told.every(({ name }) => name === organisationOf(WIPED).name))
 })
 
 test.run()

@@ -9,7 +9,7 @@ import { AUDIT_PERIOD_MS, challengeSeed, fingerprint, pickedChunk, pickedLeaf } 
 import { versionLeafHash } from '../../src/fragments/formats.ts'
 import { CHUNK_BYTES } from '../../src/fragments/layout.ts'
 import { type AuditAnswer, type AuditChallenge, auditAnswerCodec, auditChallengeCodec } from '../../src/network/audit-messages.ts'
-import { challengeBlock, PresentPeriod } from '../../src/node/custodian/audit-period.ts'
+import { ChallengeBlocks, PresentPeriod } from '../../src/node/custodian/audit-period.ts'
 import { AuditResponder } from '../../src/node/custodian/audit-responder.ts'
 import { property } from '../encoding/seeded.ts'
 import { nodeKeys, seedOf } from './cluster.ts'
@@ -60,7 +60,7 @@ function challengeOf(world: CustodianWorld, { root }: Held, changes: Partial<Aud
 
 /** What the custodian ought to say, from its own fragments read another way. */
 async function expected(world: CustodianWorld, { root, metas }: Held, nonce = 0): Promise<AuditAnswer> {
-  const block = (await challengeBlock(world.chain, 1)) as Uint8Array
+  const block = (await new ChallengeBlocks(world.chain).at(1)) as Uint8Array
   const seed = challengeSeed({ block, challenger: CHALLENGER.account, submissionRoot: root, nonce })
   const { size, leaf } = metas[pickedLeaf(seed, metas.length)]!
   const fragment = await world.fragments.readAll({ dispersalRoot: leaf.dispersalRoot, index: 1 })

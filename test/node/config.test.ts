@@ -64,6 +64,18 @@ test('lists: repeated flags, commas, one text in the file', () => {
   assert.equal(loadConfig({ file: file(`bootstrap: ${PEER}\n`) }).config.bootstrap, [PEER])
 })
 
+test('health and metrics are off by default, and need a token where others reach them', () => {
+  assert.is(loadConfig({}).config.operations, null)
+  assert.is(loadConfig({ file: file('operations: 127.0.0.1:7790\n') }).config.operations, '127.0.0.1:7790')
+  const [open, ...others] = problems({ flags: { operations: '0.0.0.0:7790' } })
+  assert.match(open ?? '', /^--operations: operations at 0\.0\.0\.0 .*operationsTokenFile/)
+  assert.equal(others, [])
+  assert.equal(problems({ flags: { operations: '0.0.0.0:7790', operationsTokenFile: '/run/token' } }), [])
+  for (const wrong of ['7790', 'example.org:80', '127.0.0.1:99999', ':80']) {
+    assert.match(problems({ env: { EPIONE_OPERATIONS: wrong } })[0] ?? '', /^EPIONE_OPERATIONS: operations must be an IP address/, wrong)
+  }
+})
+
 test('paths are absolute: of flags against the working directory, of the file against its folder', () => {
   assert.is(loadConfig({ flags: { home: 'h' }, cwd: '/w' }).config.home, '/w/h')
   assert.is(loadConfig({ env: { EPIONE_PASSPHRASE_FILE: '~/p' } }).config.passphraseFile, join(homedir(), 'p'))

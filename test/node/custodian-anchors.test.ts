@@ -97,13 +97,16 @@ async function start(world: CustodianWorld, changes: Changes = {}): Promise<Cust
     releases: new ReleaseService(identity, { chain, fragments, submissions, onCorrupt: async () => undefined, desk, logger, now }),
     desk,
     erasures,
-    announcer: new Announcer({
-      network: announcements.network,
-      submissions: world.submissions,
-      store: world.custody.sublevel('announcements'),
-      logger,
-      now,
-    }),
+    announcer: new Announcer(
+      {
+        network: announcements.network,
+        submissions: world.submissions,
+        store: world.custody.sublevel('announcements'),
+        logger,
+        now,
+      },
+      { atOnce: 8 },
+    ),
     logger,
     now,
   })

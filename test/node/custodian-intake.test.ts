@@ -47,4 +47,24 @@ test('what is staged and sent again takes its room once, and none where it is wh
   assert.is(world.submissions.usageOf(world.sponsor).stagedBytes, 1504)
 })
 
+test('what is staged and sent again is read through at a rate, and a custodian that stops does not wait for that', async () => {
+  await using world = await CustodianWorld.open()
+  const held = await away(world, 'paced', 3000)
+  // So slow that the check of this one does not end by itself.
+  const uploads = uploadsOf(world, { checkBytesPerSecond: 1 })
+  assert.is(await upload(world, uploads, held), 'receipt')
+  const read = world.fragments.read.bind(world.fragments)
+  const { promise: isReading, resolve } = Promise.withResolvers<void>()
+  world.fragments.read = async function* (...args) {
+    for await (const chunk of read(...args)) {
+      resolve()
+      yield chunk
+    }
+  }
+  const again = upload(world, uploads, held)
+  await isReading
+  await uploads.stop()
+  assert.is(await again, 'stopped')
+})
+
 test.run()

@@ -8,7 +8,7 @@ import { CUSTODIAN, type CustodianWorld, type Held, LIMITS, ROOMY, SlowChannel }
 /** What takes uploads in a world, with other limits or parts. */
 export function uploadsOf(
   world: CustodianWorld,
-  limits: Partial<CustodyLimits> = {},
+  limits: Partial<CustodyLimits> & { checkBytesPerSecond?: number } = {},
   changes: Partial<UploadDependencies> = {},
 ): UploadService {
   const { chain, directory, fragments, submissions, logger, clock } = world

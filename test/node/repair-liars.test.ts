@@ -4,11 +4,12 @@ import * as assert from 'uvu/assert'
 import { putRecords } from '../../src/client/put.ts'
 import { repairEntryCodec } from '../../src/contracts/repairs-formats.ts'
 import { NAMESPACE } from '../../src/contracts/state-keys.ts'
+import { toHex } from '../../src/encoding/bytes.ts'
 import type { Network } from '../../src/network/network.ts'
 import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../../src/network/protocols.ts'
 import { type RepairReply, repairReplyCodec, repairRequestCodec } from '../../src/network/repair-messages.ts'
 import type { StreamServer } from '../../src/network/services.ts'
-import { Cluster, eventually, openFolder, seedOf } from './cluster.ts'
+import { Cluster, eventually, nodeKeys, openFolder, seedOf } from './cluster.ts'
 import { custody, EAGER, file, fragments, noise, SHORT_ROUNDS, wipe } from './repair-world.ts'
 import { takenOver } from './taken-over.ts'
 
@@ -61,7 +62,13 @@ test('helpers that send wrong parts, or say of a version that it is erased, cost
   const { tree } = cluster.node(0).chain.tip
   const attempts = [...tree.entries(Uint8Array.of(NAMESPACE.repair))].map(([, value]) => repairEntryCodec.decode(value).attempt)
   assert.is(attempts.length, count)
-  if (told.sums > 0) assert.ok(Math.max(...attempts) > 1, 'an attempt with the liar was followed by another')
+  if (told.sums > 0) {
+    assert.ok(Math.max(...attempts) > 1, 'an attempt with the liar was followed by another')
+    const { repairs, custodians } = cluster.node(3).activity()
+    assert.ok(Object.values(repairs.failed).some(failures => failures > 0) && repairs.ordered > count)
+    const named = custodians.find(({ account }) => account === toHex(nodeKeys(2).account))
+    assert.ok(Object.keys(named?.helperFailures ?? {}).length > 0, 'the liar is named to the operator')
+  }
   // Two good helpers are left of three: what the liar spoils it soon has no part in.
   assert.ok(Math.max(...attempts) <= 8, `${attempts}`)
   assert.equal(cluster.errors(), [])

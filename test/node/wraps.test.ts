@@ -167,8 +167,8 @@ test('a grant goes to its grantee, without the note, once the ledger shows it; t
   await commitGrant(at, grant)
   const desk = await at.restart()
   const { opening, wrap } = grant
-  assert.equal(await get(at, reader.signing, grant.consent, desk), { opening, wrap, note: new Uint8Array(0) })
-  assert.equal(await get(at, owner, grant.consent, desk), { opening, wrap, note: grant.note })
+  assert.equal(await get(at, reader.signing, grant.consent, desk), { opening, wrap, note: new Uint8Array(0), past: null })
+  assert.equal(await get(at, owner, grant.consent, desk), { opening, wrap, note: grant.note, past: null })
 })
 
 test('whoever is not named hears what they would hear of a grant that does not exist', async () => {

@@ -26,7 +26,8 @@ const USAGE = `usage: npm run bench:locate -- [--nodes N] [--keys N] [--lookups 
 `
 /** Members that hold one submission. */
 const HOLDERS = 4
-const AT_ONCE = 8
+/** Announcements under way at once: what a member announces within a second goes together. */
+const AT_ONCE = 256
 
 function pick(count: number, of: number, random: () => number): number[] {
   const chosen = new Set<number>()
@@ -45,7 +46,7 @@ interface Member {
  * process that they all share, and be what is measured.
  */
 async function startMember(seed: Uint8Array, isMember: (key: string) => boolean): Promise<Member> {
-  const { service } = await createMembersDht(isMember)
+  const { service, announce } = await createMembersDht(isMember)
   const node = await createLibp2p({
     privateKey: await generateKeyPairFromSeed('Ed25519', seed),
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
@@ -56,7 +57,7 @@ async function startMember(seed: Uint8Array, isMember: (key: string) => boolean)
     connectionMonitor: { enabled: false },
     services: { identify: identify(), ping: ping(), dht: service },
   })
-  return { node, locate: createLocate(node.services.dht, isMember), stop: async () => await node.stop() }
+  return { node, locate: createLocate(node.services.dht, isMember, { own: node.peerId, announce }), stop: async () => await node.stop() }
 }
 
 async function startMembers(count: number, seed: number): Promise<Member[]> {

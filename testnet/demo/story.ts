@@ -1,7 +1,8 @@
 /** The main job, told with true figures: a patient's history is kept, shared, read, revoked, and every look at it is known. */
 
 import { readAccessLog } from '../../src/client/access-log.ts'
-import { grantConsent, revokeConsent } from '../../src/client/consents.ts'
+import { grantConsent } from '../../src/client/consents.ts'
+import { revokeAndAdvance } from '../../src/client/epochs.ts'
 import { bundleFromVersions, type FhirVersion, recordsFromFhir } from '../../src/client/fhir-records.ts'
 import {
   createEnrolment,
@@ -296,8 +297,12 @@ async function revoke(
   options: StoryOptions,
 ): Promise<void> {
   narrator.step('The patient revokes; no hospital is asked for leave')
-  const { value, ms: took } = await timed(async () => await revokeConsent(patient, wallet, owned, share.consent, options))
-  narrator.say(`revoked at height ${value.height} in ${ms(took)}`)
+  const { value, ms: took } = await timed(async () => await revokeAndAdvance(patient, wallet, owned, share.consent, options))
+  narrator.say(`revoked at height ${value.committed.height} in ${ms(took)}`)
+  narrator.hold(
+    value.epoch !== undefined,
+    `in the same act the folder has a new key, epoch ${value.epoch?.epoch}: hers opens nothing that is written from now on`,
+  )
   const again = await attempt(abroad, share, options)
   narrator.hold(again.code === 'not-found', `${abroad.name}'s next read is refused: "${again.message}"`)
   const { versions } = await listVersions(abroad.peer, session, options)

@@ -32,13 +32,15 @@ export interface HomesOptions {
   genesisTimeMs: number
   /** Longest silence between two blocks, in ms. */
   heartbeatMs: number
+  /** Span of time in which audits count together, in ms. */
+  auditWindowMs?: number
   /** Further settings of every node. */
   config?: Partial<NodeConfig>
 }
 
 /** Writes everything and gives what net.json is to say; the folder must hold no testnet yet. */
 export async function writeHomes(plan: Plan, options: HomesOptions): Promise<{ manifest: Manifest; genesis: Genesis }> {
-  const genesis = planGenesis(plan, options.genesisTimeMs, options.heartbeatMs)
+  const genesis = planGenesis(plan, options.genesisTimeMs, options.heartbeatMs, options.auditWindowMs)
   const genesisText = formatGenesis(genesis)
   parseGenesis(genesisText)
   const chainId = genesisId(genesis)

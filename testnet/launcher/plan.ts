@@ -19,6 +19,8 @@ const MAX_FAULTS = 15
 
 /** Longest silence between two blocks where nothing else is said, in ms. */
 export const HEARTBEAT_MS = 30_000
+/** Short, so that what a testnet's custodians lose is seen while somebody looks. A network in earnest has five minutes, and a thirtieth of the work. */
+export const AUDIT_WINDOW_MS = 10_000
 const POWER = 10
 const CAPACITY = 100
 
@@ -115,7 +117,7 @@ export function planTestnet(options: PlanOptions): Plan {
  * The genesis of a planned testnet: timeouts for processes on one machine, everything else as a network in earnest.
  * @param timeMs time of height 0; the first block is due one heartbeat later
  */
-export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number): Genesis {
+export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number, auditWindowMs: number = AUDIT_WINDOW_MS): Genesis {
   const faults = Math.min(MAX_FAULTS, Math.floor((plan.nodes.length - 1) / 3))
   const { n, k } = plan.fragments ?? { n: 3 * faults + 1, k: faults + 1 }
   return {
@@ -131,7 +133,7 @@ export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number): Ge
       timeoutGrowthMs: 500,
       sponsorQuota: 1_000_000,
       folderQuota: 16,
-      auditWindowMs: 10_000,
+      auditWindowMs,
       policies: [{ name: 'anywhere', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
     },

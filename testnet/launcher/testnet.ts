@@ -48,6 +48,8 @@ export interface TestnetOptions {
   links?: boolean
   /** Longest silence between two blocks, in ms. @default 30 000 */
   heartbeatMs?: number
+  /** Span of time in which audits count together, in ms: each validator asks every custodian about four times. @default 10 000 */
+  auditWindowMs?: number
   /** Fragments of a version, and how many of them are needed; read when the testnet is made. @default as many as the nodes allow */
   fragments?: { n: number; k: number }
   /** @default 'info' */
@@ -309,9 +311,15 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
     basePort,
     plan.nodes.map(node => node.number),
   )
-  const { logLevel = 'info', heartbeatMs = HEARTBEAT_MS, config = {} } = options
+  const { logLevel = 'info', heartbeatMs = HEARTBEAT_MS, auditWindowMs, config = {} } = options
   // The first block is due at once: whoever waits for it sees at once that the network works.
-  const { manifest, genesis } = await writeHomes(plan, { logLevel, heartbeatMs, config, genesisTimeMs: Date.now() - heartbeatMs })
+  const { manifest, genesis } = await writeHomes(plan, {
+    logLevel,
+    heartbeatMs,
+    auditWindowMs,
+    config,
+    genesisTimeMs: Date.now() - heartbeatMs,
+  })
   writeManifest(manifest)
   return new Testnet(
     manifest,

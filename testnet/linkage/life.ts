@@ -178,11 +178,10 @@ class LifeAuthor {
       ({ author, openMs, label }) => author !== hospital && openMs < atMs - HOUR && label !== 'sexual-health',
     )
     const fresh = foreign.filter(({ shared }) => !shared.has(hospital))
-    // The decision to share is made before the visit; the grants go one by one.
+    // The decision to share is made before the visit; the grants go one by one, at once, as they do unless somebody asks for more.
     const decidedMs = atMs - HOUR - Math.floor(random.next() * DAY)
-    const delays = this.#delays(fresh.length)
     for (const [i, folder] of fresh.entries()) {
-      this.#grant(person, folder, hospital, Math.max(folder.openMs, decidedMs) + (delays[i] as number) + i * 1200, decidedMs + 30 * DAY)
+      this.#grant(person, folder, hospital, Math.max(folder.openMs, decidedMs) + i * 1200, decidedMs + 30 * DAY)
     }
     const readable = foreign.filter(({ shared }) => (shared.get(hospital)?.fromMs ?? Number.POSITIVE_INFINITY) < atMs)
     for (const [i, folder] of readable.entries()) this.#read(folder, hospital, atMs + i * 700)

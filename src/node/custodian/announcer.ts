@@ -1,5 +1,5 @@
 /**
- * Tells the DHT which submissions are held here: each when it is anchored and again every 20 hours, a few at a time; those that are
+ * Tells the DHT which submissions are held here: each when it is anchored and again every 20 hours, many at a time; those that are
  * gone are withdrawn. Nothing stands on it: placement finds custodians without, the DHT finds them where custodians have changed.
  *
  * When each was announced is on disk, so that a restart announces what is due and no more. A look through all that is held, every ten minutes,
@@ -13,8 +13,8 @@ import type { Network } from '../../network/network.ts'
 import type { Logger } from '../logger.ts'
 import type { Submission, Submissions } from './submissions.ts'
 
-/** Announcements under way at a time. */
-const AT_ONCE = 8
+/** Announcements under way at a time: as many as go together, see network/announcements.ts. */
+export const AT_ONCE = 256
 /** Announcements that wait, retries among them; a look through all leaves half of it to what is anchored meanwhile. */
 const MAX_WAITING = 4096
 const LOOK_MS = 10 * 60_000
@@ -35,6 +35,19 @@ export interface AnnouncerDependencies {
   now: () => number
 }
 
+export interface AnnouncerOptions {
+  /** Announcements under way at a time. @default 256 */
+  atOnce?: number
+}
+
+export interface AnnouncerReport {
+  /** Announcements that wait or are under way. */
+  waiting: number
+  /** Announcements that were made, and attempts that failed, since the start. */
+  made: number
+  failed: number
+}
+
 interface Waiting {
   root: Uint8Array
   attempt: number
@@ -42,10 +55,12 @@ interface Waiting {
 
 export class Announcer {
   readonly #deps: AnnouncerDependencies
+  readonly #atOnce: number
   readonly #ready = new Map<string, Waiting>()
   readonly #retries = new Map<string, NodeJS.Timeout>()
   readonly #running = new Map<string, Promise<void>>()
   readonly #stopped = new AbortController()
+  readonly #counts = { made: 0, failed: 0 }
   #isConnected = false
   #looking: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
@@ -53,8 +68,9 @@ export class Announcer {
   /** Wakes the look through all when there is room again. */
   #roomWanted: (() => void) | undefined
 
-  constructor(dependencies: AnnouncerDependencies) {
+  constructor(dependencies: AnnouncerDependencies, options: AnnouncerOptions = {}) {
     this.#deps = dependencies
+    this.#atOnce = options.atOnce ?? AT_ONCE
   }
 
   /** Begins once there is somebody to tell. */
@@ -85,6 +101,10 @@ export class Announcer {
   /** How many wait and are under way. */
   get pending(): number {
     return this.#ready.size + this.#retries.size + this.#running.size
+  }
+
+  report(): AnnouncerReport {
+    return { waiting: this.pending, ...this.#counts }
   }
 
   /** Announces an anchored submission soon. Where too many wait it is left to the next look through all that is held. */
@@ -161,7 +181,7 @@ export class Announcer {
   #pump(): void {
     if (!this.#isConnected) return
     for (const [name, waiting] of this.#ready) {
-      if (this.#running.size >= AT_ONCE || this.#stopped.signal.aborted) return
+      if (this.#running.size >= this.#atOnce || this.#stopped.signal.aborted) return
       this.#ready.delete(name)
       const run = this.#run(name, waiting).finally(() => {
         this.#running.delete(name)
@@ -177,8 +197,10 @@ export class Announcer {
     try {
       await network.locate.provide(submissionLocator(root), { signal: this.#stopped.signal })
       await store.batch([{ type: 'put', key: root, value: u64(now()) }])
+      this.#counts.made++
     } catch (error) {
       if (this.#stopped.signal.aborted) return
+      this.#counts.failed++
       logger.debug({ code: errorCode(error), attempt }, 'could not announce a submission')
       if (attempt >= MAX_ATTEMPTS) return
       const timer = setTimeout(

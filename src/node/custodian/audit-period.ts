@@ -13,14 +13,30 @@ async function periodAt({ store }: Chain, height: number): Promise<number | unde
   return stored === undefined ? undefined : periodOf(stored.header.time)
 }
 
-/** Hash of the block at `height` where that is the first of a period that counts; undefined where it is not. Takes hostile heights. */
-export async function challengeBlock(chain: Chain, height: number): Promise<Uint8Array | undefined> {
-  const stored = height < 1 ? undefined : await chain.store.header(height)
-  if (stored === undefined) return undefined
-  const period = periodOf(stored.header.time)
-  if (period < periodOf(chain.tip.header.time) - MAX_LAG) return undefined
-  if (height > 1 && (await periodAt(chain, height - 1)) === period) return undefined
-  return headerHash(stored.header)
+/** Gives the blocks that challenges stand on. It is the same one all day: the last is remembered. */
+export class ChallengeBlocks {
+  readonly #chain: Chain
+  #last: { height: number; period: number; hash: Uint8Array } | undefined
+
+  constructor(chain: Chain) {
+    this.#chain = chain
+  }
+
+  /** Hash of the block at `height` where that is the first of a period that counts; undefined where it is not. Takes hostile heights. */
+  async at(height: number): Promise<Uint8Array | undefined> {
+    const first = this.#last?.height === height ? this.#last : await this.#first(height)
+    if (first === undefined || first.period < periodOf(this.#chain.tip.header.time) - MAX_LAG) return undefined
+    this.#last = first
+    return first.hash
+  }
+
+  async #first(height: number): Promise<{ height: number; period: number; hash: Uint8Array } | undefined> {
+    const stored = height < 1 ? undefined : await this.#chain.store.header(height)
+    if (stored === undefined) return undefined
+    const period = periodOf(stored.header.time)
+    if (height > 1 && (await periodAt(this.#chain, height - 1)) === period) return undefined
+    return { height, period, hash: headerHash(stored.header) }
+  }
 }
 
 /** Finds the first block of the present period, once for each period. */

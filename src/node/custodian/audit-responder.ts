@@ -9,13 +9,14 @@ import { EpioneError, errorCode } from '../../encoding/errors.ts'
 import { challengeSeed, fingerprint, pickedChunk, pickedLeaf } from '../../fragments/audit.ts'
 import type { FragmentKey, FragmentStore } from '../../fragments/fragment-store.ts'
 import { type AuditAnswer, type AuditChallenge, auditAnswerCodec, auditChallengeCodec } from '../../network/audit-messages.ts'
+import { startDeadline } from '../../network/deadline.ts'
 import type { Network } from '../../network/network.ts'
 import { PROTOCOL } from '../../network/protocols.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
-import { challengeBlock } from './audit-period.ts'
+import { ChallengeBlocks } from './audit-period.ts'
 import { isLoss } from './damages.ts'
 import type { HeldVersion, Submissions } from './submissions.ts'
 
@@ -44,12 +45,14 @@ export interface AuditResponderDependencies {
 
 export class AuditResponder {
   readonly #deps: AuditResponderDependencies
+  readonly #blocks: ChallengeBlocks
   /** Challenges of the present minute, by account; validating members alone, so bounded by them. */
   readonly #asked = new Map<string, number>()
   #minute = 0
 
   constructor(dependencies: AuditResponderDependencies) {
     this.#deps = dependencies
+    this.#blocks = new ChallengeBlocks(dependencies.chain)
   }
 
   async start(): Promise<void> {
@@ -92,8 +95,8 @@ export class AuditResponder {
   async answer(challenge: AuditChallenge, challenger: Uint8Array): Promise<AuditAnswer> {
     const { chain, submissions } = this.#deps
     const { folder, submissionRoot, height, nonce } = challenge
-    if (height > chain.tip.header.height) await chain.waitAbove(height - 1, { signal: AbortSignal.timeout(BEHIND_WAIT_MS) })
-    const block = await challengeBlock(chain, height)
+    if (height > chain.tip.header.height) await this.#waitFor(height)
+    const block = await this.#blocks.at(height)
     if (block === undefined) throw new EpioneError('bad-challenge', "A challenge stands on the present day's first block.")
     const submission = await submissions.get(submissionRoot)
     if (submission === undefined || !equalBytes(submission.folder, folder)) return { type: 'lost', value: {} }
@@ -114,6 +117,12 @@ export class AuditResponder {
       if (isLoss(error)) await this.#deps.onCorrupt(submissionRoot, position)
       return { type: 'lost', value: {} }
     }
+  }
+
+  async #waitFor(height: number): Promise<void> {
+    const deadline = startDeadline({ timeoutMs: BEHIND_WAIT_MS })
+    await this.#deps.chain.waitAbove(height - 1, { signal: deadline.signal })
+    deadline.clear()
   }
 
   #isToBeErased(folder: Uint8Array, { meta }: HeldVersion): boolean {

@@ -18,6 +18,7 @@ import { PROTOCOL } from '../../network/protocols.ts'
 import type { Chain } from '../chain.ts'
 import { auditRecordOf, type Directory, latestCustodians } from '../directory.ts'
 import type { Logger } from '../logger.ts'
+import { MemberTally } from '../member-tally.ts'
 import type { TransactionService } from '../transactions.ts'
 import { PresentPeriod } from './audit-period.ts'
 import type { AuditResponder } from './audit-responder.ts'
@@ -79,6 +80,8 @@ export class AuditService {
   readonly #period: PresentPeriod
   readonly #stopped = new AbortController()
   readonly #running = new Set<Promise<void>>()
+  /** How custodians took this node's challenges since the start, by {@link Outcome}. */
+  readonly counts = new MemberTally()
   #timer: NodeJS.Timeout | undefined
   /** The window under way, whether it was seen from its beginning, and its rounds. */
   #window: { number: number; whole: boolean; rounds: number } | undefined
@@ -164,7 +167,7 @@ export class AuditService {
       const isRight = right?.[index]
       const said = isRight === undefined ? 'unsure' : isRight ? 'right' : 'wrong'
       const outcome = answer === undefined ? 'silent' : answer.type === 'held' ? said : 'lost'
-      this.#tally.note(holder, outcome, anchor.author)
+      this.#note(holder, outcome, anchor.author)
       const finding = FINDINGS[outcome]
       if (finding !== undefined) this.#deps.logger.info({ custodian: toHex(holder).slice(0, 8) }, finding)
     })
@@ -191,7 +194,12 @@ export class AuditService {
   async #askAbsent(id: Uint8Array, challenge: AuditChallenge, { author }: Anchor): Promise<void> {
     if (equalBytes(id, this.#options.account)) return
     const answer = await this.#ask(id, challenge)
-    if (answer !== null && !this.#stopped.signal.aborted) this.#tally.note(id, answer === undefined ? 'silent' : 'unsure', author)
+    if (answer !== null && !this.#stopped.signal.aborted) this.#note(id, answer === undefined ? 'silent' : 'unsure', author)
+  }
+
+  #note(custodian: Uint8Array, outcome: Outcome, author: Uint8Array): void {
+    this.#tally.note(custodian, outcome, author)
+    this.counts.add(custodian, outcome)
   }
 
   /** The answer of one holder; undefined where none came that can be read, null where the holder is not to be asked. */

@@ -43,6 +43,17 @@ export interface ErasureDependencies {
   logger: Logger
 }
 
+export interface ErasureReport {
+  /** Folders whose erasures are not through here: something of them is to be destroyed yet, or the key at rest under which it was. */
+  pendingFolders: number
+  /** Keys at rest that are to be destroyed. */
+  pendingKeys: number
+  /** Folders with erasures of which something cannot be read here, so that nothing is signed for them. */
+  unreadableFolders: number
+  /** Versions that were destroyed since the start. */
+  erased: number
+}
+
 export class ErasureService {
   readonly #deps: ErasureDependencies
   /** Folders whose versions are to be looked through, by hex. At most those of which something is held or ordered here. */
@@ -58,6 +69,7 @@ export class ErasureService {
   readonly #stopped = new AbortController()
   readonly #stops: (() => void)[] = []
   #timer: NodeJS.Timeout | undefined
+  #erased = 0
   /** Whether the ledger has to be looked through as a whole. */
   #unseen = true
   #work: Promise<void> = Promise.resolve()
@@ -104,6 +116,17 @@ export class ErasureService {
   recheck(folder: Uint8Array): void {
     this.#add(folder)
     this.#wake()
+  }
+
+  report(): ErasureReport {
+    const pending = new Set([...this.#waiting.keys(), ...this.#failed.keys()])
+    for (const folders of this.#buckets.values()) for (const name of folders.keys()) pending.add(name)
+    return {
+      pendingFolders: pending.size,
+      pendingKeys: this.#buckets.size,
+      unreadableFolders: this.#unreadable.size,
+      erased: this.#erased,
+    }
   }
 
   /** Resolves once nothing is under way. */
@@ -215,6 +238,7 @@ export class ErasureService {
       this.#deleted.push(...found.map(({ dispersalRoot }) => dispersalRoot).slice(0, MAX_SCOURED - this.#deleted.length))
       erased += found.length
     }
+    this.#erased += erased
     const bucket = bucketOf(folder)
     const folders = this.#buckets.get(bucket) ?? new Map<string, Uint8Array>()
     const hasBegun = erased > 0 || (await receipts.hasBegun(folder))

@@ -14,6 +14,7 @@ import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
 import { merkleProof } from '../../encoding/merkle.ts'
+import { Tally } from '../../encoding/tally.ts'
 import { fragmentRootProof } from '../../fragments/dispersal.ts'
 import {
   type ReadRequest,
@@ -94,12 +95,20 @@ interface Permitted {
   hashes: Map<number, Uint8Array>
 }
 
+/** How requests ended since the start: `released`, `listed`, or the code of the refusal; and bytes of fragments that were sent. */
+export interface ReleaseReport {
+  outcomes: Record<string, number>
+  bytes: number
+}
+
 /** Throws where these versions may not be released any more. */
 type Guard = (items: readonly Shown[]) => void
 
 export class ReleaseService {
   readonly #options: ReleaseOptions
   readonly #deps: ReleaseDependencies
+  readonly #outcomes = new Tally()
+  #bytes = 0
 
   constructor(options: ReleaseOptions, dependencies: ReleaseDependencies) {
     this.#options = options
@@ -112,8 +121,9 @@ export class ReleaseService {
       const { value, done } = await firstFrame(channel, channel.frames()[Symbol.asyncIterator]())
       if (done === true) throw new EpioneError('connection-lost', 'The reader left without asking.')
       // From here on: when it asks, the reader chooses.
-      await evenly(async () => await this.#answer(channel, value, send))
+      this.#outcomes.add(await evenly(async () => await this.#answer(channel, value, send)))
     } catch (error) {
+      this.#outcomes.add(errorCode(error))
       this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused a release')
       // Where the stream is what failed, the reader cannot be told.
       if (errorCode(error) !== 'connection-lost') await send({ type: 'error', value: failure(error) }).catch(() => undefined)
@@ -121,7 +131,11 @@ export class ReleaseService {
     }
   }
 
-  async #answer(channel: FrameChannel, first: Uint8Array, send: (frame: ReleaseFrame) => Promise<void>): Promise<void> {
+  report(): ReleaseReport {
+    return { outcomes: this.#outcomes.counts(), bytes: this.#bytes }
+  }
+
+  async #answer(channel: FrameChannel, first: Uint8Array, send: (frame: ReleaseFrame) => Promise<void>): Promise<'released' | 'listed'> {
     const ask = this.#ask(channel, first)
     const facts = await this.#facts(ask)
     const { shown, hashes } = await this.#permitted(ask, facts)
@@ -155,6 +169,7 @@ export class ReleaseService {
       }
     }
     await send({ type: 'end', value: {} })
+    return asked === null ? 'listed' : 'released'
   }
 
   #ask(channel: FrameChannel, first: Uint8Array): Ask {
@@ -315,6 +330,7 @@ export class ReleaseService {
     for await (const chunk of fragments.read(key, { firstChunk })) {
       guard([item])
       await send({ type: 'chunk', value: chunk })
+      this.#bytes += chunk.length
     }
   }
 }

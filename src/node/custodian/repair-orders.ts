@@ -10,6 +10,7 @@ import { createTransaction } from '../../ledger/transaction.ts'
 import type { Chain } from '../chain.ts'
 import type { Logger } from '../logger.ts'
 import type { TransactionService } from '../transactions.ts'
+import type { RepairCounts } from './repair-counts.ts'
 import { chooseHelpers, type Doubts, type Ordered, type Repair } from './repair-plan.ts'
 
 /** Most orders of one transaction: with 32 helpers each they stay below its limit. */
@@ -29,6 +30,7 @@ export interface RepairOrdersDependencies {
   chain: Chain
   transactions: Pick<TransactionService, 'submit'>
   doubts: Doubts
+  counts: Pick<RepairCounts, 'ordered'>
   logger: Logger
   now: () => number
 }
@@ -94,7 +96,9 @@ export class RepairOrders {
       this.#options.signal.throwIfAborted()
       logger.debug({ code: errorCode(error) }, 'repairs could not be ordered yet')
     }
-    return [...standing, ...wanted.filter(repair => this.#entry(repair)?.attempt === repair.attempt)]
+    const ordered = wanted.filter(repair => this.#entry(repair)?.attempt === repair.attempt)
+    this.#deps.counts.ordered(ordered.length)
+    return [...standing, ...ordered]
   }
 
   #entry({ placed }: Repair): RepairEntry | undefined {

@@ -7,6 +7,7 @@ import type { Logger } from '../logger.ts'
 import type { Announcer } from './announcer.ts'
 import { type Holdings, indexOf } from './holdings.ts'
 import { HelperFailure } from './repair-client.ts'
+import type { RepairCounts } from './repair-counts.ts'
 import type { RepairFetcher } from './repair-fetcher.ts'
 import type { RepairJobs } from './repair-jobs.ts'
 import type { RepairLook } from './repair-look.ts'
@@ -32,6 +33,7 @@ export interface RepairRoundDependencies {
   fetcher: RepairFetcher
   room: RepairRoom
   doubts: Doubts
+  counts: RepairCounts
   announcer: Pick<Announcer, 'announce'>
   logger: Logger
 }
@@ -131,6 +133,7 @@ export class RepairRound {
       this.#deps.room.stored()
       doubts.succeeded(helpers.filter(helper => !without.includes(helper)))
       doubts.failed(without)
+      for (const { id } of without) this.#deps.counts.helpers.add(id, 'without')
       this.report.repairedBytes += bytes
       const now = this.#deps.holdings.placed(placed.folder, placed.root)
       if (now !== undefined && !(await look.inspect(now))) {
@@ -151,11 +154,12 @@ export class RepairRound {
   }
 
   #failed({ job, helpers, attempt }: Ordered, error: unknown): void {
-    const { jobs, survey, doubts, room, logger } = this.#deps
+    const { jobs, survey, doubts, counts, room, logger } = this.#deps
     const submission = toHex(job.root).slice(0, 16)
     if (isLocalFailure(error)) {
       // Nobody else is to blame: the order serves again.
       room.failed()
+      counts.failed(errorCode(error))
       jobs.postpone(job)
       logger.warn({ submission, code: errorCode(error), attempt }, 'a repair could not be stored; it goes on with the same order')
       return
@@ -166,6 +170,8 @@ export class RepairRound {
     // A sum that is wrong tells that somebody lied, not who.
     const isWrongSum = guilty.length === 0 && errorCode(error) === 'corrupt-fragment'
     doubts.failed(isWrongSum ? helpers : guilty)
+    counts.failed(errorCode(cause))
+    for (const { id } of isWrongSum ? helpers : guilty) counts.helpers.add(id, isWrongSum ? 'wrong-sum' : errorCode(cause))
     // What is no helper's doing, as an erasure that came in between, leaves the order as good as it was.
     if (isWrongSum || error instanceof HelperFailure) job.failedAttempt = attempt
     jobs.postpone(job, isWrongSum)

@@ -18,6 +18,7 @@ import type { ErasureService } from './erasure.ts'
 import { concernsHoldings, type Holdings } from './holdings.ts'
 import { Leftovers } from './leftovers.ts'
 import type { Pace } from './pace.ts'
+import { RepairCounts } from './repair-counts.ts'
 import { RepairFetcher } from './repair-fetcher.ts'
 import { RepairJobs } from './repair-jobs.ts'
 import { RepairLook } from './repair-look.ts'
@@ -80,6 +81,8 @@ export interface RepairReport {
 export class RepairService {
   readonly #lookMs: number
   readonly #deps: RepairDependencies
+  /** What became of repairs, and of those who helped. */
+  readonly counts = new RepairCounts()
   readonly #stopped = new AbortController()
   readonly #jobs: RepairJobs
   readonly #look: RepairLook
@@ -103,13 +106,13 @@ export class RepairService {
     this.#room = new RepairRoom(dependencies)
     const doubts = new Doubts()
     const survey = new RepairSurvey({ custodian, signal }, dependencies)
-    const orders = new RepairOrders({ custodian, accountKey, signal }, { ...dependencies, doubts })
+    const orders = new RepairOrders({ custodian, accountKey, signal }, { ...dependencies, doubts, counts: this.counts })
     const fetcher = new RepairFetcher({ custodian, signal }, { ...dependencies, survey })
     this.#leftovers = new Leftovers({ custodian }, { ...dependencies, survey })
     this.#look = new RepairLook({ custodian, signal }, { ...dependencies, jobs: this.#jobs })
     this.#round = new RepairRound(
       { custodian, atOnce, signal },
-      { ...dependencies, jobs: this.#jobs, look: this.#look, room: this.#room, doubts, survey, orders, fetcher },
+      { ...dependencies, jobs: this.#jobs, look: this.#look, room: this.#room, doubts, survey, orders, fetcher, counts: this.counts },
     )
   }
 

@@ -3,6 +3,7 @@
 import { NAMESPACE, stateKey } from '../../contracts/state-keys.ts'
 import { EpioneError, errorCode } from '../../encoding/errors.ts'
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
+import { folderRequestCodec } from '../../network/light-messages.ts'
 import type { Network } from '../../network/network.ts'
 import { MAX_FRAGMENT_FRAME, MAX_LIGHT_RESPONSE, PROTOCOL } from '../../network/protocols.ts'
 import type { Chain, CommittedBlock } from '../chain.ts'
@@ -64,7 +65,7 @@ export class CustodianService {
       limits,
     )
     await network.handle(PROTOCOL.folder, 'anyone', async (request, { peer }) => await served(peer, () => desk.answer(request, peer)), {
-      maxRequest: 64 * 1024,
+      maxRequest: folderRequestCodec.maxBytes,
       maxResponse: MAX_LIGHT_RESPONSE,
       timeoutMs: IDLE_MS,
       maxStreams: MAX_STREAMS,

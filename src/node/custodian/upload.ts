@@ -6,6 +6,7 @@ import { stateKey } from '../../contracts/state-keys.ts'
 import { type SigningKey, verifySignature } from '../../crypto/signature.ts'
 import { equalBytes, toHex } from '../../encoding/bytes.ts'
 import { EpioneError, errorCode, MalformedError } from '../../encoding/errors.ts'
+import { Tally } from '../../encoding/tally.ts'
 import { dispersalRoot as dispersalRootOf } from '../../fragments/dispersal.ts'
 import {
   classCommitment,
@@ -22,7 +23,7 @@ import type { FragmentStore } from '../../fragments/fragment-store.ts'
 import type { FragmentKey } from '../../fragments/fragment-writer.ts'
 import { chunkCount, fragmentLength } from '../../fragments/layout.ts'
 import { place } from '../../fragments/placement.ts'
-import { type UploadFrame, uploadFrameCodec, uploadReplyCodec } from '../../network/fragment-messages.ts'
+import { CHECK_BYTES_PER_SECOND, type UploadFrame, uploadFrameCodec, uploadReplyCodec } from '../../network/fragment-messages.ts'
 import type { FrameChannel } from '../../network/frames.ts'
 import type { Chain } from '../chain.ts'
 import { custodiansAt, type Directory } from '../directory.ts'
@@ -31,6 +32,7 @@ import type { Logger } from '../logger.ts'
 import type { ErasureService } from './erasure.ts'
 import { firstFrame } from './first-frame.ts'
 import { type CustodyLimits, checkVersionSizes, type LimitDependencies, takeRoom } from './limits.ts'
+import { Pace } from './pace.ts'
 import { discard, type PartialUpload, PartialUploads } from './partial-uploads.ts'
 import type { Submission, Submissions } from './submissions.ts'
 
@@ -40,6 +42,9 @@ const STAGING_MS = 60 * 60 * 1000
 type FrameValues = { [F in UploadFrame as F['type']]: F['value'] }
 type FrameValue<T extends UploadFrame['type']> = FrameValues[T]
 type NextFrame = <T extends UploadFrame['type']>(type: T) => Promise<FrameValue<T>>
+
+/** Least that a fragment counts in the rate of checks, in bytes: opening one takes time, too. */
+const LEAST_BYTES = 4_096
 
 /** How an upload ends that may go on later. */
 const BREAKS: ReadonlySet<string> = new Set(['connection-lost', 'timeout'])
@@ -52,9 +57,17 @@ interface Intake {
   end: () => void
 }
 
+/** Outcomes are `stored`, or the code of the refusal. */
+export interface UploadReport {
+  outcomes: Record<string, number>
+  bytes: number
+}
+
 export interface UploadOptions extends CustodyLimits {
   custodian: Uint8Array
   accountKey: SigningKey
+  /** See {@link CHECK_BYTES_PER_SECOND}. */
+  checkBytesPerSecond?: number
 }
 
 export interface UploadDependencies {
@@ -72,6 +85,11 @@ export class UploadService {
   readonly #options: UploadOptions
   readonly #deps: UploadDependencies
   readonly #partial: PartialUploads
+  /** By sponsor; members alone answer for uploads, so bounded by them. */
+  readonly #checks = new Map<string, Pace>()
+  readonly #stopped = new AbortController()
+  readonly #outcomes = new Tally()
+  #bytes = 0
 
   constructor(options: UploadOptions, dependencies: UploadDependencies) {
     this.#options = options
@@ -88,7 +106,9 @@ export class UploadService {
     try {
       const receipt = await this.#receive(channel, intake)
       await channel.send(uploadReplyCodec.encode({ type: 'receipt', value: receipt }))
+      this.#outcomes.add('stored')
     } catch (error) {
+      this.#outcomes.add(errorCode(error))
       await this.#giveUp(intake, error)
       this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused an upload')
       // Where the stream is what failed, the uploader cannot be told.
@@ -98,6 +118,11 @@ export class UploadService {
     } finally {
       intake.end()
     }
+  }
+
+  /** How uploads ended since the start, and bytes of fragments that came with them. */
+  report(): UploadReport {
+    return { outcomes: this.#outcomes.counts(), bytes: this.#bytes }
   }
 
   /** Discards what broken uploads left and nobody came back for. */
@@ -112,6 +137,11 @@ export class UploadService {
 
   /** Discards what all broken uploads left. */
   async dropParked(): Promise<void> {
+    await this.#partial.dropAll()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(new EpioneError('stopped', 'The custodian stops.'))
     await this.#partial.dropAll()
   }
 
@@ -151,7 +181,7 @@ export class UploadService {
     checkVersions(ticket, metas)
     this.#requireNoneErased(ticket, metas)
     checkVersionSizes(metas, this.#options)
-    const whole = isStaged && (await this.#areSound(start.index, metas))
+    const whole = isStaged && (await this.#areSound(ticket.sponsor, start.index, metas))
     const upload = begun ?? (await this.#begin(ticket, start.index, sponsor, whole))
     intake.upload = upload
     const at = whole ? { version: metas.length, chunk: 0 } : { version: upload.version, chunk: upload.chunk }
@@ -210,6 +240,7 @@ export class UploadService {
     await upload.writer?.write(chunk)
     upload.chunk++
     upload.bytes += chunk.length
+    this.#bytes += chunk.length
   }
 
   /** Whether this submission is staged here already, as when the uploader stopped before it was anchored. */
@@ -227,19 +258,24 @@ export class UploadService {
     )
   }
 
-  async #areSound(index: number, metas: readonly VersionMeta[]): Promise<boolean> {
+  async #areSound(sponsor: Uint8Array, index: number, metas: readonly VersionMeta[]): Promise<boolean> {
+    const name = toHex(sponsor)
+    const pace = this.#checks.get(name) ?? new Pace(this.#options.checkBytesPerSecond ?? CHECK_BYTES_PER_SECOND)
+    this.#checks.set(name, pace)
     // A receipt says that the bytes are sound, not only that they came once.
-    for (const { leaf } of metas) if (!(await this.#isSound({ dispersalRoot: leaf.dispersalRoot, index }))) return false
+    for (const { leaf } of metas) if (!(await this.#isSound({ dispersalRoot: leaf.dispersalRoot, index }, pace))) return false
     return true
   }
 
-  async #isSound(key: FragmentKey): Promise<boolean> {
+  async #isSound(key: FragmentKey, pace: Pace): Promise<boolean> {
     const { fragments } = this.#deps
+    const { signal } = this.#stopped
     if (!fragments.has(key)) return false
     try {
-      for await (const _ of fragments.read(key));
+      for await (const chunk of fragments.read(key, { signal })) await pace.take(Math.max(chunk.length, LEAST_BYTES), signal)
       return true
     } catch (error) {
+      signal.throwIfAborted()
       this.#deps.logger.warn({ code: errorCode(error) }, 'a staged fragment is damaged, and is taken anew')
       return false
     }

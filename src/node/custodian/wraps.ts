@@ -13,6 +13,7 @@ import {
   erasuresResponseCodec,
   type FolderRequest,
   folderRequestCodec,
+  MAX_SEALED_NOTE,
   releasesResponseCodec,
   wrapResponseCodec,
 } from '../../network/light-messages.ts'
@@ -23,6 +24,7 @@ import type { Keyring } from '../keyring.ts'
 import { evenly } from '../refusals.ts'
 import { openAsk } from './clock-check.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
+import { PastKeys } from './past-keys.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
 
 const WRAP = Uint8Array.of(1)
@@ -35,8 +37,13 @@ const PENDING_MS = 60 * 60 * 1000
 const MAX_PENDING = 10_000
 /** Most grants of one folder that wait at once: nobody takes the room of all others. */
 const MAX_PENDING_OF_FOLDER = 32
+/** Most wraps of one consent in force that wait at once: the ledger bounds the consents, and each may get a new wrap. */
+const MAX_PENDING_OF_CONSENT = 4
 
-const storedWrapCodec = codec(struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(4096) }), 32 * 1024)
+const storedWrapCodec = codec(
+  struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(MAX_SEALED_NOTE) }),
+  32 * 1024,
+)
 const pendingCodec = codec(struct({ key: byteString(128), until: integer() }), 256)
 
 export interface FolderDeskOptions {
@@ -56,6 +63,7 @@ export class FolderDesk {
   readonly #options: FolderDeskOptions
   readonly #deps: FolderDeskDependencies
   readonly #receipts: ReleaseReceipts
+  readonly #past: PastKeys
   /** Keys of the grants that wait, by folder and by their own hex. */
   readonly #pending = new Map<string, Map<string, Uint8Array>>()
   #pendingCount = 0
@@ -65,6 +73,7 @@ export class FolderDesk {
     this.#options = options
     this.#deps = dependencies
     this.#receipts = new ReleaseReceipts(dependencies.store)
+    this.#past = new PastKeys(dependencies)
   }
 
   async start(): Promise<void> {
@@ -97,6 +106,12 @@ export class FolderDesk {
         this.#requireOwner(folder, request.value.key)
         return releasesResponseCodec.encode(await this.#receipts.page(folder, request.value.from, request.value.limit))
       }
+      case 'put-past': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        await this.#past.put(folder, request.value.epoch, request.value.sealed)
+        return new Uint8Array(0)
+      }
       case 'erasures': {
         const { folder } = openAsk(request.value, place)
         this.#requireOwner(folder, request.value.key)
@@ -126,7 +141,7 @@ export class FolderDesk {
       await keep()
       return
     }
-    this.#requireRoom(folder)
+    this.#requireRoom(folder, named)
     this.#wait(key)
     const until = now() + PENDING_MS
     try {
@@ -137,16 +152,23 @@ export class FolderDesk {
     }
   }
 
-  /** @throws EpioneError `busy` where too many grants wait, of this folder or of all */
-  #requireRoom(folder: Uint8Array): void {
-    const waiting = (): number => this.#pending.get(toHex(folder))?.size ?? 0
-    if (waiting() >= MAX_PENDING_OF_FOLDER) {
-      for (const key of [...(this.#pending.get(toHex(folder))?.values() ?? [])]) if (this.#isAnchored(key)) this.#waitNoMore(key)
-    }
-    if (waiting() >= MAX_PENDING_OF_FOLDER)
+  /** @throws EpioneError `busy` where too many grants wait, of this folder, of this consent or of all */
+  #requireRoom(folder: Uint8Array, consent: Uint8Array): void {
+    const waiting = (): Uint8Array[] => [...(this.#pending.get(toHex(folder))?.values() ?? [])]
+    const isFull = (): boolean =>
+      this.#isInForce(folder, consent)
+        ? waiting().filter(key => equalBytes(consentOf(key), consent)).length >= MAX_PENDING_OF_CONSENT
+        : waiting().length >= MAX_PENDING_OF_FOLDER
+    if (isFull()) for (const key of waiting()) if (this.#isAnchored(key)) this.#waitNoMore(key)
+    if (isFull())
       throw new EpioneError('busy', 'Too many grants of this folder wait for their lines in the ledger; anchor them or wait an hour.')
     if (this.#pendingCount >= MAX_PENDING)
       throw new EpioneError('busy', 'This custodian holds as many unanchored grants as it may; try again later.')
+  }
+
+  #isInForce(folder: Uint8Array, consent: Uint8Array): boolean {
+    const line = this.#deps.chain.tip.tree.get(stateKey.consent(folder, consent))
+    return line !== undefined && consentCodec.decode(line).status === 'active'
   }
 
   /** Counts a grant that waits; one that is counted already is not counted again. */
@@ -168,7 +190,7 @@ export class FolderDesk {
 
   /** Whether the ledger shows the grant that is kept under this key. */
   #isAnchored(key: Uint8Array): boolean {
-    const line = this.#deps.chain.tip.tree.get(stateKey.consent(folderOf(key), key.slice(33, 65)))
+    const line = this.#deps.chain.tip.tree.get(stateKey.consent(folderOf(key), consentOf(key)))
     return line !== undefined && equalBytes(consentCodec.decode(line).wrapHash, key.slice(65))
   }
 
@@ -186,7 +208,8 @@ export class FolderDesk {
       if (line.status !== 'active' || line.expiry <= chain.tip.header.time) throw notFound()
       if (!this.#isGrantee(stored.opening, asker, chain.tip.header.time)) throw notFound()
     }
-    return wrapResponseCodec.encode(owner ? stored : { ...stored, note: new Uint8Array(0) })
+    const past = line.epoch === 0 ? null : await this.#past.get(folder, line.epoch)
+    return wrapResponseCodec.encode({ ...stored, ...(owner ? {} : { note: new Uint8Array(0) }), past })
   }
 
   /**
@@ -224,14 +247,28 @@ export class FolderDesk {
         this.#wait(key)
         continue
       }
-      const operations: StoreOperation[] = [{ type: 'del', key: pendingKey }, ...(anchored ? [] : [{ type: 'del' as const, key }])]
+      const stale = anchored ? await this.#replaced(key) : [key]
+      const operations: StoreOperation[] = [pendingKey, ...stale].map(gone => ({ type: 'del', key: gone }))
       await keyring.within(folderOf(key), async () => await store.batch(operations))
       this.#waitNoMore(key)
     }
+    await this.#past.dropExpired()
   }
 
-  /** Writes the grants of a bucket's folders under its newest key. */
+  /** Wraps whose place the one under this key has taken. */
+  async #replaced(key: Uint8Array): Promise<Uint8Array[]> {
+    const prefix = key.slice(0, 65)
+    const waiting = this.#pending.get(toHex(folderOf(key)))
+    const stale: Uint8Array[] = []
+    for await (const [other] of this.#deps.store.iterator({ gte: prefix, lt: concat(prefix, new Uint8Array(33).fill(0xff)) })) {
+      if (!equalBytes(other, key) && waiting?.has(toHex(other)) !== true) stale.push(other)
+    }
+    return stale
+  }
+
+  /** Writes the grants and past keys of a bucket's folders under its newest key. */
   async reseal(bucket: number): Promise<void> {
+    await this.#past.reseal(bucket)
     await this.#deps.keyring.reseal(bucket, this.#deps.store, this.#wrapKeys(bucket), { read: value => value, write: sealed => sealed })
   }
 
@@ -248,4 +285,9 @@ export class FolderDesk {
 /** Folder of a grant, by the key under which it is kept. */
 function folderOf(key: Uint8Array): Uint8Array {
   return key.slice(1, 33)
+}
+
+/** Consent of a grant, by the key under which it is kept. */
+function consentOf(key: Uint8Array): Uint8Array {
+  return key.slice(33, 65)
 }
