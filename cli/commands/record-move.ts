@@ -95,7 +95,7 @@ async function move(
   choose: (session: OwnedSession) => Promise<{ label: Label | undefined; target: OwnedFolder | undefined }>,
 ): Promise<ExitCode> {
   const selection = selectionOf(options, record)
-  assertConfirmable(context, options.yes === true)
+  assertConfirmable(context, options.yes === true, 'others may read it there')
   const { signal, output } = context
   return await withOwnedFolder(context, options.folder, async session => {
     const { peer, wallet, owned, path, state } = session
@@ -105,7 +105,7 @@ async function move(
     const readers = found === undefined ? 0 : await readersOf(session, found, signal)
     const records = byRecord(versions).length
     for (const line of preview(records, label ?? found?.label ?? 'normal', readers, manifests.length)) output.note(line)
-    await confirmed(context, options.yes === true, 'Move this?')
+    await confirmed(context, options.yes === true, 'Move this?', 'nothing was moved')
 
     const progress = createProgress(context)
     let result: MoveResult

@@ -117,6 +117,7 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/folders.ts': ['enrolment: the target "enrolment"'],
   'client/hand-over.ts': ['in "hand-over"', "opened with the wallet's own key, sealed to it by whom its owner was enrolled by"],
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"', 'shares: the target "shares"'],
+  'client/pairing.ts': ['in "pairing request"', 'in "pairing answer"', 'opened with the key of the own request'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],
   'consensus/guard.ts': ['the target "signing guard"'],

@@ -4,6 +4,7 @@ import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeHandOver, encodeHandOver } from '../../src/client/hand-over.ts'
 import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
+import { answerPairing, openPairing, pairingRequest } from '../../src/client/pairing.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
@@ -123,6 +124,9 @@ function code(name: string, prefix: string, sample: string, decode: (text: strin
 }
 
 const sealingKey = sealingKeyFromSeed(sha256(Uint8Array.of(4))).publicKey
+
+/** A request to pair, by a device that will keep `hash` as its seed until the answer comes. */
+const pairing = pairingRequest(hash, 0)
 
 export const TARGETS: readonly Target[] = [
   {
@@ -360,6 +364,22 @@ export const TARGETS: readonly Target[] = [
     text => encodeHandOver(decodeHandOver(text)),
     ['bad-hand-over'],
   ),
+  {
+    room: 'client',
+    name: 'pairing request',
+    samples: [fromBase64Url(pairing.slice('epione-pair:'.length))],
+    read: bytes => answerPairing(`epione-pair:${toBase64Url(bytes)}`, { seed: hash, recoveryKeyHashes: [hash], state: null }, 1000),
+    codes: ['bad-pairing', 'expired'],
+    share: 10,
+  },
+  {
+    room: 'client',
+    name: 'pairing answer',
+    samples: [fromBase64Url(answerPairing(pairing, { seed: hash, recoveryKeyHashes: [], state: null }, 0).slice('epione-wallet:'.length))],
+    read: bytes => openPairing(hash, pairing, `epione-wallet:${toBase64Url(bytes)}`),
+    codes: ['bad-pairing'],
+    share: 10,
+  },
   {
     room: 'crypto',
     name: 'signature',
