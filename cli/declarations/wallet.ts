@@ -112,6 +112,9 @@ export function declareWalletCommands(program: Command, host: Host): void {
   const open = enroll
     .command('open')
     .summary('by the organisation: a folder for somebody who has no wallet yet')
+    .description(
+      "Opens a folder whose owner key lies in a wallet file of the organisation (--wallet) until it is handed over. That file and the person's keys are under one passphrase.",
+    )
     .option('--for-later', 'the owner key lies in the wallet file of this command until the folder is handed over')
     .addOption(new Option('--label <label>', 'label of the folder').choices(LABEL_CHOICES).default('normal'))
     .option('--policy <name>', "residency policy, one of the genesis's")

@@ -68,18 +68,15 @@ test('a record moves with its ciphertext, what stays shows no gap, and each read
   const recordId = put.versions[1]?.recordId as Uint8Array
   const selection = { records: [{ recordId }] }
 
-  // Interrupted before the erasure, it has erased nothing; the next call does not anchor again what is anchored.
-  await rejectsCode(
-    moveRecords(
-      breaking(patientPeer, action => action === 'erase'),
-      wallet,
-      owned,
-      hidden,
-      selection,
-    ),
-    'stopped',
-  )
-  assert.is((await submissionsOf(patientPeer, hidden.id)).length, 1)
+  // Interrupted between the two anchors, or before the erasure, it has erased nothing; the next call anchors nothing twice.
+  let anchors = 0
+  const afterOne = breaking(patientPeer, action => action === 'anchor' && ++anchors === 2)
+  await rejectsCode(moveRecords(afterOne, wallet, owned, hidden, selection), 'stopped')
+  assert.equal([(await submissionsOf(patientPeer, hidden.id)).length, (await submissionsOf(patientPeer, owned.id)).length], [1, 1])
+  assert.is((await all(readerPeer, session)).length, 4)
+  const beforeErasure = breaking(patientPeer, action => action === 'erase')
+  await rejectsCode(moveRecords(beforeErasure, wallet, owned, hidden, selection), 'stopped')
+  assert.equal([(await submissionsOf(patientPeer, hidden.id)).length, (await submissionsOf(patientPeer, owned.id)).length], [1, 2])
   const result = await moveRecords(patientPeer, wallet, owned, hidden, selection)
   assert.equal([result.anchored.length, result.kept, result.manifests, result.moved.length], [0, 2, 1, 1])
   assert.is(result.erasure.status, 'erased')
