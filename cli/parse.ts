@@ -1,5 +1,7 @@
 /** Parsers of options and arguments. They throw what commander turns into a usage error. */
 import { InvalidArgumentError } from 'commander'
+import type { Checkpoint } from '../src/client/trust.ts'
+import { parseHex } from '../src/encoding/bytes.ts'
 
 const UNITS_MS: Readonly<Record<string, number>> = { s: 1e3, m: 60e3, h: 3600e3, d: 86_400e3, w: 7 * 86_400e3, y: 365 * 86_400e3 }
 
@@ -82,4 +84,14 @@ export function collectChoice(choices: readonly string[]): (text: string, previo
 export function parseRole(text: string): string {
   if (!/^[a-z][a-z0-9-]{0,63}$/.test(text)) throw new InvalidArgumentError('Give lower-case words joined by hyphens, such as head-nurse.')
   return text
+}
+
+/** A header that somebody trusts: its height, a colon, and its hash in hex. */
+export function parseCheckpoint(text: string): Checkpoint {
+  const [, height, hex] = /^(\d{1,15}):([0-9a-f]{64})$/i.exec(text) ?? []
+  const headerHash = parseHex(hex?.toLowerCase() ?? '')
+  if (height === undefined || headerHash === undefined) {
+    throw new InvalidArgumentError('Give the height of a block, a colon and the 64 hex digits of its hash.')
+  }
+  return { height: Number(height), headerHash }
 }

@@ -2,10 +2,14 @@
 import { Command } from 'commander'
 import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
+import { declareAccessCommands } from './declarations/access.ts'
+import { declareCorrectionCommands } from './declarations/corrections.ts'
+import { declareEmergencyCommands } from './declarations/emergency.ts'
 import { declareFolderCommands } from './declarations/folder.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
+import { declareRightsCommands } from './declarations/rights.ts'
 import { declareTestnetCommands } from './declarations/testnet.ts'
 import { declareCompletion, declareToolCommands } from './declarations/tools.ts'
 import { declareWalletCommands } from './declarations/wallet.ts'
@@ -57,6 +61,10 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareWalletCommands(program, host)
   declareRecordCommands(program, host)
   declareFolderCommands(program, host)
+  declareAccessCommands(program, host)
+  declareCorrectionCommands(program, host)
+  declareRightsCommands(program, host)
+  declareEmergencyCommands(program, host)
   declareTestnetCommands(program, host)
   declareToolCommands(program, host)
   program.addHelpCommand(new Command('help').argument('[command]').description('print help for a command').helpGroup('This program:'))

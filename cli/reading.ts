@@ -1,17 +1,20 @@
 /** A command that reads records: as the owner of a folder, or as a person with a share code. Opens the session and lists. */
 import { resolve } from 'node:path'
+import { type EmergencyCard, openEmergency } from '../src/client/emergency.ts'
 import { type ListedVersion, type Listing, listVersions, type ReadOptions, type ReadVersion, readVersions } from '../src/client/get.ts'
 import { decodeShares } from '../src/client/identity.ts'
 import type { LightPeer } from '../src/client/light-peer.ts'
 import { formatMetrics } from '../src/client/metrics.ts'
 import { openOwnSession, openSession, type Session } from '../src/client/session.ts'
+import { readDispute } from '../src/client/version-disputes.ts'
 import type { Purpose } from '../src/contracts/consent-terms.ts'
+import type { EmergencyReason } from '../src/contracts/emergency-formats.ts'
 import { equalBytes, toHex } from '../src/encoding/bytes.ts'
 import { EpioneError, errorCode } from '../src/encoding/errors.ts'
 import { readCode } from './codes.ts'
 import type { Context } from './context.ts'
 import { noteCustodians, recallCustodians } from './custodian-book.ts'
-import { count } from './format.ts'
+import { count, printable } from './format.ts'
 import { homeOf } from './home.ts'
 import { describeError } from './output.ts'
 import { withPerson } from './person-session.ts'
@@ -25,6 +28,8 @@ export interface ReadingOptions {
   purpose?: Purpose
   /** File for what is known of the custodians afterwards, as metrics. */
   metricsFile?: string
+  /** Instead of folder and share: breaks the glass of the card's folder. */
+  emergency?: { card: EmergencyCard; reason: EmergencyReason; purpose: 'BTG' | 'ETREAT' }
 }
 
 export interface Reading {
@@ -57,11 +62,12 @@ export async function withReading<T>(
       const listing: Listing = { versions: [], incomplete: [], failures: [] }
       const sessionOf = new Map<ListedVersion, Session>()
       for (const session of sessions) {
-        const { versions, incomplete, failures } = await listVersions(peer, session, call)
-        for (const version of versions) sessionOf.set(version, session)
-        listing.versions.push(...versions)
-        listing.incomplete.push(...incomplete)
-        listing.failures.push(...failures)
+        const one = await listVersions(peer, session, call)
+        await warnDisputed(context, peer, session, one)
+        for (const version of one.versions) sessionOf.set(version, session)
+        listing.versions.push(...one.versions)
+        listing.incomplete.push(...one.incomplete)
+        listing.failures.push(...one.failures)
       }
       // As in one folder: in the order in which they were anchored.
       if (sessions.length > 1) listing.versions.sort((a, b) => a.submission.anchor.height - b.submission.anchor.height)
@@ -82,6 +88,14 @@ export async function withReading<T>(
   if (options.folder !== undefined) {
     return await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
       return await read(peer, [async () => await openOwnSession(peer, wallet, owned, { signal, purpose: purpose ?? 'PATRQT' })], true)
+    })
+  }
+  const { emergency } = options
+  if (emergency !== undefined) {
+    return await withPerson(context, async ({ peer, person }) => {
+      const { card, ...why } = emergency
+      if (!equalBytes(card.chainId, peer.chainId)) throw new EpioneError('other-chain', 'the emergency card is for another network')
+      return await read(peer, [async () => await openEmergency(peer, person, card.folder, { signal, ...why })], false)
     })
   }
   // Standard input is read before a passphrase is asked for there.
@@ -156,6 +170,24 @@ export function nothingToRead(listing: Listing): never {
 export function warnIncomplete(context: Context, listing: Listing): void {
   if (listing.incomplete.length === 0) return
   context.output.warn(`${count(listing.incomplete.length, 'submission')} may not be shown whole: too few of their custodians answered`)
+}
+
+/** Says what the patient disputes of what is shown, in their words. */
+async function warnDisputed(context: Context, peer: LightPeer, session: Session, { versions }: Listing): Promise<void> {
+  for (const { recordId, version, disputes = [] } of versions) {
+    for (const dispute of disputes) {
+      const { statement, reason } = await readDispute(peer.chainId, dispute, session.keyOf)
+      const what = `record ${toHex(recordId).slice(0, 16)}, version ${version}`
+      const said = statement === null ? 'the statement is not readable with this key' : `"${printable(statement)}"`
+      const { status, answer } = dispute.line
+      const answered = {
+        open: 'its author has not answered yet',
+        accepted: `its author accepted this: what is right is in submission ${toHex(answer ?? new Uint8Array(0)).slice(0, 16)}`,
+        refused: `its author refused this: ${reason === null ? 'the reason is not readable here' : `"${printable(reason)}"`}`,
+      }[status]
+      context.output.warn(`${what} is disputed by the patient: ${said}; ${answered}`)
+    }
+  }
 }
 
 /** The versions of each record, its newest last, in the order in which the records were first written. */

@@ -3,6 +3,7 @@
  * compares.
  */
 import type { Purpose, RecordClass } from '../src/contracts/consent-terms.ts'
+import type { EmergencyReason } from '../src/contracts/emergency-formats.ts'
 import type { Label } from '../src/contracts/folders-formats.ts'
 
 export const LABEL_CHOICES: readonly Label[] = [
@@ -97,6 +98,14 @@ export const CLASS_CHOICES: readonly RecordClass[] = [
   'administrative',
   'device',
   'other',
+]
+
+export const EMERGENCY_REASON_CHOICES: readonly EmergencyReason[] = [
+  'unconscious',
+  'life-threatening',
+  'unable-to-consent',
+  'minor-without-guardian',
+  'public-health',
 ]
 
 export const ORGANISATION_KINDS = ['provider', 'laboratory', 'payer', 'regulator', 'pharmacy', 'research', 'other'] as const

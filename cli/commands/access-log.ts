@@ -1,143 +1,162 @@
 /** `epione access log` */
-import { type AccessLog, type LoggedAccess, readAccessLog } from '../../src/client/access-log.ts'
-import { listConsents, type OwnedConsent } from '../../src/client/consents.ts'
-import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
+import { resolve } from 'node:path'
+import { type AccessReport, collectAccessEvidence, encodeEvidence, judgeEvidence } from '../../src/client/access-evidence.ts'
+import { type AccessLog, readAccessLog } from '../../src/client/access-log.ts'
+import { auditEventsOf } from '../../src/client/audit-events.ts'
+import { listConsents } from '../../src/client/consents.ts'
+import type { OwnedFolder, Wallet } from '../../src/client/folders.ts'
+import { listVersions } from '../../src/client/get.ts'
+import type { LightPeer } from '../../src/client/light-peer.ts'
+import { openOwnSession } from '../../src/client/session.ts'
+import { toHex, utf8 } from '../../src/encoding/bytes.ts'
+import { type AccessFindings, findingLines, findingsOf } from '../access-findings.ts'
+import { type AccessLine, accessTable, type KnownVersion, type KnownVersions, lineOfLog, placeName } from '../access-lines.ts'
 import type { Context } from '../context.ts'
+import { readCases } from '../emergency-cases.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { type AsOfResult, asOfResult, count, formatInstant, printable } from '../format.ts'
-import { table } from '../output.ts'
+import { type AsOfResult, asOfResult, count, printable } from '../format.ts'
+import { writePrivateFile } from '../private-file.ts'
+import { createProgress } from '../progress.ts'
+import { ownReading } from '../reading.ts'
+import { readTitles } from '../titles.ts'
 import { withOwnedFolder } from '../wallet-session.ts'
 
 export interface AccessLogOptions {
   folder: string
   verify?: boolean
+  records?: boolean
   limit: number
+  out?: string
+  fhir?: string
 }
 
 /** What `--json` prints. */
 export interface AccessLogResult {
   /** The newest last. */
-  entries: readonly {
-    id: string
-    index: number
-    timeMs: number
-    height: number
-    untilMs: number
-    /** Who answers for the reader; null where the owner read. */
-    organisation: { id: string; name: string | null } | null
-    /** From the opening that custodians keep; null where no custodian that answered released anything. */
-    reader: { key: string; name: string | null; role: string } | null
-    purpose: string | null
-    consent: string | null
-    /** What was released, after what the custodians signed. */
-    released: { listed: boolean; records: number; submissions: number; custodians: readonly { id: string; name: string }[] }
-  }[]
+  entries: readonly AccessLine[]
   /** Number of entries that the state proves. */
   total: number
-  /** Custodians that did not answer: what they released alone is not shown. */
-  silent: readonly { id: string; name: string }[]
+  /** Custodians that did not answer, and why: what they released alone is not shown. */
+  silent: readonly { id: string; name: string; code: string }[]
   /** Release receipts that no entry covers. More than none means that a custodian broke its promise. */
   uncovered: readonly { custodian: { id: string; name: string }; entry: string; timeMs: number }[]
   /** What was checked, and whether all of it held. */
   verified: { holds: boolean; height: number; entries: number; receipts: number }
+  /** With --verify, --out or --fhir: each receipt by line, time and consent. */
+  findings: AccessFindings | null
+  /** Line that the reading of titles left, with --records. */
+  accessEntry: string | null
   /** What the answer was proven against: a certified header. */
   asOf: AsOfResult
 }
-
-type Entry = AccessLogResult['entries'][number]
 
 /** @returns exit code 7 where a custodian released something that the log does not cover */
 export async function accessLog(context: Context, options: AccessLogOptions): Promise<ExitCode> {
   const { signal, output } = context
   return await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
-    const [log, consents] = await Promise.all([
-      readAccessLog(peer, wallet, owned, { signal }),
+    const titled = options.records === true ? await knownVersions(context, peer, wallet, owned) : null
+    const known = titled?.known ?? new Map()
+    const [{ log, report, bytes }, consents] = await Promise.all([
+      read(context, options, { peer, wallet, owned }, known),
       listConsents(peer, wallet, owned, { signal }),
     ])
-    const all = log.entries.map(logged => describeEntry(logged, consents))
+    const cases = await readCases(peer, wallet, owned, signal)
+    const all = log.entries.map(logged => lineOfLog(logged, consents, known, cases.get(toHex(logged.id))))
     const entries = all.slice(-options.limit)
+    const { n } = peer.parameters
+    const findings = report === null ? null : findingsOf(report, Math.floor((n - 1) / 3))
     const value: AccessLogResult = {
       entries,
       total: all.length,
-      silent: log.silent.map(named),
+      silent: log.silent.map(({ code, ...one }) => ({ ...named(one), code })),
       uncovered: log.uncovered.map(({ custodian, receipt }) => ({
         custodian: named(custodian),
         entry: toHex(receipt.entry),
         timeMs: receipt.time,
       })),
       verified: {
-        holds: log.uncovered.length === 0,
+        holds: log.uncovered.length === 0 && findings?.holds !== false,
         height: log.asOf.height,
         entries: all.length,
         receipts: log.entries.reduce((sum, { releases }) => sum + releases.length, 0) + log.uncovered.length,
       },
+      findings,
+      accessEntry: titled?.entry ?? null,
       asOf: asOfResult(log.asOf),
     }
-    output.result(value, () => (entries.length === 0 ? [] : table([HEAD, ...entries.map(line)])))
-    if (entries.length === 0) output.note('nobody has opened anything in this folder')
-    if (entries.length < all.length) output.note(`${all.length - entries.length} older entries are not shown; raise --limit`)
+    if (options.out !== undefined && bytes !== null) await writePrivateFile(resolve(options.out), [bytes])
+    if (options.fhir !== undefined && report !== null) {
+      const names = new Map(all.map(({ id, reader }) => [id, reader?.name ?? null]))
+      const bundle = await auditEventsOf(report, {
+        reader: ({ id }) => names.get(toHex(id)) ?? null,
+        record: (root, leaf) => known.get(placeName(root, leaf))?.title ?? null,
+      })
+      await writePrivateFile(resolve(options.fhir), [utf8(`${JSON.stringify(bundle, null, 2)}\n`)])
+    }
+    output.result(value, () => accessTable(entries))
     sayWhatIsMissing(context, log, value)
-    if (options.verify === true) for (const text of checks(value)) output.note(text)
+    if (options.verify === true && findings !== null) for (const text of findingLines(findings)) output.note(text)
     return value.verified.holds ? EXIT.ok : EXIT.integrity
   })
 }
 
-const HEAD = ['when', 'who', 'as', 'at', 'why', 'what', 'consent', 'released by']
+interface Owner {
+  readonly peer: LightPeer
+  readonly wallet: Wallet
+  readonly owned: OwnedFolder
+}
+
+/** The log; where it is to be judged, with its evidence. */
+async function read(
+  context: Context,
+  options: AccessLogOptions,
+  { peer, wallet, owned }: Owner,
+  known: KnownVersions,
+): Promise<{ log: AccessLog; report: AccessReport | null; bytes: Uint8Array | null }> {
+  const { signal } = context
+  if (options.verify !== true && options.out === undefined && options.fhir === undefined) {
+    return { log: await readAccessLog(peer, wallet, owned, { signal }), report: null, bytes: null }
+  }
+  const progress = createProgress(context)
+  const { log, evidence } = await collectAccessEvidence(peer, wallet, owned, {
+    signal,
+    onProgress: ({ phase, done, total }) => progress.show(() => `${phase}: ${done} of ${total}`),
+  }).finally(() => progress.clear())
+  const report = await judgeEvidence(
+    evidence,
+    async commit => await peer.verifyCommit(commit, { signal }),
+    (root, leaf) => known.get(placeName(root, leaf)),
+  )
+  return { log, report, bytes: encodeEvidence(evidence) }
+}
+
+/** What lies where in the folder, read as its owner: that leaves a line of its own. */
+async function knownVersions(
+  context: Context,
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: OwnedFolder,
+): Promise<{ known: KnownVersions; entry: string }> {
+  const { signal } = context
+  const session = await openOwnSession(peer, wallet, owned, { signal })
+  const listing = await listVersions(peer, session, { signal })
+  const titles = await readTitles(context, ownReading(peer, session, listing), listing.versions)
+  const known = new Map<string, KnownVersion>(
+    listing.versions.map(listed => [
+      placeName(listed.submission.root, listed.leaf),
+      { recordId: listed.recordId, version: listed.version, title: titles.get(listed)?.title ?? null },
+    ]),
+  )
+  return { known, entry: toHex(session.entryId) }
+}
 
 function named({ id, organisation }: { id: Uint8Array; organisation: { name: string } }): { id: string; name: string } {
   return { id: toHex(id), name: organisation.name }
 }
 
-function describeEntry({ id, entry, organisation, opening, releases }: LoggedAccess, consents: readonly OwnedConsent[]): Entry {
-  const consent = consents.find(known => entry.consent !== null && equalBytes(known.id, entry.consent))
-  const custodians = new Map(releases.map(({ custodian }) => [toHex(custodian.id), named(custodian)]))
-  const contents = releases.filter(({ receipt }) => !receipt.listed)
-  const leaves = new Set(contents.flatMap(({ receipt }) => receipt.leaves.map(leaf => `${toHex(receipt.submissionRoot)}/${leaf}`)))
-  return {
-    id: toHex(id),
-    index: entry.index,
-    timeMs: entry.time,
-    height: entry.height,
-    untilMs: entry.until,
-    organisation: entry.organisation === null ? null : { id: toHex(entry.organisation), name: organisation?.organisation.name ?? null },
-    reader:
-      opening === null
-        ? null
-        : { key: toHex(opening.reader), name: readerName(opening.reader, entry.organisation === null, consent), role: opening.role },
-    purpose: opening?.purpose ?? null,
-    consent: entry.consent === null ? null : toHex(entry.consent),
-    released: {
-      listed: releases.some(({ receipt }) => receipt.listed),
-      records: leaves.size,
-      submissions: new Set(contents.map(({ receipt }) => toHex(receipt.submissionRoot))).size,
-      custodians: [...custodians.values()],
-    },
-  }
-}
-
-/** The owner's note names whom a consent is for, where that is this one person. */
-function readerName(reader: Uint8Array, isOwner: boolean, consent: OwnedConsent | undefined): string | null {
-  if (isOwner) return 'you'
-  const grantee = consent?.provision?.grantee
-  if (consent === undefined || consent.note === '' || grantee?.type !== 'person' || !equalBytes(grantee.value.key, reader)) return null
-  return consent.note
-}
-
-function line({ timeMs, organisation, reader, purpose, consent, released }: Entry): string[] {
-  const { records, listed, custodians } = released
-  return [
-    formatInstant(timeMs),
-    reader === null ? '?' : printable(reader.name ?? `key ${reader.key.slice(0, 16)}`),
-    reader?.role ?? '?',
-    organisation === null ? '-' : printable(organisation.name ?? organisation.id.slice(0, 16)),
-    purpose ?? '?',
-    records > 0 ? count(records, 'record') : listed ? 'the list alone' : 'nothing released',
-    consent === null ? '-' : consent.slice(0, 16),
-    custodians.length === 0 ? '-' : custodians.map(({ name }) => printable(name)).join(', '),
-  ]
-}
-
-function sayWhatIsMissing({ output }: Context, { silent, asOf }: AccessLog, { entries, uncovered }: AccessLogResult): void {
+function sayWhatIsMissing({ output }: Context, { silent, asOf }: AccessLog, { entries, total, uncovered }: AccessLogResult): void {
+  if (entries.length === 0) output.note('nobody has opened anything in this folder')
+  if (entries.length < total) output.note(`${total - entries.length} older entries are not shown; raise --limit`)
   if (silent.length > 0) {
     const names = silent.map(({ organisation }) => printable(organisation.name)).join(', ')
     output.warn(`${names} did not answer: what only they released is not shown, nor who it was and why`)
@@ -145,19 +164,11 @@ function sayWhatIsMissing({ output }: Context, { silent, asOf }: AccessLog, { en
   const unknown = entries.filter(({ reader }) => reader === null).length
   if (unknown > 0) {
     output.note(
-      `${unknown} opened a session of which no custodian that answered released anything: who it was is known to their organisation`,
+      `${count(unknown, 'session')} of which no custodian that answered released anything: who opened it is known to their organisation`,
     )
   }
   if (asOf.stale) output.warn(`the newest block is ${Math.round(asOf.ageMs / 1000)} s old: later entries may be missing`)
   for (const { custodian, entry } of uncovered) {
     output.warn(`${printable(custodian.name)} released records under ${entry.slice(0, 16)}, which is no entry of the log`)
   }
-}
-
-function checks({ verified, silent, asOf }: AccessLogResult): string[] {
-  return [
-    `checked: ${verified.entries} entries of the log are all that there are, by the state of block ${verified.height}, which a quorum signed ${Math.round(asOf.ageMs / 1000)} s ago`,
-    `checked: ${count(verified.receipts, 'release receipt')}, each signed by its custodian${verified.holds ? ' and covered by an entry' : ''}`,
-    ...(silent.length === 0 ? ['checked: every custodian answered'] : []),
-  ]
 }

@@ -1,5 +1,7 @@
 /** `epione genesis create` */
+
 import { resolve } from 'node:path'
+import { EMERGENCY_DEFAULTS } from '../../src/contracts/emergency-formats.ts'
 import { type Genesis, chainId as genesisId } from '../../src/contracts/members-formats.ts'
 import { toHex, utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
@@ -31,6 +33,7 @@ function parametersFor(custodians: number): Genesis['parameters'] {
     sponsorQuota: 100_000,
     folderQuota: 16,
     auditWindowMs: 300_000,
+    emergency: EMERGENCY_DEFAULTS,
     policies: [{ name: 'anywhere', jurisdictions: null }],
     dictionaries: defaultDictionaries(),
   }

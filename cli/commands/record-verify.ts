@@ -1,5 +1,4 @@
 /** `epione record verify` */
-import { access } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import {
   type CheckedReceipts,
@@ -9,17 +8,14 @@ import {
   decodeReceipts,
   type ReceiptSet,
 } from '../../src/client/receipt-set.ts'
-import type { Genesis } from '../../src/contracts/members-formats.ts'
 import { anchorBodyCodec } from '../../src/contracts/records-formats.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import { readBoundedFile } from '../../src/node/config-file.ts'
-import { readGenesis } from '../../src/node/genesis-file.ts'
-import { homePaths } from '../../src/node/home.ts'
 import type { Context } from '../context.ts'
 import { namedFailures } from '../custodian-failures.ts'
 import { formatBytes, formatInstant, printable } from '../format.ts'
-import { homeOf } from '../home.ts'
+import { knownGenesis } from '../known-genesis.ts'
 import { connect } from '../network.ts'
 import { table } from '../output.ts'
 import { type ReadingOptions, withReading } from '../reading.ts'
@@ -58,7 +54,7 @@ export async function recordVerify(context: Context, options: RecordVerifyOption
   const text = await readBoundedFile(resolve(file), MAX_FILE_BYTES)
   if (text === null) throw new EpioneError('file-missing', `there is no file ${file}`, { metadata: { path: file } })
   const set = decodeReceipts(text.trim())
-  const genesis = await knownGenesis(context, options)
+  const genesis = await knownGenesis(context, options.genesis)
   const offline = await attempt(async () => {
     if (genesis === null)
       throw new EpioneError('genesis-missing', 'the genesis document of the network is not here; name it with --genesis')
@@ -88,17 +84,6 @@ async function attempt(check: () => Promise<CheckedReceipts>): Promise<{ checked
 function stepOf({ checked, error }: { checked?: CheckedReceipts; error?: unknown }): Step {
   if (checked === undefined) return { checked: false, ...checkFailure(error) }
   return { checked: true, holds: checked.holds, height: checked.height, timeMs: checked.time }
-}
-
-/** The genesis document that is named, or that of the home; null where there is none. */
-async function knownGenesis(context: Context, { genesis }: RecordVerifyOptions): Promise<Genesis | null> {
-  if (genesis !== undefined) return await readGenesis(resolve(genesis))
-  const path = homePaths(homeOf(context)).genesis
-  const there = await access(path).then(
-    () => true,
-    () => false,
-  )
-  return there ? await readGenesis(path) : null
 }
 
 /** Lists the submission as who may read it: that the custodians show it is their word that they hold it. */

@@ -191,20 +191,4 @@ export function declareRecordCommands(program: Command, host: Host): void {
   examples(move, [['epione record move 77ab... --folder 3f0c... --to 9c2e...', 'both folders are of one organisation']])
 
   declareConsentCommands(program, host)
-
-  const access = program
-    .command('access')
-    .summary('who opened records')
-    .description('Access: the entries that every read leaves on the ledger before it happens.')
-  const log = access
-    .command('log')
-    .summary('who read, when, why and under which consent; checked with its proof')
-    .addOption(folder())
-    .option('--verify', 'say what was checked, and end with exit code 7 where anything about it is doubtful')
-    .option('--limit <n>', 'most entries to print, the newest last', parseInteger(1, 100_000), 1000)
-    .action(action(host, async () => (await import('../commands/access-log.ts')).accessLog))
-  examples(log, [
-    ['epione access log --folder 3f0c...', 'every entry, none left out: the proof says so'],
-    ['epione access log --folder 3f0c... --json', 'for programs'],
-  ])
 }

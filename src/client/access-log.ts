@@ -2,11 +2,12 @@
 
 import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../contracts/access-formats.ts'
 import { type AccessOpening, accessCommitment, accessOpeningCodec } from '../contracts/consent-terms.ts'
+import { type EmergencyReason, emergencyCommitment } from '../contracts/emergency-formats.ts'
 import { signedByAt } from '../contracts/member-signatures.ts'
 import { logHeadCodec } from '../contracts/members-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
-import { EpioneError } from '../encoding/errors.ts'
+import { EpioneError, errorCode } from '../encoding/errors.ts'
 import {
   type ReleaseReceipt,
   releaseOpeningsCodec,
@@ -17,10 +18,10 @@ import {
 import { folderRequestCodec, releasesResponseCodec } from '../network/light-messages.ts'
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { signAsk } from './folder-ask.ts'
-import { folderCustodians } from './folder-custodians.ts'
 import { folderOpener, folderOwnerKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
 import { type AsOf, accessLogStream, type LightPeer, type MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
+import { possibleHolders } from './possible-holders.ts'
 
 /** Most pages of receipts that are asked of one custodian. */
 const MAX_PAGES = 1000
@@ -29,6 +30,12 @@ const MAX_PAGES = 1000
 export interface Release {
   readonly custodian: MemberInfo
   readonly receipt: ReleaseReceipt
+  readonly signature: Uint8Array
+}
+
+/** A custodian that could not be asked, and why. */
+export interface SilentCustodian extends MemberInfo {
+  readonly code: string
 }
 
 /** One line of the log, with everything that could be learnt of it. */
@@ -39,6 +46,8 @@ export interface LoggedAccess {
   readonly organisation: MemberInfo | null
   /** Reader, role, purpose and records, as a custodian kept them; null where no custodian that answered released anything. */
   readonly opening: AccessOpening | null
+  /** Of break-glass: why the patient was not asked, from the same place. */
+  readonly reason: EmergencyReason | null
   readonly releases: readonly Release[]
 }
 
@@ -47,7 +56,7 @@ export interface AccessLog {
   /** Height and age of the state that proves the log complete. */
   readonly asOf: AsOf
   /** Custodians that could not be asked: releases that only they know of are not shown. */
-  readonly silent: readonly MemberInfo[]
+  readonly silent: readonly SilentCustodian[]
   /** Receipts that no line of the log covers, or that do not hold: what an honest custodian never has. */
   readonly uncovered: readonly Release[]
 }
@@ -74,7 +83,7 @@ export async function readAccessLog(peer: LightPeer, wallet: Wallet, owned: Owne
         entry,
         organisation:
           entry.organisation === null ? null : (members.find(member => equalBytes(member.id, entry.organisation as Uint8Array)) ?? null),
-        opening: openingOf(peer, wallet, { ...owned, folder }, entry, own),
+        ...openingOf(peer, wallet, { ...owned, folder }, entry, own),
         releases: own,
       }
     }),
@@ -95,7 +104,11 @@ async function entriesUpTo(
 }
 
 /** The log's lines, proven to be all of them and in order. */
-async function provenEntries(peer: LightPeer, folder: Uint8Array, options: CallOptions): Promise<{ entries: AccessEntry[]; asOf: AsOf }> {
+export async function provenEntries(
+  peer: LightPeer,
+  folder: Uint8Array,
+  options: CallOptions,
+): Promise<{ entries: AccessEntry[]; asOf: AsOf }> {
   const { values, asOf } = await peer.read([stateKey.accessLog(folder)], options)
   const value = values[0] ?? null
   if (value === null) return { entries: [], asOf }
@@ -132,21 +145,16 @@ async function collectReleases(
   wallet: Wallet,
   owned: OwnedFolder,
   options: CallOptions,
-): Promise<{ releases: Release[]; silent: MemberInfo[] }> {
+): Promise<{ releases: Release[]; silent: SilentCustodian[] }> {
   const releases: Release[] = []
-  const silent: MemberInfo[] = []
-  // Custodians of each submission keep receipts; any member that stores fragments may be one of them.
-  const near = await folderCustodians(peer, owned.id, owned.folder, options)
-  const others = (await peer.members(options)).filter(
-    member => member.status === 'active' && member.organisation.capacity > 0 && !near.some(({ id }) => equalBytes(id, member.id)),
-  )
+  const silent: SilentCustodian[] = []
   await Promise.all(
-    [...near, ...others].map(async custodian => {
+    (await possibleHolders(peer, owned.id, options)).map(async custodian => {
       try {
         releases.push(...(await releasesBy(peer, wallet, owned, custodian, options)))
-      } catch {
+      } catch (error) {
         options.signal?.throwIfAborted()
-        silent.push(custodian)
+        silent.push({ ...custodian, code: errorCode(error) })
       }
     }),
   )
@@ -177,7 +185,7 @@ async function releasesBy(
         equalBytes(receipt.folder, owned.id) &&
         signedByAt(custodian, receipt.height, releaseReceiptBytes(receipt), signature)
       if (!right) throw new EpioneError('invalid-proof', 'A release receipt is not signed by the custodian that keeps it.')
-      found.push({ custodian, receipt })
+      found.push({ custodian, receipt, signature })
     }
     from += receipts.length
     if (!more || receipts.length === 0) break
@@ -192,18 +200,19 @@ function openingOf(
   owned: OwnedFolder,
   entry: AccessEntry,
   releases: readonly Release[],
-): AccessOpening | null {
+): Pick<LoggedAccess, 'opening' | 'reason'> {
   for (const { receipt } of releases) {
     for (let epoch = owned.folder.epoch; epoch >= 0; epoch--) {
       try {
         const context = sealingContext.releaseOpening(peer.chainId, owned.id, receipt.entry)
-        const { access } = releaseOpeningsCodec.decode(folderOpener(wallet, owned, epoch).open(receipt.sealedOpening, context))
+        const { access, reason } = releaseOpeningsCodec.decode(folderOpener(wallet, owned, epoch).open(receipt.sealedOpening, context))
         const opening = accessOpeningCodec.decode(access)
-        if (equalBytes(accessCommitment(opening), entry.commitment)) return opening
+        const commitment = reason === null ? accessCommitment(opening) : emergencyCommitment({ access: opening, reason })
+        if (equalBytes(commitment, entry.commitment)) return { opening, reason }
       } catch {
         // Sealed to another epoch's key, or not as an honest custodian keeps it: the next receipt may do.
       }
     }
   }
-  return null
+  return { opening: null, reason: null }
 }

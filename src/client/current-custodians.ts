@@ -20,7 +20,7 @@ interface History {
 const histories = new WeakMap<LightPeer, History>()
 
 /** The sets of custodians after a height, proven complete; of one network they are few, and read again only when there is a new one. */
-async function setsAfter(peer: LightPeer, height: number, options: CallOptions): Promise<CustodianSet[]> {
+export async function setsAfter(peer: LightPeer, height: number, options: CallOptions): Promise<CustodianSet[]> {
   const newest = (await peer.custodians(options)).height
   if (newest <= height) return []
   let history = histories.get(peer)

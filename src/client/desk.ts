@@ -11,6 +11,7 @@ import {
   deskContentCodec,
   deskRequestCodec,
   deskResponseCodec,
+  type EmergencyCase,
 } from '../network/light-messages.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import type { Person } from './identity.ts'
@@ -55,6 +56,42 @@ export async function deskHeld(peer: LightPeer, person: Person, action: DeskActi
 export async function deskSignature(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions = {}): Promise<Uint8Array> {
   const answer = await ask(peer, person, action, options)
   return answer.type === 'signature' ? answer.value : unexpected()
+}
+
+type DeskValue<T extends DeskResponse['type']> = Extract<DeskResponse, { type: T }>['value']
+
+/** Disputes of what the organisation wrote into a folder, after an id. */
+export async function deskDisputes(
+  peer: LightPeer,
+  person: Person,
+  folder: Uint8Array,
+  after: Uint8Array | null,
+  options: CallOptions = {},
+): Promise<DeskValue<'disputes'>> {
+  const answer = await ask(peer, person, { type: 'disputes', value: { folder, after } }, options)
+  return answer.type === 'disputes' ? answer.value : unexpected()
+}
+
+/** Notices that wait for the person. */
+export async function deskNotices(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<DeskValue<'notices'>> {
+  const answer = await ask(peer, person, { type: 'notices', value: {} }, options)
+  return answer.type === 'notices' ? answer.value : unexpected()
+}
+
+/** Leaves the person's signed word that they saw a notice. */
+export async function deskAcknowledge(
+  peer: LightPeer,
+  person: Person,
+  value: { acknowledgement: Uint8Array; signature: Uint8Array },
+  options: CallOptions = {},
+): Promise<void> {
+  const answer = await ask(peer, person, { type: 'acknowledge', value }, options)
+  if (answer.type !== 'done') unexpected()
+}
+
+export async function deskCases(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<EmergencyCase[]> {
+  const answer = await ask(peer, person, { type: 'cases', value: {} }, options)
+  return answer.type === 'cases' ? answer.value : unexpected()
 }
 
 export async function deskGrant(

@@ -15,6 +15,7 @@ import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import { systemTimer, type Timer } from '../fragments/pace.ts'
 import { pastKeysHash, sealPastKeys } from '../fragments/past-keys.ts'
 import { revokeConsent } from './consents.ts'
+import { depositShares, needsDeposit } from './emergency-deposit.ts'
 import { folderOwnerKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
 import { depositGrant, depositPastKeys, findOwnGrant, sealNote } from './grant-store.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
@@ -49,6 +50,8 @@ export interface NewEpoch {
   readonly bytes: { readonly ledger: number; readonly custodian: number }
   /** The act with which the epoch began. */
   readonly committed: Committed
+  /** Of an emergency summary: whether shares of the new key lie with the custodians, or the code of why not. Null where none are wanted. */
+  readonly emergency: 'deposited' | (string & {}) | null
 }
 
 /** Starts a new epoch of a folder. Every grant in force goes on in it, and whoever has one reads new versions at once. */
@@ -173,6 +176,26 @@ async function tryEpoch(
     stored,
     bytes: { ledger: ledger.bytes, custodian: sealed.length + [...wrapped.values()].reduce((sum, { bytes }) => sum + bytes, 0) },
     committed,
+    emergency: await shareAgain(peer, wallet, owned, epoch, options),
+  }
+}
+
+/** Whoever may break an emergency summary's glass needs shares of the new key, where the owner had left some. */
+async function shareAgain(
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: OwnedFolder,
+  epoch: number,
+  options: CallOptions,
+): Promise<string | null> {
+  const present = { ...owned, folder: { ...owned.folder, epoch } }
+  try {
+    if (!(await needsDeposit(peer, present, options))) return null
+    await depositShares(peer, wallet, present, options)
+    return 'deposited'
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    return errorCode(error)
   }
 }
 

@@ -8,14 +8,14 @@ import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { type ErasureReceipt, erasureReceiptBytes, erasureReceiptCodec } from '../fragments/formats.ts'
 import { erasuresResponseCodec, folderRequestCodec, MAX_ERASURE_MARKS } from '../network/light-messages.ts'
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
-import { currentCustodians } from './current-custodians.ts'
 import { markOf, proveErasures } from './erased.ts'
 import { signAsk } from './folder-ask.ts'
 import { folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
-import { type ListedVersion, type Listing, readVersions, submissionsOf } from './get.ts'
+import { type ListedVersion, type Listing, readVersions } from './get.ts'
 import type { AsOf, Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
+import { possibleHolders } from './possible-holders.ts'
 import type { Session } from './session.ts'
 import { sleep } from './sleep.ts'
 
@@ -156,7 +156,7 @@ export async function erasureStatus(
 ): Promise<ErasureStatus> {
   const { marks, asOf } =
     options.marks === undefined ? await allMarks(peer, owned.id, options) : await orderedMarks(peer, owned.id, options.marks, options)
-  const custodians = await possibleHolders(peer, owned, options)
+  const custodians = await possibleHolders(peer, owned.id, options)
   const asked = custodians.map(custodian => new Asked(custodian, marks))
   const until = peer.now() + (options.waitMs ?? WAIT_MS)
   for (let pause = PAUSE_MS.first; ; pause = Math.min(2 * pause, PAUSE_MS.longest)) {
@@ -190,22 +190,6 @@ async function orderedMarks(
   const proven = await proveErasures(peer, folder, marks, options)
   if (proven.length < marks.length) throw new EpioneError('not-ordered', 'The ledger has no order to erase some of these versions.')
   return { marks: proven.map(({ mark, height }) => ({ mark, height })), asOf: proven.at(-1)?.asOf ?? null }
-}
-
-async function possibleHolders(peer: LightPeer, owned: OwnedFolder, options: CallOptions): Promise<MemberInfo[]> {
-  const members = await peer.members(options)
-  const former = members.filter(({ status, organisation }) => status === 'removed' || organisation.capacity === 0)
-  const placed: MemberInfo[] = []
-  if (former.length > 0) {
-    for (const submission of await submissionsOf(peer, owned.id, options)) {
-      const { holders, former: before } = await currentCustodians(peer, owned.id, submission, options)
-      placed.push(...holders, ...before)
-    }
-  }
-  return members.filter(
-    ({ id, status, organisation }) =>
-      (status === 'active' && organisation.capacity > 0) || placed.some(custodian => equalBytes(custodian.id, id)),
-  )
 }
 
 /** One custodian, and what it has signed for. */

@@ -12,7 +12,7 @@ import {
   ownerCodec,
 } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { type SealingOpener, sealingOpener, sealingPublicKeySchema } from '../crypto/sealing.ts'
+import { type SealingOpener, sealingKeyFromSeed, sealingOpener, sealingPublicKeySchema, suiteOf } from '../crypto/sealing.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { folderSealingKey, folderSealingSeed, labelSalt, ownerKey, ownerKeyHash } from '../crypto/wallet.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
@@ -56,6 +56,11 @@ export function folderOwnerKey(wallet: Wallet, folder: OwnedFolder): SigningKey 
 /** Opens what was sealed to the folder in an epoch, under whichever suite it was. */
 export function folderOpener(wallet: Wallet, folder: OwnedFolder, epoch: number): SealingOpener {
   return sealingOpener(folderSeed(wallet, folder, epoch))
+}
+
+/** A public key to which the folder's key of an epoch is the private half, in the suite of the present one. */
+export function folderPublicKey(wallet: Wallet, folder: OwnedFolder, epoch: number): Uint8Array {
+  return sealingKeyFromSeed(folderSeed(wallet, folder, epoch), suiteOf(folder.folder.sealingKey)).publicKey
 }
 
 /** The private half of the folder's key of an epoch. */

@@ -13,6 +13,7 @@ import type { AnchoredSubmission, ListedVersion, ReadOptions, ReadVersion } from
 import type { Session } from './session.ts'
 import type { CustodianFailure } from './standings.ts'
 import { SubmissionReader } from './submission-reader.ts'
+import { provenDisputes } from './version-disputes.ts'
 
 export type { AnchoredSubmission, ListedVersion, ReadOptions, ReadVersion, Resumable } from './read-types.ts'
 
@@ -56,19 +57,23 @@ export async function listVersions(peer: LightPeer, session: Session, options: L
     ? all
     : all.filter(({ root }) => equalBytes(root, options.submission as Uint8Array))) {
     const custodians = await currentCustodians(peer, session.folder, submission, options)
-    const { shown, complete, total, failures } = await listSubmission(peer, session, submission, custodians, options)
+    const { shown, disputes: claimed, complete, total, failures } = await listSubmission(peer, session, submission, custodians, options)
     listing.failures.push(...failures)
     if (!complete) listing.incomplete.push(submission)
+    const disputes = claimed.length === 0 ? [] : await provenDisputes(peer, session.folder, claimed, options)
     for (const version of [...shown.values()].sort((a, b) => a.leaf - b.leaf)) {
       const { meta } = version
+      const { recordId } = meta.leaf
+      const own = disputes.filter(({ opening }) => opening.version === meta.leaf.version && equalBytes(opening.recordId, recordId))
       listing.versions.push({
         ...version,
         submission,
-        recordId: meta.leaf.recordId,
+        recordId,
         version: meta.leaf.version,
         class: meta.class,
         dataTime: meta.dataTime,
         total,
+        ...(own.length === 0 ? {} : { disputes: own }),
       })
     }
   }

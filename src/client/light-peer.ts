@@ -38,6 +38,7 @@ import {
   MAX_PAGE,
   MAX_QUERY_KEYS,
   MAX_WAIT_MS,
+  type ProvenReceipt,
   prefixResponseCodec,
   queryResponseCodec,
   receiptResponseCodec,
@@ -175,6 +176,11 @@ export class LightPeer {
       async bytes => await this.#believeAt(commitResponseCodec.decode(bytes), { ...options, height }),
       options,
     )
+  }
+
+  /** Believes a commit that came by another way than this peer's own questions, or refuses it. @throws as {@link TrustedHeaders.verify} */
+  async verifyCommit(commit: Commit, options: CallOptions = {}): Promise<Header> {
+    return await this.#believe(commit, options)
   }
 
   /** The node's own report of itself: its word, unproven. */
@@ -374,11 +380,7 @@ export class LightPeer {
         async bytes => {
           const response = receiptResponseCodec.decode(bytes)
           if (response === null) return undefined
-          const header = await this.#believe(response.commit, options)
-          if (!verifyMerkleProof(header.receiptsRoot, response.count, response.index, merkleLeaf(response.receipt), response.proof)) {
-            throw new EpioneError('invalid-proof', 'The receipt is not in the block that the node names.')
-          }
-          const receipt = receiptCodec.decode(response.receipt)
+          const { header, receipt } = await this.checkReceipt(response, options)
           if (!equalBytes(receipt.transaction, id)) throw new EpioneError('invalid-proof', 'The receipt is for another transaction.')
           return { status: 'committed' as const, height: header.height, time: header.time, receipt }
         },
@@ -396,6 +398,16 @@ export class LightPeer {
       'not-committed',
       'The transaction did not become final in time; the network may lack a quorum. `epione status` says who is missing.',
     )
+  }
+
+  /** A receipt that the block which it comes with is proven to hold. @throws EpioneError `invalid-proof` */
+  async checkReceipt(proven: ProvenReceipt, options: CallOptions = {}): Promise<{ header: Header; receipt: Receipt }> {
+    const { commit, count, index, receipt, proof } = proven
+    const header = await this.#believe(commit, options)
+    if (!verifyMerkleProof(header.receiptsRoot, count, index, merkleLeaf(receipt), proof)) {
+      throw new EpioneError('invalid-proof', 'The receipt is not in the block that the node names.')
+    }
+    return { header, receipt: receiptCodec.decode(receipt) }
   }
 
   /** All members, proven complete; remembered for some seconds. */

@@ -2,6 +2,7 @@
 import { errorCode } from '../encoding/errors.ts'
 import { systemTimer, type Timer } from '../fragments/pace.ts'
 import { FIRST_MS } from '../fragments/source-pool.ts'
+import type { ShownDispute } from '../network/light-messages.ts'
 import type { CurrentCustodians } from './current-custodians.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -13,6 +14,8 @@ import type { CustodianFailure } from './standings.ts'
 export interface ShownSubmission {
   /** By leaf. */
   shown: Map<number, ShownVersion>
+  /** Disputes of what is shown: all that any custodian showed, unproven. */
+  disputes: ShownDispute[]
   /** k custodians showed something, or enough of the original holders refused to say that nothing may be read. */
   complete: boolean
   total: number
@@ -33,7 +36,7 @@ export async function listSubmission(
   const { n, k } = submission.anchor
   const { standings } = peer
   const { timer = systemTimer } = options
-  const result: ShownSubmission = { shown: new Map(), complete: false, total: 0, failures: [] }
+  const result: ShownSubmission = { shown: new Map(), disputes: [], complete: false, total: 0, failures: [] }
   const rest = standings.rank(holders)
   const done = new AbortController()
   const signal = options.signal === undefined ? done.signal : AbortSignal.any([options.signal, done.signal])
@@ -66,6 +69,7 @@ export async function listSubmission(
       if (stream.shown.length === 0) refused(member)
       else {
         for (const version of stream.shown) result.shown.set(version.leaf, version)
+        result.disputes.push(...stream.disputes)
         result.total = stream.total
         showing++
       }

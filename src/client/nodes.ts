@@ -34,10 +34,11 @@ const NODE_FAULTS: ReadonlySet<string> = new Set([
   'stale',
   'behind',
   'banned',
+  'event-withheld',
 ])
 
 /** Questions whose answers are checked: a refusal proves nothing, and another node may well answer. */
-const CHECKED: ReadonlySet<LightRequest['type']> = new Set(['commit', 'query', 'prefix', 'log', 'receipt', 'wait'])
+const CHECKED: ReadonlySet<LightRequest['type']> = new Set(['commit', 'query', 'prefix', 'log', 'receipt', 'wait', 'events'])
 
 interface Node {
   key: Uint8Array | undefined

@@ -7,6 +7,7 @@ import type { MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import type { ShownVersion } from './release-stream.ts'
 import type { CustodianFailure } from './standings.ts'
+import type { VersionDispute } from './version-disputes.ts'
 
 /** One submission of a folder as the ledger shows it. */
 export interface AnchoredSubmission {
@@ -24,6 +25,8 @@ export interface ListedVersion extends ShownVersion {
   readonly dataTime: number | null
   /** Number of versions in the submission, whether they may be read or not; proven where all are shown. */
   readonly total: number
+  /** What the folder's owner says is wrong with it, each proven by the ledger; none where it is left out. */
+  readonly disputes?: readonly VersionDispute[]
 }
 
 /** A version as it was read and checked. */
@@ -36,6 +39,10 @@ export interface ReadVersion {
   readonly failures: readonly CustodianFailure[]
   /** What it takes to go on with this read later from what of the content was kept. */
   readonly beginning: Omit<Resumable, 'content'>
+  /** Opens the author's commitment to the header: with it anybody can check the content, and nobody can read another. */
+  readonly commitmentSalt: Uint8Array
+  /** The place for which its author signed, where that is another than this folder: its owner moved it here. */
+  readonly place: Uint8Array | null
   /** The content. It is right only if the stream comes to its end without an error. */
   readonly content: AsyncIterable<Uint8Array>
 }

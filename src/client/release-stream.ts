@@ -14,6 +14,7 @@ import { chunkCount } from '../fragments/layout.ts'
 import type { FragmentSource } from '../fragments/source-reader.ts'
 import { type ReleaseFrame, releaseFrameCodec, releaseRequestCodec } from '../network/fragment-messages.ts'
 import type { FrameChannel } from '../network/frames.ts'
+import type { ShownDispute } from '../network/light-messages.ts'
 import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../network/protocols.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -44,6 +45,8 @@ export class ReleaseStream {
   readonly index: number
   /** Proves what is shown against the submission's root. */
   readonly proof: readonly Uint8Array[]
+  /** What is disputed of the versions that are shown, as the custodian says: the ledger proves which disputes there are. */
+  readonly disputes: readonly ShownDispute[]
   readonly #channel: FrameChannel
   readonly #next: () => Promise<ReleaseFrame>
   /** Chunk with which the next fragment begins. */
@@ -57,6 +60,7 @@ export class ReleaseStream {
     next: () => Promise<ReleaseFrame>,
     shown: ShownVersion[],
     start: { total: number; index: number; proof: Uint8Array[] },
+    disputes: ShownDispute[],
     firstChunk: number,
   ) {
     this.member = member
@@ -66,6 +70,7 @@ export class ReleaseStream {
     this.total = start.total
     this.index = start.index
     this.proof = start.proof
+    this.disputes = disputes
     this.#firstChunk = firstChunk
   }
 
@@ -99,6 +104,7 @@ export class ReleaseStream {
           signature: session.reader.sign(readRequestBytes(request)),
           accessOpening: session.accessOpening,
           consentOpening: session.consentOpening,
+          reason: session.reason ?? null,
         }),
       )
       const frames = channel.frames()[Symbol.asyncIterator]()
@@ -112,7 +118,13 @@ export class ReleaseStream {
         shown.push(...page.value)
       }
       checkShown(shown, start.value, ask)
-      return new ReleaseStream(member, channel, next, shown, start.value, ask.firstChunk ?? 0)
+      const disputes: ShownDispute[] = []
+      while (disputes.length < start.value.disputes) {
+        const page = await next()
+        if (page.type !== 'disputes' || page.value.length === 0) throw new MalformedError('the custodian did not show its disputes')
+        disputes.push(...page.value)
+      }
+      return new ReleaseStream(member, channel, next, shown, start.value, disputes, ask.firstChunk ?? 0)
     } catch (error) {
       channel.abort(error instanceof Error ? error : new Error('the release was given up'))
       throw error

@@ -2,6 +2,7 @@
 
 import { type AccessEntry, accessEntryCodec, accessEntryId, MAX_SESSION_MS, openBodyCodec } from '../contracts/access-formats.ts'
 import { type AccessOpening, accessCommitment, accessOpeningCodec, type Purpose } from '../contracts/consent-terms.ts'
+import type { EmergencyReason } from '../contracts/emergency-formats.ts'
 import { accessOpenedCodec } from '../contracts/events.ts'
 import { randomBytes } from '../crypto/random.ts'
 import type { SealingOpener } from '../crypto/sealing.ts'
@@ -27,6 +28,8 @@ export interface Session {
   readonly reader: SigningKey
   readonly accessOpening: Uint8Array
   readonly consentOpening: Uint8Array | null
+  /** Of break-glass alone: why the patient was not asked. */
+  readonly reason?: EmergencyReason
   /** Opens the version keys of an epoch; undefined for one that is closed to the reader. */
   readonly keyOf: (epoch: number) => Promise<SealingOpener | undefined> | SealingOpener | undefined
   readonly committed: Committed
@@ -104,7 +107,7 @@ function sessionLength(options: SessionOptions): number {
 }
 
 /** The entry that a committed transaction made: its receipt, which the block proves, names it and its place in the folder's log. */
-async function findEntry(
+export async function findEntry(
   peer: LightPeer,
   folder: Uint8Array,
   committed: Committed,

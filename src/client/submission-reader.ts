@@ -59,6 +59,8 @@ export class SubmissionReader {
         },
         failures,
         beginning: { header: headerBytes, objectSalt: start.objectSalt },
+        commitmentSalt: commitmentSalt(key),
+        place: opened.place,
         content,
       }
       // What the caller left unread is read here: the streams must stand at the next version.

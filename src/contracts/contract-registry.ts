@@ -5,6 +5,8 @@ import type { Action, Contract } from './action.ts'
 import { audits } from './audits.ts'
 import { consents } from './consents.ts'
 import { ContractError } from './contract-error.ts'
+import { disputes } from './disputes.ts'
+import { emergency } from './emergency.ts'
 import { relabelAction } from './folder-labels.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
@@ -19,6 +21,8 @@ const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['access', access],
   ['audits', audits],
   ['repairs', repairs],
+  ['disputes', disputes],
+  ['emergency', emergency],
 ])
 
 /** The action that a transaction names. @throws ContractError `unknown-contract`, `unknown-action` */

@@ -30,6 +30,14 @@ export const accessOpenedCodec = codec(
   struct({ entry: hash32, position: integer(), organisation: nullable(hash32), consent: nullable(hash32), until: integer() }),
   MAX_EVENT_DATA,
 )
+export type AccessOpened = Infer<typeof accessOpenedCodec>
+/** `disputes.opened`: the day by which the author has to answer, in ms. */
+export const disputeOpenedCodec = codec(struct({ dispute: hash32, due: integer() }), MAX_EVENT_DATA)
+/** `disputes.answered`: where it was accepted, the submission with the new version. */
+export const disputeAnsweredCodec = codec(
+  struct({ dispute: hash32, status: oneOf('accepted', 'refused'), submissionRoot: nullable(hash32) }),
+  MAX_EVENT_DATA,
+)
 /** `members.voted`, `members.admitted`, `members.removed`, `members.amended`: the proposal and the account that it is about. */
 export const membersChangedCodec = codec(struct({ proposal: hash32, account: hash32 }), MAX_EVENT_DATA)
 
@@ -52,6 +60,17 @@ export const membersEvictedCodec = codec(struct({ validator: hash32, effective: 
 export const auditsChangedCodec = codec(struct({ window: integer() }), MAX_EVENT_DATA)
 /** `repairs.ordered`: how many orders a custodian gave; they are in the transaction and the state. */
 export const repairsOrderedCodec = codec(struct({ orders: integer() }), MAX_EVENT_DATA)
+/** `emergency.deposited`: shares of the epoch's key lie with the custodians, under commitments of this hash. */
+export const emergencyDepositedCodec = codec(struct({ epoch: integer(0xffff_ffff), commitments: hash32 }), MAX_EVENT_DATA)
+/** `emergency.withdrawn` */
+export const emergencyWithdrawnCodec = codec(struct({}), MAX_EVENT_DATA)
+/** `emergency.opened`: the access entry, and who answers for it. */
+export const emergencyOpenedCodec = codec(
+  struct({ entry: hash32, organisation: hash32, clinician: hash32, until: integer() }),
+  MAX_EVENT_DATA,
+)
+/** `emergency.reviewed`: the access entry, and the name of who closed its review. */
+export const emergencyReviewedCodec = codec(struct({ entry: hash32, reviewer: hash32 }), MAX_EVENT_DATA)
 
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
@@ -64,6 +83,8 @@ const EVENT_DATA = {
   'consents.revoked': consentRevokedCodec,
   'consents.rewrapped': consentsRewrappedCodec,
   'access.opened': accessOpenedCodec,
+  'disputes.opened': disputeOpenedCodec,
+  'disputes.answered': disputeAnsweredCodec,
   'members.voted': membersChangedCodec,
   'members.admitted': membersChangedCodec,
   'members.removed': membersChangedCodec,
@@ -75,6 +96,10 @@ const EVENT_DATA = {
   'audits.kept': auditsChangedCodec,
   'audits.returned': auditsChangedCodec,
   'repairs.ordered': repairsOrderedCodec,
+  'emergency.deposited': emergencyDepositedCodec,
+  'emergency.withdrawn': emergencyWithdrawnCodec,
+  'emergency.opened': emergencyOpenedCodec,
+  'emergency.reviewed': emergencyReviewedCodec,
 } as const
 
 export type EventName = keyof typeof EVENT_DATA

@@ -6,6 +6,7 @@ import { domain, taggedHash } from '../encoding/hash.ts'
 import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct, tagged, text } from '../encoding/schema.ts'
 import { validatorSetCodec } from '../ledger/header.ts'
 import { MAX_TRANSACTION_BYTES, MAX_VALIDATORS } from '../ledger/limits.ts'
+import { emergencyParametersSchema } from './emergency-formats.ts'
 
 /** ISO 3166-1 alpha-2. */
 const jurisdictionSchema = text(2, /^[A-Z]{2}$/)
@@ -121,6 +122,8 @@ const parametersSchema = struct({
   folderQuota: integer(1_000, 1),
   /** Span in which members ask custodians and report what they found, in ms of block time. */
   auditWindowMs: integer(86_400_000, 500),
+  /** Limits of break-glass. */
+  emergency: emergencyParametersSchema,
   policies: list(policySchema, 64, 1),
   /**
    * SHA-256 of the compression dictionaries with which versions may be written, the one to prefer first; none for compression without.

@@ -9,8 +9,15 @@ import { type AccessEntry, accessEntryId } from './access-formats.ts'
 import { decide } from './consent-decision.ts'
 import { type AccessOpening, accessCommitment, type ConsentOpening, consentCommitment, type RecordClass } from './consent-terms.ts'
 import { type Consent, consentId } from './consents-formats.ts'
-import type { Folder } from './folders-formats.ts'
+import type { Folder, Label } from './folders-formats.ts'
 import type { Anchor } from './records-formats.ts'
+import {
+  type EmergencyFacts,
+  type EmergencyRefusal,
+  emergencyRefusal,
+  emergencyVersionRefusal,
+  isEmergencyEntry,
+} from './release-emergency.ts'
 
 /** Role of the folder's owner; no organisation vouches for anybody under it. */
 export const OWNER_ROLE = 'owner'
@@ -32,6 +39,8 @@ export interface SessionFacts {
   /** The entry's consent in the state, and the opening of its commitment; null where there is none. */
   readonly consent: Consent | null
   readonly consentOpening: ConsentOpening | null
+  /** Of break-glass alone. */
+  readonly emergency?: EmergencyFacts | null
 }
 
 /** Facts about one version. */
@@ -45,6 +54,8 @@ export interface VersionFacts {
   readonly dataTime: number | null
   /** Whether the state holds the version's erasure mark. */
   readonly isErased: boolean
+  /** Label of the folder, as it was opened to the custodian; break-glass needs it. */
+  readonly label?: Label | undefined
 }
 
 export type ReleaseRefusal =
@@ -65,6 +76,7 @@ export type ReleaseRefusal =
   | 'not-covered'
   | 'epoch-not-covered'
   | 'consent-denies'
+  | EmergencyRefusal
 
 export type ReleaseDecision = { readonly permitted: true } | { readonly permitted: false; readonly reason: ReleaseRefusal }
 
@@ -87,9 +99,13 @@ export function sessionDecision(facts: SessionFacts): ReleaseDecision {
   if (entry === null || !equalBytes(accessEntryId(entry), facts.entryId)) return refused('entry-unknown')
   if (!equalBytes(entry.folder, folderId)) return refused('entry-other-folder')
   if (facts.timeMs >= entry.until) return refused('entry-ended')
-  if (!equalBytes(accessOpening.folder, folderId) || !equalBytes(accessCommitment(accessOpening), entry.commitment)) {
-    return refused('opening-mismatch')
+  if (!equalBytes(accessOpening.folder, folderId)) return refused('opening-mismatch')
+  if (isEmergencyEntry(entry)) {
+    const reason = emergencyRefusal(entry, accessOpening, facts.emergency)
+    if (reason !== null) return refused(reason)
+    return facts.isOrganisationActive ? PERMITTED : refused('organisation-inactive')
   }
+  if (!equalBytes(accessCommitment(accessOpening), entry.commitment)) return refused('opening-mismatch')
   if (entry.organisation === null || entry.consent === null) return ownerDecision(folder, entry, accessOpening)
   if (accessOpening.role === OWNER_ROLE) return refused('owner-role')
   if (!facts.isOrganisationActive) return refused('organisation-inactive')
@@ -125,6 +141,10 @@ export function versionDecision(session: SessionFacts, version: VersionFacts): R
     return refused('not-covered')
   }
   if (entry?.organisation === null) return PERMITTED
+  if (entry !== null && isEmergencyEntry(entry)) {
+    const reason = emergencyVersionRefusal(session.emergency, { label: version.label, epoch: anchor.epoch })
+    return reason === null ? PERMITTED : refused(reason)
+  }
   if (entry === null || consent === null || consentOpening === null) return refused('consent-unknown')
   // One wrap opens its own epoch and the past; what was sealed after a new epoch is outside this consent.
   if (anchor.epoch > consent.epoch) return refused('epoch-not-covered')

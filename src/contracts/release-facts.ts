@@ -4,10 +4,12 @@ import type { StateReader } from '../ledger/state-tree.ts'
 import type { AccessEntry } from './access-formats.ts'
 import type { AccessOpening, ConsentOpening, RecordClass } from './consent-terms.ts'
 import { consentCodec } from './consents-formats.ts'
-import { folderCodec } from './folders-formats.ts'
+import { depositCodec, type EmergencyReason, emergencyCodec, standingDeposit } from './emergency-formats.ts'
+import { folderCodec, type Label } from './folders-formats.ts'
 import { accountCodec } from './members-formats.ts'
 import { anchorCodec, erasureMark } from './records-formats.ts'
 import type { SessionFacts, VersionFacts } from './release-decision.ts'
+import { isEmergencyEntry } from './release-emergency.ts'
 import { stateKey } from './state-keys.ts'
 
 function read<T>(state: StateReader, codec: Codec<T>, key: Uint8Array): T | null {
@@ -25,9 +27,11 @@ export function readSessionFacts(
     entry: AccessEntry | null
     accessOpening: AccessOpening
     consentOpening: ConsentOpening | null
+    /** Of break-glass alone. */
+    reason?: EmergencyReason | null
   },
 ): SessionFacts {
-  const { folderId, entry } = asked
+  const { folderId, entry, entryId, reason = null } = asked
   const organisation = entry?.organisation ?? null
   const consent = entry?.consent ?? null
   return {
@@ -35,6 +39,14 @@ export function readSessionFacts(
     folder: read(state, folderCodec, stateKey.folder(folderId)),
     isOrganisationActive: organisation !== null && read(state, accountCodec, stateKey.account(organisation))?.status === 'active',
     consent: consent === null ? null : read(state, consentCodec, stateKey.consent(folderId, consent)),
+    emergency:
+      entry === null || !isEmergencyEntry(entry)
+        ? null
+        : {
+            reason,
+            emergency: read(state, emergencyCodec, stateKey.emergency(folderId, entryId)),
+            deposit: standingDeposit(read(state, depositCodec, stateKey.emergencyDeposit(folderId))),
+          },
   }
 }
 
@@ -58,6 +70,8 @@ export function readVersionFacts(
     salt: Uint8Array
     class: RecordClass
     dataTime: number | null
+    /** Label of the folder, as it was opened to the custodian. */
+    label?: Label
   },
 ): VersionFacts {
   const { folderId, submissionRoot, recordId, version } = asked
@@ -67,6 +81,7 @@ export function readVersionFacts(
     version,
     class: asked.class,
     dataTime: asked.dataTime,
+    label: asked.label,
     isErased: isErasedAt(state, folderId, asked),
   }
 }

@@ -46,6 +46,18 @@ export const NAMESPACE = {
   repair: 0x70,
   /** Repairs that a custodian ordered in the present hour. */
   repairQuota: 0x71,
+  /** A patient's dispute of a version, and how it was answered. */
+  dispute: 0x90,
+  /** Disputes of a folder that wait for an answer. */
+  openDisputes: 0x91,
+  /** Shares of a folder's key that lie with its custodians. */
+  emergencyDeposit: 0x88,
+  /** A clinician's rate of break-glass, and reviews that wait. */
+  clinician: 0x89,
+  /** What an organisation's people opened on the present day. */
+  emergencyQuota: 0x8a,
+  /** One break-glass, and its review. */
+  emergency: 0x8b,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -100,4 +112,16 @@ export const stateKey = {
   repair: (folderId: Uint8Array, submissionRoot: Uint8Array, custodianId: Uint8Array): Uint8Array =>
     key(NAMESPACE.repair, folderId, submissionRoot, custodianId),
   repairQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.repairQuota, accountId),
+  dispute: (folderId: Uint8Array, disputeId: Uint8Array): Uint8Array => key(NAMESPACE.dispute, folderId, disputeId),
+  /** All disputes of a folder. */
+  disputes: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.dispute, folderId),
+  openDisputes: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.openDisputes, folderId),
+  emergencyDeposit: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.emergencyDeposit, folderId),
+  clinician: (accountId: Uint8Array, pseudonym: Uint8Array): Uint8Array => key(NAMESPACE.clinician, accountId, pseudonym),
+  /** All of an organisation's people who ever broke the glass. */
+  clinicians: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.clinician, accountId),
+  emergencyQuota: (accountId: Uint8Array): Uint8Array => key(NAMESPACE.emergencyQuota, accountId),
+  emergency: (folderId: Uint8Array, entryId: Uint8Array): Uint8Array => key(NAMESPACE.emergency, folderId, entryId),
+  /** All of a folder. */
+  emergencies: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.emergency, folderId),
 }

@@ -1,6 +1,7 @@
 /** Formats of records, submissions and fragments: what custodians hold and what readers check against the ledger. */
 
 import { type RecordClass, recordClassSchema } from '../contracts/consent-terms.ts'
+import { emergencyReasonSchema } from '../contracts/emergency-formats.ts'
 import { labelSchema } from '../contracts/folders-formats.ts'
 import { concat, u64 } from '../encoding/bytes.ts'
 import { MalformedError } from '../encoding/errors.ts'
@@ -66,6 +67,16 @@ export function sealedKeyHash(sealedKey: Uint8Array): Uint8Array {
   return taggedHash('sealed-key', sealedKey)
 }
 
+/** Hash by which the ledger names the commitments to a folder's shares. */
+export function shareCommitmentsHash(commitments: Uint8Array): Uint8Array {
+  return taggedHash('share-commitments', commitments)
+}
+
+/** Hash by which the ledger names a review's sealed opening. */
+export function sealedReviewHash(sealed: Uint8Array): Uint8Array {
+  return taggedHash('sealed-review', sealed)
+}
+
 export function wrapHash(wrap: Uint8Array): Uint8Array {
   return taggedHash('grant-wrap', wrap)
 }
@@ -93,6 +104,31 @@ export const sealingContext = {
   previousEpoch: (chainId: Uint8Array, folder: Uint8Array, epoch: number) => ({
     info: concat(domain('seal-previous-epoch'), chainId),
     aad: concat(folder, u64(epoch)),
+  }),
+  /** A patient's statement about a version, sealed to the folder's key of an epoch, or to the author organisation's key. */
+  statement: (chainId: Uint8Array, folder: Uint8Array, recordId: Uint8Array, version: number) => ({
+    info: concat(domain('seal-statement'), chainId),
+    aad: concat(folder, recordId, u64(version)),
+  }),
+  /** An author's reason to refuse a dispute, sealed to the folder's key of the dispute's epoch. */
+  reason: (chainId: Uint8Array, folder: Uint8Array, dispute: Uint8Array) => ({
+    info: concat(domain('seal-reason'), chainId),
+    aad: concat(folder, dispute),
+  }),
+  /** A share of a folder's seed of `epoch`, to the custodian of that position; the hash is that of the commitments to the shares. */
+  emergencyShare: (chainId: Uint8Array, folder: Uint8Array, epoch: number, commitments: Uint8Array, position: number) => ({
+    info: concat(domain('seal-emergency-share'), chainId),
+    aad: concat(folder, u64(epoch), commitments, u64(position)),
+  }),
+  /** The same share, from its custodian to whom an access entry names. */
+  emergencyRelease: (chainId: Uint8Array, entry: Uint8Array, commitments: Uint8Array, position: number) => ({
+    info: concat(domain('seal-emergency-release'), chainId),
+    aad: concat(entry, commitments, u64(position)),
+  }),
+  /** The outcome of a review, to the folder's owner. */
+  emergencyReview: (chainId: Uint8Array, folder: Uint8Array, entry: Uint8Array) => ({
+    info: concat(domain('seal-emergency-review'), chainId),
+    aad: concat(folder, entry),
   }),
   /** Openings of a read that a custodian keeps for the folder's owner. */
   releaseOpening: (chainId: Uint8Array, folder: Uint8Array, entry: Uint8Array) => ({
@@ -246,9 +282,20 @@ export function readRequestBytes(request: ReadRequest): Uint8Array {
 }
 
 /** What a custodian keeps, sealed to the folder's owner, with each release receipt: the openings on which it decided. */
-export const releaseOpeningsCodec = codec(struct({ access: byteString(32 * 1024), consent: nullable(byteString(16 * 1024)) }), 60 * 1024)
+export const releaseOpeningsCodec = codec(
+  struct({
+    access: byteString(32 * 1024),
+    consent: nullable(byteString(16 * 1024)),
+    /** Of break-glass alone: why the patient was not asked. */
+    reason: nullable(emergencyReasonSchema),
+  }),
+  60 * 1024,
+)
 
-/** A custodian's signed line about what it released; the patient reads these beside the ledger's entries. */
+/**
+ * A custodian's signed line about what it released; the patient reads these beside the ledger's entries. One of no leaves that is no list
+ * is of a share of the folder's key: `submissionRoot` is then the hash of the commitments to the shares.
+ */
 export const releaseReceiptCodec = codec(
   struct({
     chainId: hash32,

@@ -12,6 +12,7 @@ export const KIND = {
   logId: 0x07,
   base: 0x08,
   installed: 0x09,
+  event: 0x0a,
 } as const
 
 /** Longest name of a log's stream, in bytes: its length is one byte of the key. */
@@ -37,6 +38,10 @@ export const chainKey = {
   logStreamEnd: (stream: Uint8Array): Uint8Array => kind(KIND.logItem, Uint8Array.of(stream.length), stream, new Uint8Array(9).fill(0xff)),
   /** Where a log's item is, by its id. */
   logId: (id: Uint8Array): Uint8Array => kind(KIND.logId, id),
+  /** Height of the block that brought a subject's events up to this number. */
+  event: (subject: Uint8Array, index: number): Uint8Array => kind(KIND.event, subject, u64(index)),
+  /** Above every event of a subject. */
+  eventsEnd: (subject: Uint8Array): Uint8Array => kind(KIND.event, subject, new Uint8Array(9).fill(0xff)),
   /** Lowest height whose transactions and receipts are kept. */
   base: (): Uint8Array => kind(KIND.base),
   /** The snapshot that is being installed, and the chunks of it that are here; only until it is. */

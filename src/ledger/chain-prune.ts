@@ -1,6 +1,8 @@
 /** What goes when old blocks are forgotten, and how the disk gets it back. Headers and certificates stay: light peers stand on them. */
+import { eventKeys } from './chain-events.ts'
 import { chainKey, KIND } from './chain-keys.ts'
 import { baseCodec, decodePlace, openRecord, outcomeCodec, sealRecord } from './chain-records.ts'
+import { receiptCodec } from './receipt.ts'
 import type { KeyValueStore, StoreOperation } from './store.ts'
 
 /** Transactions lie by their hashes: their places are given back in slices, so that no commit waits long. */
@@ -13,7 +15,9 @@ export async function pruneOperations(store: KeyValueStore, from: number, to: nu
   for (let height = from; height < to; height++) {
     const outcomeKey = chainKey.outcome(height)
     const record = await store.get(outcomeKey)
-    const { transactionIds } = record === undefined ? { transactionIds: [] } : outcomeCodec.decode(openRecord(outcomeKey, record))
+    const { transactionIds, receipts } =
+      record === undefined ? { transactionIds: [], receipts: [] } : outcomeCodec.decode(openRecord(outcomeKey, record))
+    for (const key of eventKeys(receipts.map(receipt => receiptCodec.decode(receipt)))) operations.push({ type: 'del', key })
     for (const id of transactionIds) {
       const placeKey = chainKey.transaction(id)
       const place = await store.get(placeKey)

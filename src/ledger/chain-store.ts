@@ -3,13 +3,14 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import type { Block } from './block.ts'
 import type { Certificate } from './certificate.ts'
+import { eventHeights, eventOperations } from './chain-events.ts'
 import { chainKey, KIND, MAX_STREAM_BYTES, rangeOf } from './chain-keys.ts'
 import { type ChainTip, certifies, checkStoredChain, isEmpty, storeCorrupt } from './chain-open.ts'
 import { compactBlocks, compactPlaces, pruneOperations } from './chain-prune.ts'
 import { bodyCodec, decodePlace, encodePlace, headCodec, openRecord, outcomeCodec, sealRecord, tipCodec } from './chain-records.ts'
 import { type Header, headerHash } from './header.ts'
 import { PROVABLE_ROOTS } from './limits.ts'
-import { receiptCodec } from './receipt.ts'
+import { type Receipt, receiptCodec } from './receipt.ts'
 import { type StateChange, StateTree } from './state-tree.ts'
 import type { KeyValueStore, StoreOperation } from './store.ts'
 
@@ -37,6 +38,8 @@ export interface CommitInput {
   block: Block
   /** Encoded receipts, one per transaction, in order. */
   receipts: readonly Uint8Array[]
+  /** The same receipts decoded, by which their events are found again; without them they are not. */
+  outcomes?: readonly Receipt[]
   transactionIds: readonly Uint8Array[]
   /** What turns the tip's state into `tree`. */
   changes: readonly StateChange[]
@@ -139,7 +142,7 @@ export class ChainStore {
 
   async #write(input: CommitInput, operations: StoreOperation[], hash: Uint8Array): Promise<void> {
     const { header, certificate } = input.block
-    operations.push(...(await placeOperations(this.#store, header.height, input)))
+    operations.push(...(await placeOperations(this.#store, header.height, input)), ...eventOperations(header.height, input.outcomes ?? []))
     await this.#store.batch(operations, { sync: true })
     this.#tip = { header, hash, tree: input.tree, certificate }
     this.#trees.set(header.height, input.tree)
@@ -200,6 +203,18 @@ export class ChainStore {
   /** Encoded receipts of a height, in order; none above the tip. @throws EpioneError `pruned` below the base */
   async receipts(height: number): Promise<Uint8Array[]> {
     return await this.#reading(async () => (await this.#outcome(height))?.receipts ?? [])
+  }
+
+  /**
+   * Heights of the blocks with a subject's events from a number on, ascending: at most `limit`. Blocks that were pruned are not among
+   * them, nor those that were stored without their outcomes.
+   */
+  async eventHeights(subject: Uint8Array, from: number, limit: number): Promise<number[]> {
+    return await this.#reading(async () => {
+      const heights = await eventHeights(this.#store, subject, from, limit)
+      // The batch of a commit can be on disk a moment before the tip moves.
+      return heights.filter(height => height >= this.#base && height <= this.#tip.header.height)
+    })
   }
 
   /** State after a height, for the last PROVABLE_ROOTS heights since the store was opened. */

@@ -7,6 +7,7 @@ import { compareBytes, equalBytes, u32 } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { receiptsRoot, transactionsRoot } from './block.ts'
 import type { Certificate } from './certificate.ts'
+import { eventOperations } from './chain-events.ts'
 import { chainKey, KIND, rangeOf } from './chain-keys.ts'
 import { loadState } from './chain-open.ts'
 import { baseCodec, bodyCodec, headCodec, openRecord, outcomeCodec, tipCodec } from './chain-records.ts'
@@ -14,6 +15,7 @@ import { blockOperations, logOperations, type OpenChainStoreOptions, placeOperat
 import { type Header, headerHash, type ValidatorSet } from './header.ts'
 import { type TrustedHeader, verifyNextHeader } from './header-chain.ts'
 import { MAX_VALIDITY_MS } from './limits.ts'
+import { receiptCodec } from './receipt.ts'
 import { chunkCodec, chunkHash, manifestCodec, manifestId, type SnapshotManifest } from './snapshot.ts'
 import { StateTree } from './state-tree.ts'
 import type { KeyValueStore, StoreOperation } from './store.ts'
@@ -250,6 +252,10 @@ export class SnapshotInstaller {
       putSealed(chainKey.body(height), bodyCodec.encode({ transactions })),
       putSealed(chainKey.outcome(height), outcomeCodec.encode({ transactionIds, receipts })),
       ...(await placeOperations(this.#store, height, { receipts, transactionIds })),
+      ...eventOperations(
+        height,
+        receipts.map(receipt => receiptCodec.decode(receipt)),
+      ),
     ])
   }
 

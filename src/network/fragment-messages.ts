@@ -1,11 +1,13 @@
 /** Frames of uploads and releases. */
 
+import { emergencyReasonSchema } from '../contracts/emergency-formats.ts'
 import { concat } from '../encoding/bytes.ts'
 import { MalformedError } from '../encoding/errors.ts'
 import { byteString, type Codec, codec, hash32, type Infer, integer, list, nullable, struct, tagged } from '../encoding/schema.ts'
 import { MAX_FRAGMENTS } from '../fragments/erasure.ts'
 import { MAX_FRAGMENT_CHUNKS, MAX_SUBMISSION_VERSIONS, versionMetaSchema } from '../fragments/formats.ts'
 import { CHUNK_BYTES } from '../fragments/layout.ts'
+import { shownDisputeSchema } from './light-messages.ts'
 import { MAX_FRAGMENT_FRAME } from './protocols.ts'
 
 /** First byte of a frame that is a chunk; no canonical tuple begins with it. */
@@ -38,6 +40,9 @@ function isChunk(frame: { type: string; value: unknown }): frame is { type: 'chu
 export const CHECK_BYTES_PER_SECOND = 128 * 1024 * 1024
 /** Version metadata that fits one frame. */
 export const VERSIONS_PER_FRAME = 64
+/** Most disputes that come with a release. */
+export const MAX_SHOWN_DISPUTES = 64
+export const DISPUTES_PER_FRAME = 4
 
 /**
  * Frames from the uploader, in this order: one `start`, as many `versions` as the ticket counts, then for each version in the
@@ -79,6 +84,8 @@ export const releaseRequestCodec = codec(
     signature: byteString(64, 64),
     accessOpening: byteString(32 * 1024),
     consentOpening: nullable(byteString(16 * 1024)),
+    /** Of break-glass alone: why the patient was not asked. */
+    reason: nullable(emergencyReasonSchema),
   }),
   MAX_FRAGMENT_FRAME,
 )
@@ -96,8 +103,12 @@ export const releaseFrameCodec = withChunks(
         proof: list(hash32, 2 * MAX_SUBMISSION_VERSIONS),
         /** Index of the custodian's fragments. */
         index: integer(47),
+        /** Disputes of versions that are shown, which come behind them. */
+        disputes: integer(MAX_SHOWN_DISPUTES),
       }),
       versions: list(struct({ leaf: integer(MAX_SUBMISSION_VERSIONS - 1), meta: versionMetaSchema }), VERSIONS_PER_FRAME),
+      /** What the folder's owner says is wrong with versions that are shown: in as many frames as it takes. */
+      disputes: list(shownDisputeSchema, DISPUTES_PER_FRAME, 1),
       /** `chunkLeaves` in as many frames as it takes: the first says how many there are. */
       fragment: struct({
         leaf: integer(MAX_SUBMISSION_VERSIONS - 1),

@@ -1,16 +1,25 @@
 /** Messages of the light protocol: what anybody may ask a node. Whatever matters in an answer is proven against a header. */
-import { LAST_EPOCH, MAX_PAST_KEYS_BYTES } from '../contracts/folders-formats.ts'
+
+import { purposeSchema, roleSchema } from '../contracts/consent-terms.ts'
+import { sealedStatementSchema } from '../contracts/disputes-formats.ts'
+import { emergencyReasonSchema } from '../contracts/emergency-formats.ts'
+import { LAST_EPOCH, labelSchema, MAX_PAST_KEYS_BYTES } from '../contracts/folders-formats.ts'
+import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
+import { MAX_SHARES } from '../crypto/secret-sharing.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged, text } from '../encoding/schema.ts'
 import { certificateCodec } from '../ledger/certificate.ts'
 import { headerCodec, validatorSetCodec } from '../ledger/header.ts'
 import { MAX_TRANSACTION_BYTES } from '../ledger/limits.ts'
 import { prefixProofCodec, stateProofCodec } from '../ledger/state-proof.ts'
+import { keptNoticesSchema } from './notice-messages.ts'
 import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE } from './protocols.ts'
 
 /** Most keys of one query. */
 export const MAX_QUERY_KEYS = 256
 /** Most entries of one page. */
 export const MAX_PAGE = 1000
+/** Most events of one page. */
+export const MAX_EVENTS = 64
 /** Most holders that one answer names. */
 export const MAX_HOLDERS = 64
 /** Longest time for which a node keeps a transaction back, in ms: it must not expire meanwhile. */
@@ -87,6 +96,8 @@ export const lightRequestCodec = codec(
     }),
     /** Asks it to open another folder for the owner of one of its folders. */
     'open-folder': struct({ content: byteString(8192), key: hash32, signature: byteString(64, 64) }),
+    /** Receipts with a folder's events from a number on, in order. */
+    events: struct({ folder: hash32, from: integer(Number.MAX_SAFE_INTEGER, 1), limit: integer(MAX_EVENTS, 1) }),
   }),
   MAX_LIGHT_REQUEST,
 )
@@ -103,19 +114,18 @@ export const locateResponseCodec = codec(struct({ holders: list(hash32, MAX_HOLD
 export const submitResponseCodec = codec(struct({ transaction: hash32 }), 128)
 export const sponsorResponseCodec = codec(struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }), MAX_LIGHT_RESPONSE)
 export const signatureResponseCodec = codec(struct({ signature: byteString(64, 64) }), 128)
-export const receiptResponseCodec = codec(
-  nullable(
-    struct({
-      commit: commitSchema,
-      /** Position among the block's receipts, and how many there are. */
-      index: integer(),
-      count: integer(),
-      receipt: byteString(128 * 1024),
-      proof: list(hash32, 64),
-    }),
-  ),
-  MAX_LIGHT_RESPONSE,
-)
+const provenReceiptSchema = struct({
+  commit: commitSchema,
+  /** Position among the block's receipts, and how many there are. */
+  index: integer(),
+  count: integer(),
+  receipt: byteString(128 * 1024),
+  proof: list(hash32, 64),
+})
+/** A receipt, and what proves that the block holds it. */
+export type ProvenReceipt = Infer<typeof provenReceiptSchema>
+export const receiptResponseCodec = codec(nullable(provenReceiptSchema), MAX_LIGHT_RESPONSE)
+export const eventsResponseCodec = codec(list(provenReceiptSchema, MAX_EVENTS), MAX_LIGHT_RESPONSE)
 
 /** Announcement of a committed block by gossip: to members with the body where it is small, to light peers without. */
 export const announcementCodec = codec(
@@ -125,10 +135,28 @@ export const announcementCodec = codec(
 
 /** What {@link deskContentCodec} bytes are signed under. */
 export const DESK_DOMAIN = 'desk-request'
+/** What {@link shareAskCodec} bytes are signed under. */
+export const SHARE_ASK_DOMAIN = 'share-ask'
 /** What {@link folderAskCodec} bytes are signed under. */
 export const FOLDER_ASK_DOMAIN = 'folder-ask'
 /** How far a signed request's clock may differ from the node's, in ms. */
 export const REQUEST_CLOCK_MS = 120_000
+
+/** Most cases of one answer. */
+export const MAX_CASES = 64
+
+const emergencyCaseSchema = struct({
+  folder: hash32,
+  entry: hash32,
+  /** Time of the block that has the entry, in ms. */
+  time: integer(),
+  /** Signing key of who opened. */
+  reader: hash32,
+  role: roleSchema,
+  purpose: purposeSchema,
+  reason: emergencyReasonSchema,
+})
+export type EmergencyCase = Infer<typeof emergencyCaseSchema>
 
 /** Messages of the desk: signed by one of the organisation's people, for one peer and one moment. */
 export const deskActionSchema = tagged({
@@ -145,6 +173,20 @@ export const deskActionSchema = tagged({
   access: struct({ body: byteString(256), opening: byteString(32 * 1024) }),
   /** A grant to the organisation or a role in it: its wrap, sealed to the asker instead. */
   rewrap: struct({ folder: hash32, consent: hash32, sealingKey: byteString(4096) }),
+  /** Disputes of what the organisation wrote into a folder, with their statements. */
+  disputes: struct({ folder: hash32, after: nullable(hash32) }),
+  /** An answer to a dispute, to sign. */
+  'answer-dispute': struct({ body: byteString(256) }),
+  /** Notices to the asker that wait for their word. */
+  notices: struct({}),
+  /** The asker's signed word that they saw a notice. */
+  acknowledge: struct({ acknowledgement: byteString(128), signature: byteString(64, 64) }),
+  /** A break-glass to sign, with the opening that says who of the organisation reads, as what, and why. */
+  emergency: struct({ body: byteString(256), opening: byteString(33 * 1024) }),
+  /** The end of a review to sign, with its opening. */
+  review: struct({ body: byteString(256), opening: byteString(8 * 1024) }),
+  /** Break-glass of the organisation's people that waits for its review. */
+  cases: struct({}),
 })
 export type DeskAction = Infer<typeof deskActionSchema>
 
@@ -168,14 +210,22 @@ export const deskRequestCodec = codec(
   MAX_LIGHT_REQUEST + 256,
 )
 
-/** Answer of the desk: a transaction that was submitted, a signature, or a grant. */
+/** Most disputes of one answer. */
+export const MAX_DISPUTES = 16
+
+/** Answer of the desk: a transaction that was submitted, a signature, a grant, or what was asked for. */
 export const deskResponseCodec = codec(
   tagged({
     transaction: hash32,
     signature: byteString(64, 64),
     grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096), past: nullable(byteString(MAX_PAST_KEYS_BYTES)) }),
+    /** Each with its statement as it was sealed to the organisation, opened. */
+    disputes: list(struct({ dispute: hash32, opening: byteString(512), statement: byteString(10_000) }), MAX_DISPUTES),
+    notices: keptNoticesSchema,
+    done: struct({}),
+    cases: list(emergencyCaseSchema, MAX_CASES),
   }),
-  192 * 1024,
+  256 * 1024,
 )
 export type DeskResponse = Infer<typeof deskResponseCodec>
 
@@ -184,6 +234,9 @@ export const MAX_SEALED_NOTE = 6 * 1024
 
 /** Most marks of one question about erasures. */
 export const MAX_ERASURE_MARKS = 256
+
+/** Longest sealed outcome of a review, in bytes. */
+const MAX_SEALED_REVIEW = 10 * 1024
 
 /** Messages about what custodians keep for a folder beside fragments. */
 export const folderRequestCodec = codec(
@@ -216,6 +269,51 @@ export const folderRequestCodec = codec(
       epoch: integer(LAST_EPOCH, 1),
       sealed: byteString(MAX_PAST_KEYS_BYTES, 1),
     }),
+    /** Leaves what a dispute on the ledger opens to, and its statement, sealed to the folder and to the author; signed by the owner. */
+    'put-dispute': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      opening: byteString(512),
+      statement: sealedStatementSchema,
+      forAuthor: sealedStatementSchema,
+    }),
+    /** Leaves the sealed reason of a refusal: its hash is on the ledger, and whoever brings it is the same. */
+    'put-reason': struct({ folder: hash32, dispute: hash32, reason: sealedStatementSchema }),
+    /** Asks for a folder's disputes, in the order of their ids; signed by the owner or with the author organisation's key. */
+    'get-disputes': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), after: nullable(hash32) }),
+    /** Leaves a notice for one of this organisation's people, with the opening of the entry under which they read; signed by the owner. */
+    'put-notice': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      notice: byteString(1024),
+      accessOpening: byteString(32 * 1024),
+    }),
+    /** Asks what became of a dispute's notices here; signed by the owner. */
+    'get-notices': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), dispute: hash32 }),
+    /** Leaves a share of a folder's key with its custodian: from the owner, or from a custodian that left. What the ledger has proves it right. */
+    'put-share': struct({
+      folder: hash32,
+      position: integer(MAX_SHARES - 1),
+      label: labelSchema,
+      labelSalt: hash32,
+      commitments: byteString(16 * 1024),
+      sealed: byteString(4096),
+    }),
+    /** Asks for a share; signed by whom an access entry of break-glass names. */
+    'get-share': struct({
+      content: byteString(4096),
+      key: hash32,
+      signature: byteString(64, 64),
+      opening: byteString(33 * 1024),
+    }),
+    /** Asks which share is here; signed by the owner. */
+    share: struct({ content: byteString(512), key: hash32, signature: byteString(64, 64) }),
+    /** Leaves the sealed outcome of a review, which the ledger names by its hash. */
+    'put-review': struct({ folder: hash32, entry: hash32, sealed: byteString(MAX_SEALED_REVIEW) }),
+    /** Asks for the sealed outcome of a review; signed by the owner. */
+    'get-review': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), entry: hash32 }),
   }),
   MAX_PAST_KEYS_BYTES + 8 * 1024,
 )
@@ -227,6 +325,36 @@ export const folderAskCodec = codec(
   512,
 )
 export type FolderAsk = Infer<typeof folderAskCodec>
+
+/** What is signed in a question for a share. */
+export const shareAskCodec = codec(
+  struct({
+    chainId: hash32,
+    folder: hash32,
+    entry: hash32,
+    custodian: hash32,
+    peer: hash32,
+    time: integer(),
+    /** To which the share is to be sealed. */
+    sealingKey: byteString(SEALING_PUBLIC_KEY_LENGTH, SEALING_PUBLIC_KEY_LENGTH),
+  }),
+  4096,
+)
+export type ShareAsk = Infer<typeof shareAskCodec>
+
+export const shareResponseCodec = codec(
+  struct({
+    position: integer(MAX_SHARES - 1),
+    commitments: byteString(16 * 1024),
+    sealed: byteString(4096),
+    /** What opens the epochs before to whoever has the whole key. */
+    past: nullable(byteString(MAX_PAST_KEYS_BYTES)),
+  }),
+  MAX_PAST_KEYS_BYTES + 32 * 1024,
+)
+/** Which share a custodian holds: of the deposit that the ledger has now, or none. */
+export const heldShareResponseCodec = codec(nullable(struct({ position: integer(MAX_SHARES - 1), commitments: hash32 })), 128)
+export const reviewResponseCodec = codec(struct({ sealed: byteString(MAX_SEALED_REVIEW) }), 16 * 1024)
 
 export const wrapResponseCodec = codec(
   struct({
@@ -242,6 +370,21 @@ export const releasesResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(128 * 1024), signature: byteString(64, 64) }), 256), more: bool }),
   MAX_LIGHT_RESPONSE,
 )
+/** A dispute as custodians show it. */
+export const shownDisputeSchema = struct({
+  dispute: hash32,
+  opening: byteString(512),
+  /** Sealed to the folder's key of the opening's epoch. */
+  statement: sealedStatementSchema,
+  /** The reason of a refusal, sealed likewise; null where there is none here. */
+  reason: nullable(sealedStatementSchema),
+})
+export type ShownDispute = Infer<typeof shownDisputeSchema>
+export const disputesResponseCodec = codec(
+  struct({ disputes: list(struct({ shown: shownDisputeSchema, forAuthor: sealedStatementSchema }), MAX_DISPUTES), more: bool }),
+  MAX_LIGHT_RESPONSE,
+)
+export const noticesResponseCodec = codec(struct({ notices: keptNoticesSchema }), 256 * 1024)
 /** Receipts of those marks that are through here; whoever asks knows what is missing. */
 export const erasuresResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(256), signature: byteString(64, 64) }), MAX_ERASURE_MARKS) }),

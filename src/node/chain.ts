@@ -226,6 +226,7 @@ export class Chain {
     await this.#store.commit({
       block: { header, transactions: candidate.transactions.map(transaction => transaction.bytes), certificate },
       receipts: candidate.encodedReceipts,
+      outcomes: candidate.receipts,
       transactionIds: ids,
       changes: candidate.changes,
       tree: candidate.tree,

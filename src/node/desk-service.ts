@@ -5,7 +5,9 @@
 
 import { MAX_SESSION_MS, openBodyCodec } from '../contracts/access-formats.ts'
 import { accessCommitment, accessOpeningCodec, consentOpeningCodec, type Grantee } from '../contracts/consent-terms.ts'
+import { answerDisputeCodec, disputeOpeningCodec } from '../contracts/disputes-formats.ts'
 import { createFolderCodec } from '../contracts/folders-formats.ts'
+import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { type SealingKey, seal } from '../crypto/sealing.ts'
 import { type SigningKey, verifySignature } from '../crypto/signature.ts'
@@ -27,9 +29,13 @@ import {
 import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
+import { type Asker, checkEmergency, checkReview, requireReviewer } from './desk-emergency.ts'
 import type { Directory } from './directory.ts'
+import type { EmergencyCases } from './emergency-cases.ts'
+import { folderAt, notFound } from './folder-facts.ts'
 import type { GrantFinder } from './grant-finder.ts'
 import { servePeer } from './malformed.ts'
+import type { Notices } from './notices.ts'
 import { evenly } from './refusals.ts'
 import type { Staff } from './staff.ts'
 import { requireReceipts } from './storage-receipts.ts'
@@ -58,6 +64,8 @@ export interface DeskDependencies {
   staff: Staff
   transactions: TransactionService
   grants: GrantFinder
+  notices: Notices
+  cases: EmergencyCases
   now: () => number
 }
 
@@ -135,7 +143,31 @@ export class DeskService {
         return await this.#submit('access', 'open', action.value.body)
       case 'rewrap':
         return await evenly(async () => await this.#rewrap(action.value, role), REWRAP_REFUSAL_MS)
+      case 'disputes':
+        return await this.#disputes(action.value.folder, action.value.after)
+      case 'answer-dispute':
+        answerDisputeCodec.decode(action.value.body)
+        return await this.#submit('disputes', 'answer', action.value.body)
+      case 'notices':
+        return { type: 'notices', value: await this.#deps.notices.waiting(person) }
+      case 'acknowledge':
+        await this.#deps.notices.acknowledge(person, action.value.acknowledgement, action.value.signature)
+        return { type: 'done', value: {} }
+      case 'emergency':
+        // Kept first: who reviews must be able to see what it was.
+        await this.#deps.cases.keep(checkEmergency(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.now()))
+        return await this.#submit('emergency', 'open', action.value.body)
+      case 'review':
+        checkReview(action.value.body, action.value.opening, this.#asker(person, role), this.#deps.chain.tip.tree)
+        return await this.#submit('emergency', 'review', action.value.body)
+      case 'cases':
+        requireReviewer(role)
+        return { type: 'cases', value: await this.#deps.cases.waiting() }
     }
+  }
+
+  #asker(person: Uint8Array, role: string): Asker {
+    return { account: this.#options.account, person, role }
   }
 
   async #submit(contract: string, action: string, body: Uint8Array, holdMs = 0): Promise<DeskResponse> {
@@ -175,6 +207,20 @@ export class DeskService {
       body.consent !== null &&
       body.until <= this.#deps.now() + MAX_SESSION_MS
     if (!right) throw new EpioneError('not-staff', `The access entry must name the asker, in the role of ${role}, for at most an hour.`)
+  }
+
+  /** Disputes of what this organisation wrote, with the statements that were sealed to it. */
+  async #disputes(folder: Uint8Array, after: Uint8Array | null): Promise<DeskResponse> {
+    const { chain, grants } = this.#deps
+    const author = folderAt(chain.tip.tree, folder)?.author
+    if (author === undefined || !equalBytes(author, this.#options.account)) throw notFound()
+    const value = (await grants.disputes(folder, after, this.#options.accountKey)).flatMap(({ dispute, opening, forAuthor }) => {
+      if (chain.tip.tree.get(stateKey.dispute(folder, dispute)) === undefined) return []
+      const { recordId, version } = disputeOpeningCodec.decode(opening)
+      const context = sealingContext.statement(chain.chainId, folder, recordId, version)
+      return [{ dispute, opening, statement: this.#options.sealingKey.open(forAuthor, context) }]
+    })
+    return { type: 'disputes', value }
   }
 
   /** Opens a grant to the organisation or to the asker's role, and seals it to the asker. */

@@ -1,6 +1,7 @@
 /** The genesis document as a file that people can read: JSON, keys and ids in hex. */
 import { readFile } from 'node:fs/promises'
 import { z } from 'zod'
+import { EMERGENCY_DEFAULTS } from '../contracts/emergency-formats.ts'
 import { genesisChanges } from '../contracts/members.ts'
 import { type Genesis, genesisCodec, MAX_DICTIONARIES } from '../contracts/members-formats.ts'
 import { SEALING_PUBLIC_KEY_LENGTH } from '../crypto/sealing.ts'
@@ -42,6 +43,14 @@ const genesisFileSchema = z.strictObject({
     sponsorQuota: integer(1, 1_000_000_000),
     folderQuota: integer(1, 1_000),
     auditWindowMs: integer(500, 86_400_000),
+    emergency: z
+      .strictObject({
+        perClinicianDay: integer(1, 64),
+        perOrganisationDay: integer(1, 1_000_000),
+        reviewMs: integer(1000, 90 * 86_400_000),
+        maxOverdue: integer(1, 64),
+      })
+      .default(EMERGENCY_DEFAULTS),
     policies: z
       .array(
         z.strictObject({

@@ -1,17 +1,25 @@
-/** Finds a grant's opening and wrap at the custodians of its folder. */
+/** Finds at the custodians of a folder what they keep for this node's organisation: grants, and disputes of what it wrote. */
 
 import { consentCommitment, consentOpeningCodec } from '../contracts/consent-terms.ts'
 import { consentCodec } from '../contracts/consents-formats.ts'
+import { disputeCommitment, disputeId, disputeOpeningCodec } from '../contracts/disputes-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import type { SigningKey } from '../crypto/signature.ts'
-import { concat, equalBytes } from '../encoding/bytes.ts'
+import { compareBytes, concat, equalBytes, toHex } from '../encoding/bytes.ts'
 import { domain } from '../encoding/hash.ts'
 import { wrapHash } from '../fragments/formats.ts'
 import { isPastOf } from '../fragments/past-keys.ts'
 import { place } from '../fragments/placement.ts'
-import { FOLDER_ASK_DOMAIN, folderAskCodec, folderRequestCodec, wrapResponseCodec } from '../network/light-messages.ts'
+import {
+  disputesResponseCodec,
+  FOLDER_ASK_DOMAIN,
+  folderAskCodec,
+  folderRequestCodec,
+  MAX_DISPUTES,
+  wrapResponseCodec,
+} from '../network/light-messages.ts'
 import type { Network } from '../network/network.ts'
-import { PROTOCOL } from '../network/protocols.ts'
+import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
 import { type Directory, latestCustodians } from './directory.ts'
 import { folderAt, notFound, policyOf } from './folder-facts.ts'
@@ -30,6 +38,16 @@ export interface FoundGrant {
 export interface GrantFinder {
   /** @throws EpioneError `not-found` where there is no such grant in force, or it is not for this key */
   find(folder: Uint8Array, consent: Uint8Array, key: SigningKey): Promise<FoundGrant>
+  /** Disputes of a folder of which this organisation is the author, after an id: what any of its custodians has. */
+  disputes(folder: Uint8Array, after: Uint8Array | null, key: SigningKey): Promise<FoundDispute[]>
+}
+
+/** A dispute; whether the ledger has it is the caller's to check. */
+export interface FoundDispute {
+  readonly dispute: Uint8Array
+  readonly opening: Uint8Array
+  /** The statement, sealed to the organisation. */
+  readonly forAuthor: Uint8Array
 }
 
 export interface GrantFinderDependencies {
@@ -41,46 +59,18 @@ export interface GrantFinderDependencies {
   local: (request: Uint8Array, peer: Uint8Array) => Promise<Uint8Array>
 }
 
-/** A finder for grants to this node's own organisation: it asks with the organisation's key. */
+/** A finder for what custodians keep for this node's own organisation: it asks with the organisation's key. */
 export function createGrantFinder(deps: GrantFinderDependencies): GrantFinder {
   return {
     async find(folder, consent, key) {
-      const { chain, directory, network } = deps
-      const state = chain.tip.tree
-      const value = state.get(stateKey.consent(folder, consent))
+      const value = deps.chain.tip.tree.get(stateKey.consent(folder, consent))
       if (value === undefined) throw notFound()
       const line = consentCodec.decode(value)
-      const parameters = chain.parameters
-      const present = folderAt(state, folder)
+      const present = folderAt(deps.chain.tip.tree, folder)
       let best: FoundGrant | undefined
-      const custodians = place({
-        key: folder,
-        custodians: latestCustodians(state).custodians,
-        n: parameters.n,
-        k: parameters.k,
-        policy: policyOf(state, folder),
-      })
-      for (const custodian of custodians.custodians) {
-        const member = directory.byId(custodian.id)
-        if (member === undefined) continue
-        const content = folderAskCodec.encode({
-          chainId: chain.chainId,
-          folder,
-          consent,
-          custodian: custodian.id,
-          peer: network.networkKey,
-          time: deps.now(),
-        })
-        const signature = key.sign(concat(domain(FOLDER_ASK_DOMAIN), content))
-        const request = folderRequestCodec.encode({ type: 'get-wrap', value: { content, key: key.publicKey, signature } })
+      const encode = (ask: SignedFolderAsk): Uint8Array => folderRequestCodec.encode({ type: 'get-wrap', value: ask })
+      for await (const bytes of answers(deps, { folder, consent }, key, encode)) {
         try {
-          const own = equalBytes(member.organisation.networkKey, network.networkKey)
-          const bytes = own
-            ? await deps.local(request, network.networkKey)
-            : await network.request(member.organisation.networkKey, PROTOCOL.folder, request, {
-                timeoutMs: REQUEST_TIMEOUT_MS,
-                maxResponse: wrapResponseCodec.maxBytes,
-              })
           const answer = wrapResponseCodec.decode(bytes)
           if (!equalBytes(wrapHash(answer.wrap), line.wrapHash)) continue
           if (!equalBytes(consentCommitment(consentOpeningCodec.decode(answer.opening)), line.commitment)) continue
@@ -95,5 +85,51 @@ export function createGrantFinder(deps: GrantFinderDependencies): GrantFinder {
       if (best !== undefined) return best
       throw notFound()
     },
+
+    async disputes(folder, after, key) {
+      const found = new Map<string, FoundDispute>()
+      const encode = (ask: SignedFolderAsk): Uint8Array => folderRequestCodec.encode({ type: 'get-disputes', value: { ...ask, after } })
+      for await (const bytes of answers(deps, { folder, consent: null }, key, encode)) {
+        try {
+          for (const { shown, forAuthor } of disputesResponseCodec.decode(bytes).disputes) {
+            const opening = disputeOpeningCodec.decode(shown.opening)
+            const isRight = equalBytes(opening.folder, folder) && equalBytes(disputeId(folder, disputeCommitment(opening)), shown.dispute)
+            if (isRight) found.set(toHex(shown.dispute), { dispute: shown.dispute, opening: shown.opening, forAuthor })
+          }
+        } catch {
+          // The next custodian may do better.
+        }
+      }
+      return [...found.values()].sort((a, b) => compareBytes(a.dispute, b.dispute)).slice(0, MAX_DISPUTES)
+    },
+  }
+}
+
+type SignedFolderAsk = { content: Uint8Array; key: Uint8Array; signature: Uint8Array }
+
+/** What the custodians of a folder answer, one after another; who does not is passed over. */
+async function* answers(
+  { chain, directory, network, now, local }: GrantFinderDependencies,
+  { folder, consent }: { folder: Uint8Array; consent: Uint8Array | null },
+  key: SigningKey,
+  encode: (ask: SignedFolderAsk) => Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  const state = chain.tip.tree
+  const { n, k } = chain.parameters
+  const { custodians } = place({ key: folder, custodians: latestCustodians(state).custodians, n, k, policy: policyOf(state, folder) })
+  for (const custodian of custodians) {
+    const member = directory.byId(custodian.id)
+    if (member === undefined) continue
+    const { networkKey } = member.organisation
+    const asked = { chainId: chain.chainId, folder, consent, custodian: custodian.id, peer: network.networkKey, time: now() }
+    const content = folderAskCodec.encode(asked)
+    const request = encode({ content, key: key.publicKey, signature: key.sign(concat(domain(FOLDER_ASK_DOMAIN), content)) })
+    try {
+      yield equalBytes(networkKey, network.networkKey)
+        ? await local(request, network.networkKey)
+        : await network.request(networkKey, PROTOCOL.folder, request, { timeoutMs: REQUEST_TIMEOUT_MS, maxResponse: MAX_LIGHT_RESPONSE })
+    } catch {
+      // The next custodian may have it.
+    }
   }
 }

@@ -1,6 +1,6 @@
 /** Serves the light protocol: the ledger's facts with their proofs, submission of transactions, and sponsoring. */
 
-import { genesisCodec } from '../contracts/members-formats.ts'
+import { counterCodec, genesisCodec } from '../contracts/members-formats.ts'
 import { NAMESPACE, stateKey } from '../contracts/state-keys.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { ownerKeyHash } from '../crypto/wallet.ts'
@@ -8,11 +8,13 @@ import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { merkleLeaf, merkleProof } from '../encoding/merkle.ts'
 import { submissionLocator } from '../fragments/formats.ts'
+import { receiptCodec } from '../ledger/receipt.ts'
 import { proveKey, provePrefix } from '../ledger/state-proof.ts'
 import { countersign, decodeTransaction, type Transaction, verifyTransaction } from '../ledger/transaction.ts'
 import {
   type Commit,
   commitResponseCodec,
+  eventsResponseCodec,
   genesisResponseCodec,
   jsonResponseCodec,
   type LightRequest,
@@ -20,6 +22,7 @@ import {
   locateResponseCodec,
   logResponseCodec,
   MAX_HOLDERS,
+  type ProvenReceipt,
   prefixResponseCodec,
   queryResponseCodec,
   receiptResponseCodec,
@@ -69,10 +72,17 @@ const PUBLIC: ReadonlySet<number> = new Set([
   NAMESPACE.proposal,
   NAMESPACE.conviction,
   NAMESPACE.audit,
+  NAMESPACE.clinician,
 ])
 
 /** What is listed for one folder at a time, to whoever knows its id. */
-const OF_FOLDER: ReadonlySet<number> = new Set([NAMESPACE.submission, NAMESPACE.erasure, NAMESPACE.consent])
+const OF_FOLDER: ReadonlySet<number> = new Set([
+  NAMESPACE.submission,
+  NAMESPACE.erasure,
+  NAMESPACE.consent,
+  NAMESPACE.dispute,
+  NAMESPACE.emergency,
+])
 
 /** No list of folders, owners or logs is given to anybody. @throws EpioneError `not-found` */
 function requireNarrow(prefix: Uint8Array): void {
@@ -149,6 +159,8 @@ export class LightService {
       }
       case 'locate':
         return locateResponseCodec.encode({ holders: await this.#locate(request.value, context.signal) })
+      case 'events':
+        return eventsResponseCodec.encode(await this.#events(request.value.folder, request.value.from, request.value.limit))
       case 'sponsor':
         return sponsorResponseCodec.encode({ transaction: this.#sponsor(decodeTransaction(request.value.transaction)).bytes })
       case 'move-ticket': {
@@ -239,14 +251,7 @@ export class LightService {
       const height = chain.tip.header.height
       const found = await chain.store.receipt(id)
       if (found !== undefined) {
-        const receipts = await chain.store.receipts(found.height)
-        return {
-          commit: await this.#commitAt(found.height),
-          index: found.index,
-          count: receipts.length,
-          receipt: found.receipt,
-          proof: merkleProof(receipts.map(merkleLeaf), [found.index]),
-        }
+        return provenReceipt(await this.#commitAt(found.height), await chain.store.receipts(found.height), found.index)
       }
       if (signal.aborted) {
         const { base } = chain.store
@@ -259,6 +264,41 @@ export class LightService {
       }
       await chain.waitAbove(height, { signal })
     }
+  }
+
+  /**
+   * Receipts with a folder's events from a number on. None where the folder has no such event yet.
+   * @throws EpioneError `pruned` where the state counts it, and its block is not kept
+   */
+  async #events(folder: Uint8Array, from: number, limit: number): Promise<ProvenReceipt[]> {
+    const { store, tip } = this.#deps.chain
+    const counted = tip.tree.get(stateKey.folderEvents(folder))
+    if (counted === undefined || counterCodec.decode(counted) < from) return []
+    const found: ProvenReceipt[] = []
+    let next = from
+    let size = 0
+    for (const height of await store.eventHeights(folder, from, limit)) {
+      const receipts = await store.receipts(height)
+      const commit = await this.#commitAt(height)
+      for (const [index, bytes] of receipts.entries()) {
+        const numbers = receiptCodec
+          .decode(bytes)
+          .events.filter(event => equalBytes(event.subject, folder) && event.index >= from)
+          .map(event => event.index)
+        if (numbers.length === 0) continue
+        size += bytes.length
+        if (numbers[0] !== next || found.length === limit || (found.length > 0 && size > MAX_LOG_BYTES)) return this.#notPruned(found, from)
+        found.push(provenReceipt(commit, receipts, index))
+        next += numbers.length
+      }
+    }
+    return this.#notPruned(found, from)
+  }
+
+  #notPruned(found: ProvenReceipt[], from: number): ProvenReceipt[] {
+    if (found.length === 0)
+      throw new EpioneError('pruned', `The block with event ${from} of this folder is not kept here any more: ask another node.`)
+    return found
   }
 
   /**
@@ -297,5 +337,15 @@ export class LightService {
     if (!verifyTransaction(signed)) throw new EpioneError('bad-signature', 'The signature of the transaction does not fit.')
     this.#charge(toHex(content.from.id))
     return signed
+  }
+}
+
+function provenReceipt(commit: Commit, receipts: readonly Uint8Array[], index: number): ProvenReceipt {
+  return {
+    commit,
+    index,
+    count: receipts.length,
+    receipt: receipts[index] as Uint8Array,
+    proof: merkleProof(receipts.map(merkleLeaf), [index]),
   }
 }

@@ -26,6 +26,8 @@ import { Announcer } from './custodian/announcer.ts'
 import { AuditResponder } from './custodian/audit-responder.ts'
 import { AuditService } from './custodian/audit-service.ts'
 import { Damages } from './custodian/damages.ts'
+import { Disputes } from './custodian/disputes.ts'
+import { Emergencies } from './custodian/emergencies.ts'
 import { ErasureService } from './custodian/erasure.ts'
 import { ErasureReceipts } from './custodian/erasure-receipts.ts'
 import { Holdings } from './custodian/holdings.ts'
@@ -43,6 +45,7 @@ import { openDatastore } from './datastore.ts'
 import { DeskService } from './desk-service.ts'
 import { Directory } from './directory.ts'
 import { DiskWatch, type StatDisk, statDisk } from './disk-watch.ts'
+import { EmergencyCases } from './emergency-cases.ts'
 import { EvidenceService } from './evidence-service.ts'
 import { createGrantFinder } from './grant-finder.ts'
 import { type HomePaths, lockHome } from './home.ts'
@@ -50,6 +53,7 @@ import { Keyring } from './keyring.ts'
 import type { NodeKeys } from './keys.ts'
 import { LightService } from './light-service.ts'
 import type { Logger } from './logger.ts'
+import { Notices } from './notices.ts'
 import { OwnerSponsor } from './owner-sponsor.ts'
 import { PeerStatusService } from './peer-status.ts'
 import { SnapshotJoin } from './snapshot-join.ts'
@@ -317,8 +321,23 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
 
   const identity = { custodian: keys.account, accountKey: keys.signing }
   const receipts = new ErasureReceipts(identity, { chain, store: custodyDb.sublevel('erasures'), now })
-  const desk = new FolderDesk(identity, { chain, directory, keyring, store: custodyDb.sublevel('folders'), erasures: receipts, now })
-  const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
+  const disputes = new Disputes({ chain, keyring, store: custodyDb.sublevel('disputes') })
+  const notices = new Notices({ account: keys.account }, { chain, keyring, store: custodyDb.sublevel('notices'), now })
+  const emergencies = new Emergencies(
+    { ...identity, sealingKey: keys.sealing },
+    {
+      ...{ chain, directory, network, keyring, store: custodyDb.sublevel('emergencies'), logger, now },
+      holders: (folder, memberHeight) => holdings.shares(folder, memberHeight),
+    },
+  )
+  const desk = new FolderDesk(identity, {
+    ...{ chain, directory, keyring, disputes, notices, emergencies, now },
+    store: custodyDb.sublevel('folders'),
+    erasures: receipts,
+  })
+  const cases = new EmergencyCases({ account: keys.account, chain, keyring, store: custodyDb.sublevel('cases'), now })
+  const sealed = [submissions, desk, disputes, notices, emergencies, cases]
+  const erasures = new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed, logger })
   const { organisationQuotaBytes = Math.floor(options.quotaBytes * ORGANISATION_SHARE), maxVersionBytes = MAX_VERSION_BYTES } =
     options.custody ?? {}
   const limits = { stagedQuotaBytes: Math.floor(options.quotaBytes * STAGED_SHARE), organisationQuotaBytes, maxVersionBytes }
@@ -327,17 +346,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const releases = new ReleaseService(identity, { chain, fragments, submissions, onCorrupt, desk, logger, now })
   const announcer = new Announcer({ network, submissions, store: custodyDb.sublevel('announcements'), logger, now })
   const custodian = new CustodianService({
-    chain,
-    network,
-    fragments,
-    submissions,
-    uploads,
-    releases,
-    desk,
-    erasures,
-    announcer,
-    logger,
-    now,
+    ...{ chain, network, fragments, submissions, uploads, releases, desk, erasures, emergencies, announcer, logger, now },
   })
   const damages = new Damages(custodyDb.sublevel('damages'))
   await damages.start()
@@ -378,7 +387,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const grants = createGrantFinder({ chain, directory, network, now, local: async (request, peer) => await desk.answer(request, peer) })
   const staffDesk = new DeskService(
     { account: keys.account, accountKey: keys.signing, sealingKey: keys.sealing },
-    { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, now },
+    { chain, directory, network, staff: new Staff(paths.staff), transactions, grants, notices, cases, now },
   )
   const status = (): NodeStatus =>
     nodeStatus({

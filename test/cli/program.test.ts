@@ -8,8 +8,9 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
+import { CLASS_CHOICES, EMERGENCY_REASON_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
+import { EMERGENCY_REASONS } from '../../src/contracts/emergency-formats.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
 import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
@@ -35,6 +36,8 @@ test('all commands are there', () => {
       .sort(),
     [
       'access log',
+      'access verify',
+      'access watch',
       'completion',
       'config show',
       'config validate',
@@ -45,12 +48,29 @@ test('all commands are there', () => {
       'consent preview',
       'consent revoke',
       'custodians',
+      'dispute answer',
+      'dispute list',
+      'dispute notify',
+      'dispute open',
+      'dispute status',
+      'emergency card',
+      'emergency cases',
+      'emergency deposit',
+      'emergency list',
+      'emergency open',
+      'emergency review',
+      'emergency status',
+      'emergency watch',
+      'emergency withdraw',
       'enroll accept',
       'enroll hand-over',
       'enroll list',
       'enroll offer',
       'enroll open',
       'enroll take-over',
+      'erase-all',
+      'export create',
+      'export verify',
       'folder rotate-key',
       'folder rotate-owner',
       'genesis create',
@@ -64,6 +84,8 @@ test('all commands are there', () => {
       'members vote admit',
       'members vote remove',
       'members vote reweigh',
+      'notices acknowledge',
+      'notices list',
       'peers',
       'record erase',
       'record erasure',
@@ -125,6 +147,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(PURPOSE_CHOICES, PURPOSES)
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
   assert.equal(SUITE_CHOICES, [...SUITE_NAMES.keys()])
+  assert.equal(EMERGENCY_REASON_CHOICES, EMERGENCY_REASONS)
 })
 
 test('exit codes', () => {

@@ -53,6 +53,19 @@ test('consents and the access log', async () => {
     refused(['consent', 'revoke', record, ...owner], 4, 'unreachable'),
     refused(['consent', 'list', ...owner], 4, 'unreachable'),
     refused(['access', 'log', ...owner, '--verify'], 4, 'unreachable'),
+    refused(['access', 'watch', '--from-event', '1'], 2, 'missing-option'),
+    refused(['access', 'verify', at('nothing')], 1, 'file-missing'),
+  ])
+})
+
+test('corrections, taking along, erasing all', async () => {
+  const owner = ['--folder', folder]
+  await Promise.all([
+    refused(['dispute', 'open', record, ...owner, '--statement', at('note.txt')], 2, 'missing-option'),
+    refused(['dispute', 'open', record, ...owner, '--statement', at('nothing'), '--yes'], 1, 'file-missing'),
+    refused(['dispute', 'answer', record, ...owner, '--yes', '--accept', record, '--refuse', at('note.txt')], 2, 'conflicting-option'),
+    refused(['export', 'verify', at('sub')], 2, 'bad-export'),
+    refused(['erase-all'], 2, 'missing-option'),
   ])
 })
 

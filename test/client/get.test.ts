@@ -182,7 +182,7 @@ class World {
   #release(index: number, leaves: readonly number[], withFragments: boolean): ReleaseFrame[] {
     const hashes = this.written.map(({ meta }) => versionLeafHash(meta.leaf))
     const shown = leaves.map(leaf => ({ leaf, ...(this.written[leaf] as Written) }))
-    const start = { total: this.written.length, count: leaves.length, proof: merkleProof(hashes, leaves), index }
+    const start = { total: this.written.length, count: leaves.length, proof: merkleProof(hashes, leaves), index, disputes: 0 }
     const frames: ReleaseFrame[] = [{ type: 'start', value: start }]
     if (shown.length > 0) frames.push({ type: 'versions', value: shown.map(({ leaf, meta }) => ({ leaf, meta })) })
     for (const { leaf, dispersed } of withFragments ? shown : []) {

@@ -1,9 +1,18 @@
 /** Random histories: whatever is thrown at the contracts, they stay deterministic and keep their invariants. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
+import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
 import { auditReportCodec, auditWindow } from '../../src/contracts/audits-formats.ts'
 import { expiryBucket, revokeBodyCodec, rewrapBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { answerDisputeCodec, disputeId, openDisputeCodec } from '../../src/contracts/disputes-formats.ts'
+import {
+  clinicianCodec,
+  depositBodyCodec,
+  emergencyCodec,
+  emergencyOpenBodyCodec,
+  reviewBodyCodec,
+  withdrawBodyCodec,
+} from '../../src/contracts/emergency-formats.ts'
 import { relabelFolderCodec } from '../../src/contracts/folder-labels.ts'
 import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { genesisChanges } from '../../src/contracts/members.ts'
@@ -15,7 +24,7 @@ import {
   type Validators,
   validatorsCodec,
 } from '../../src/contracts/members-formats.ts'
-import { eraseBodyCodec } from '../../src/contracts/records-formats.ts'
+import { anchorBodyCodec, eraseBodyCodec } from '../../src/contracts/records-formats.ts'
 import { type BlockResult, executeBlock } from '../../src/contracts/runtime.ts'
 import { NAMESPACE, stateKey } from '../../src/contracts/state-keys.ts'
 import { compareBytes, equalBytes, toHex } from '../../src/encoding/bytes.ts'
@@ -75,7 +84,21 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
   const sponsored = { sponsor: pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4)), ...signed }
   const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
   const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
-  switch (random(14)) {
+  switch (random(19)) {
+    case 13: {
+      const commitment = hashOf(name('d', 3))
+      return world.byFolder(owner, act('disputes.open', openDisputeCodec, { commitment }), signed)
+    }
+    case 14: {
+      const id = world.folder(owner)
+      const { submissionRoot } = anchorBodyCodec.decode(world.anchorBody(owner, name('s', 5), { epoch, memberHeight: latest }).body)
+      const answer =
+        random(2) === 0
+          ? { type: 'accepted' as const, value: { submissionRoot } }
+          : { type: 'refused' as const, value: { reasonHash: hashOf(name('w', 2)) } }
+      const body = { folder: id, dispute: disputeId(id, hashOf(name('d', 3))), answer }
+      return world.byMember(member, act('disputes.answer', answerDisputeCodec, body))
+    }
     case 0:
       return world.create(member, owner, random(6) === 0 ? { policy: random(3) } : {})
     case 1: {
@@ -128,6 +151,28 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
     case 12: {
       const rewraps = [{ consent: world.consent(owner, name('c', 3)), wrapHash: hashOf(name('w', 3)) }]
       return world.byFolder(owner, act('consents.rewrap', rewrapBodyCodec, { epoch, rewraps }), signed)
+    }
+    case 15: {
+      if (random(6) === 0) return world.byFolder(owner, act('emergency.withdraw', withdrawBodyCodec, {}), signed)
+      const body = { epoch, memberHeight: random(5) === 0 ? 0 : latest, commitments: hashOf(name('d', 3)) }
+      return world.byFolder(owner, act('emergency.deposit', depositBodyCodec, body), signed)
+    }
+    case 16: {
+      const until = world.timeMs + random(4 * HOUR + 600_000)
+      const body = { folder: world.folder(owner), commitment: hashOf(name('o', 9)), clinician: hashOf(name('p', 2)), until }
+      return world.byMember(member, act('emergency.open', emergencyOpenBodyCodec, body))
+    }
+    case 17: {
+      const all = [...world.state.entries(stateKey.emergencies(world.folder(owner)))].map(([key]) => key.slice(33))
+      const entry = all[random(Math.max(1, all.length))] ?? hashOf('none')
+      const body = {
+        folder: world.folder(owner),
+        entry,
+        reviewer: hashOf(name('p', 2)),
+        commitment: hashOf('outcome'),
+        sealedHash: hashOf('sealed'),
+      }
+      return world.byMember(member, act('emergency.review', reviewBodyCodec, body))
     }
     default:
       return world.byMember(member, {
@@ -213,6 +258,7 @@ for (const seed of SEEDS) {
     const logs = new Map<string, { count: number; head: Uint8Array }>()
     const codes = new Set<string>()
     const executed = new Set<string>()
+    const emergencies = new Map<string, AccessEntry>()
     let before: Validators | undefined
     for (const { height, timeMs, transactions, result, root } of recorded) {
       const where = `${about}, height ${height}`
@@ -225,7 +271,7 @@ for (const seed of SEEDS) {
         else assert.not.ok(executed.has(id), `${where}: a transaction has its effect once`)
         if (receipt.code === 'ok') executed.add(id)
         for (const { name, subject, index } of receipt.events) {
-          if (name.startsWith('members.')) {
+          if (/^(members|audits|repairs)\./.test(name)) {
             assert.is(index, 0, where)
             continue
           }
@@ -238,7 +284,9 @@ for (const seed of SEEDS) {
         const log = logs.get(toHex(stream)) ?? { count: 0, head: new Uint8Array(32) }
         const entry = accessEntryCodec.decode(body)
         assert.equal([index, entry.index, entry.height, entry.time], [log.count, log.count, height, timeMs], where)
-        assert.ok(entry.until > timeMs && entry.until <= timeMs + HOUR, where)
+        const isEmergency = entry.organisation !== null && entry.consent === null
+        assert.ok(entry.until > timeMs && entry.until <= timeMs + (isEmergency ? 4 : 1) * HOUR, where)
+        if (isEmergency) emergencies.set(toHex(id), entry)
         assert.equal(accessEntryId(entry), id, where)
         logs.set(toHex(stream), { count: log.count + 1, head: nextLogHead(log.head, id) })
       }
@@ -270,6 +318,19 @@ for (const seed of SEEDS) {
     const height = world.read(counterCodec, stateKey.custodiansHeight())!
     const custodians = world.read(custodiansCodec, stateKey.custodians(height))!
     assert.ok(custodians.length >= 4, about)
+    let [waiting, closed] = [0, 0]
+    for (const [key, value] of world.state.entries(Uint8Array.of(NAMESPACE.emergency))) {
+      const { organisation, clinician, review } = emergencyCodec.decode(value)
+      const entry = emergencies.get(toHex(key.slice(33)))
+      assert.equal([entry?.folder, entry?.organisation], [key.slice(1, 33), organisation], `${about}: each has its line in the log`)
+      assert.not.equal(review?.reviewer, clinician, about)
+      if (review === null) waiting++
+      else closed++
+    }
+    assert.is(waiting + closed, emergencies.size, `${about}: no line without its review`)
+    const records = [...world.state.entries(Uint8Array.of(NAMESPACE.clinician))].map(([, value]) => clinicianCodec.decode(value))
+    const sum = (counts: readonly number[]): number => counts.reduce((total, count) => total + count, 0)
+    assert.equal([sum(records.map(({ open }) => open.length)), sum(records.map(({ reviewed }) => reviewed))], [waiting, closed], about)
     assert.ok(
       folders > 0 && logs.size > 0 && codes.has('ok') && codes.has('not-found') && codes.has('seen'),
       `${about}: the history is a rich one`,

@@ -2,6 +2,7 @@
 
 import { openBodyCodec } from '../../src/contracts/access-formats.ts'
 import { consentId, expiryBucket, grantBodyCodec } from '../../src/contracts/consents-formats.ts'
+import { EMERGENCY_DEFAULTS } from '../../src/contracts/emergency-formats.ts'
 import { type CreateFolder, createFolderCodec, folderId } from '../../src/contracts/folders-formats.ts'
 import { genesisChanges } from '../../src/contracts/members.ts'
 import { accountId, chainId, type Genesis, type Organisation, type VoteBody, voteBodyCodec } from '../../src/contracts/members-formats.ts'
@@ -72,6 +73,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       sponsorQuota: 1000,
       folderQuota: 16,
       auditWindowMs: 300_000,
+      emergency: EMERGENCY_DEFAULTS,
       policies: [
         { name: 'anywhere', jurisdictions: null },
         { name: 'germany', jurisdictions: ['DE'] },

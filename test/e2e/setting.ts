@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { createKeystore, openKeystore } from '../../src/crypto/keystore.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { createTestnet, type Testnet } from '../../testnet/launcher/testnet.ts'
 import { type CliRun, runCli } from '../cli/run-cli.ts'
@@ -34,6 +35,7 @@ export class Setting {
     const { author, patient } = setting
     writeFileSync(setting.at('passphrase'), 'a patient\n', { mode: 0o600 })
     await succeed('wallet', 'create', ...patient)
+    await ease(setting.at('wallet'), 'a patient')
     const account = toHex((net.nodes[0] as Testnet['nodes'][number]).account)
     await succeed('enroll', 'offer', '--organisation', account, '--out', setting.at('offer'), ...patient)
     const accepted = await succeed('enroll', 'accept', setting.at('offer'), ...author)
@@ -66,6 +68,13 @@ export class Setting {
     await this.net.stop()
     rmSync(this.dir, { recursive: true, force: true })
   }
+}
+
+/** Lets a keystore's passphrase cost little: what guessing it costs is not what is tested here, and every command opens it. */
+export async function ease(path: string, passphrase: string): Promise<void> {
+  const entries = await openKeystore(path, passphrase)
+  rmSync(path)
+  await createKeystore(path, passphrase, entries, { scrypt: { N: 2 ** 12, r: 8, p: 1 } })
 }
 
 /** Runs a command that must succeed; gives its JSON. */

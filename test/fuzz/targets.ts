@@ -1,6 +1,8 @@
 /** What reads bytes of others and is no codec by itself: decoders in steps, checks of proofs and signatures, files on disk. */
 
+import { decodeEvidence, encodeEvidence } from '../../src/client/access-evidence.ts'
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
+import { decodeEmergencyCard, encodeEmergencyCard } from '../../src/client/emergency.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeHandOver, encodeHandOver } from '../../src/client/hand-over.ts'
 import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
@@ -127,8 +129,29 @@ const sealingKey = sealingKeyFromSeed(sha256(Uint8Array.of(4))).publicKey
 
 /** A request to pair, by a device that will keep `hash` as its seed until the answer comes. */
 const pairing = pairingRequest(hash, 0)
+const accessEvidence = encodeEvidence({
+  version: 1,
+  chainId,
+  folder: key,
+  proofs: [{ keys: [key], answer: new Uint8Array(40) }],
+  entries: [new Uint8Array(90)],
+  receipts: [{ receipt: new Uint8Array(200), signature }],
+  openings: [new Uint8Array(100)],
+  headers: [new Uint8Array(50)],
+  silent: [{ custodian: key, code: 'unreachable' }],
+  time: 1_800_000_000_000,
+})
 
 export const TARGETS: readonly Target[] = [
+  {
+    room: 'client',
+    name: 'access evidence',
+    samples: [accessEvidence],
+    read: bytes => {
+      must(equalBytes(encodeEvidence(decodeEvidence(bytes)), bytes), 'two encodings of one file')
+    },
+    codes: ['bad-evidence'],
+  },
   {
     room: 'encoding',
     name: 'canonical CBOR',
@@ -327,6 +350,13 @@ export const TARGETS: readonly Target[] = [
     }),
     text => encodeReceipts(decodeReceipts(text)),
     ['bad-receipts'],
+  ),
+  code(
+    'emergency card',
+    'epione-emergency:',
+    encodeEmergencyCard({ version: 1, chainId, folder: hash, nodes: ['/ip4/127.0.0.1/tcp/7700'] }),
+    text => encodeEmergencyCard(decodeEmergencyCard(text)),
+    ['bad-emergency-card'],
   ),
   code(
     'share',

@@ -6,11 +6,12 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { u32, utf8 } from '../../src/encoding/bytes.ts'
 import { receiptsRoot, transactionsRoot } from '../../src/ledger/block.ts'
-import { chainKey } from '../../src/ledger/chain-keys.ts'
+import { chainKey, KIND, rangeOf } from '../../src/ledger/chain-keys.ts'
 import { baseCodec, sealRecord } from '../../src/ledger/chain-records.ts'
 import { type ChainStore, openChainStore } from '../../src/ledger/chain-store.ts'
 import { headerHash } from '../../src/ledger/header.ts'
 import { openLevelStore } from '../../src/ledger/level-store.ts'
+import { receiptCodec } from '../../src/ledger/receipt.ts'
 import type { KeyValueStore } from '../../src/ledger/store.ts'
 import { seededRandom } from '../encoding/seeded.ts'
 import { rejectsCode } from '../encoding/throws.ts'
@@ -124,6 +125,43 @@ prune('a mark above the tip, or a missing block above the mark, is damage', asyn
     withChain(dir, async () => undefined),
     'store-corrupt',
   )
+})
+
+prune('the events of a subject are found by their numbers, as long as their blocks are kept', async ({ dir }) => {
+  const subject = idOf('subject')
+  await withChain(dir, async chain => {
+    let number = 0
+    for (let height = 1; height <= 100; height++) {
+      const input = nextBlock(chain)
+      // Every other block brings three events of the subject, and one of another.
+      const event = (of: Uint8Array, index: number) => ({ name: 'records.anchored', subject: of, index, data: new Uint8Array(0) })
+      const events = height % 2 === 0 ? [] : [event(subject, ++number), event(subject, ++number), event(idOf('other'), height)]
+      const outcomes = input.transactionIds.map((transaction, i) => ({
+        transaction,
+        code: 'ok',
+        events: i === 0 ? events : height % 2 === 0 ? [] : [event(subject, ++number)],
+      }))
+      const receipts = outcomes.map(receipt => receiptCodec.encode(receipt))
+      const header = { ...input.block.header, receiptsRoot: receiptsRoot(receipts) }
+      const certificate = { ...input.block.certificate, block: headerHash(header) } as typeof input.block.certificate
+      await chain.commit({ ...input, receipts, outcomes, block: { ...input.block, header, certificate } })
+    }
+    assert.is(number, 150)
+    assert.equal(await chain.eventHeights(subject, 1, 3), [1, 3, 5])
+    assert.equal(await chain.eventHeights(subject, 3, 1), [1])
+    assert.equal(await chain.eventHeights(subject, 4, 1), [3])
+    assert.equal(await chain.eventHeights(subject, 150, 10), [99])
+    assert.equal(await chain.eventHeights(subject, 151, 10), [])
+    assert.equal(await chain.eventHeights(idOf('nobody'), 1, 10), [])
+    await pruneTo(chain, 50)
+    assert.equal(await chain.eventHeights(subject, 1, 2), [51, 53])
+  })
+  await withChain(dir, async (chain, store) => {
+    assert.equal(await chain.eventHeights(subject, 100, 2), [67, 69])
+    let kept = 0
+    for await (const _ of store.iterator(rangeOf(KIND.event))) kept++
+    assert.is(kept, 50, 'two subjects in every other block that is kept')
+  })
 })
 
 prune.run()

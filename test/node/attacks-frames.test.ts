@@ -92,7 +92,7 @@ const SAMPLES: Readonly<Record<keyof typeof PROTOCOL, Uint8Array>> = {
       index: 0,
     },
   }),
-  release: releaseRequestCodec.encode({ request: hash, signature, accessOpening: hash, consentOpening: null }),
+  release: releaseRequestCodec.encode({ request: hash, signature, accessOpening: hash, consentOpening: null, reason: null }),
   repair: repairRequestCodec.encode({ type: 'sums', value: { folder: hash, submissionRoot: hash, attempt: 1, leaves: [0] } }),
   sync: syncRequestCodec.encode({ from: 1, limit: 1 }),
   snapshot: snapshotRequestCodec.encode({ type: 'heads', value: { from: 1, limit: 1 } }),

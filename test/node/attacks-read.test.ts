@@ -213,7 +213,7 @@ test("(c) a reader's signed request is worth nothing to another peer, another cu
       const { accessOpening, consentOpening } = session
       const signature = session.reader.sign(readRequestBytes(request))
       await channel.send(
-        releaseRequestCodec.encode({ request: readRequestCodec.encode(request), signature, accessOpening, consentOpening }),
+        releaseRequestCodec.encode({ request: readRequestCodec.encode(request), signature, accessOpening, consentOpening, reason: null }),
       )
       const { value } = await channel.frames()[Symbol.asyncIterator]().next()
       const frame = releaseFrameCodec.decode(value as Uint8Array)

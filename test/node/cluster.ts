@@ -1,4 +1,5 @@
 /** A network of full nodes in one process, over loopback, with seeded keys: real disks, real cryptography, real consensus. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -15,6 +16,7 @@ import { type Person, personFromSeeds } from '../../src/client/identity.ts'
 import { createLightPeer, type LightPeer } from '../../src/client/light-peer.ts'
 import { contentOf } from '../../src/client/record-object.ts'
 import type { Provision, RecordClass } from '../../src/contracts/consent-terms.ts'
+import { EMERGENCY_DEFAULTS } from '../../src/contracts/emergency-formats.ts'
 import type { Label } from '../../src/contracts/folders-formats.ts'
 import type { Genesis, Organisation } from '../../src/contracts/members-formats.ts'
 import { toHex, u32, utf8 } from '../../src/encoding/bytes.ts'
@@ -89,6 +91,7 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       sponsorQuota: 1_000_000,
       folderQuota: 16,
       auditWindowMs: 300_000,
+      emergency: EMERGENCY_DEFAULTS,
       policies: [{ name: 'any', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
       ...parameters,

@@ -97,6 +97,7 @@ async function start(world: CustodianWorld, changes: Changes = {}): Promise<Cust
     releases: new ReleaseService(identity, { chain, fragments, submissions, onCorrupt: async () => undefined, desk, logger, now }),
     desk,
     erasures,
+    emergencies: world.emergencies,
     announcer: new Announcer(
       {
         network: announcements.network,

@@ -68,10 +68,10 @@ test('a folder has so many grants that wait; those that the ledger shows make ro
   await rejectsCode(put(world, third), 'busy')
 
   // The count is the same after a restart, and after what ran out is gone.
-  const { chain, directory, keyring, custody, receipts, clock } = world
+  const { chain, directory, keyring, custody, receipts, papers, clock } = world
   const restarted = new FolderDesk(
     { custodian: CUSTODIAN.account },
-    { chain, directory, keyring, store: custody.sublevel('folders'), erasures: receipts, now: () => clock.now },
+    { chain, directory, keyring, store: custody.sublevel('folders'), erasures: receipts, ...papers, now: () => clock.now },
   )
   await restarted.start()
   await rejectsCode(put(world, third, restarted), 'busy')
@@ -88,7 +88,7 @@ test('a folder has so many grants that wait; those that the ledger shows make ro
 
 test('a write that fails gives its room back', async () => {
   await using world = await CustodianWorld.open()
-  const { chain, directory, keyring, custody, receipts, clock } = world
+  const { chain, directory, keyring, custody, receipts, papers, clock } = world
   const level = custody.sublevel('folders')
   let fails = true
   const store = {
@@ -101,7 +101,7 @@ test('a write that fails gives its room back', async () => {
   } as typeof level
   const desk = new FolderDesk(
     { custodian: CUSTODIAN.account },
-    { chain, directory, keyring, store, erasures: receipts, now: () => clock.now },
+    { chain, directory, keyring, store, erasures: receipts, ...papers, now: () => clock.now },
   )
   const grants = Array.from({ length: MOST + 1 }, (_, index) => grantOf(world, index))
   for (const grant of grants) {

@@ -49,6 +49,7 @@ function read(world: CustodianWorld, session: ReadSession, { root }: Held, leave
     signature: reader.signing.sign(readRequestBytes(request)),
     accessOpening: session.access,
     consentOpening: session.consentOpening,
+    reason: null,
   })
   const channel = new SlowChannel(PEER, [frame])
   const served = custodian.serve(channel)

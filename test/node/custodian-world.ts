@@ -4,7 +4,7 @@ import { personFromSeeds } from '../../src/client/identity.ts'
 import { accessEntryId, openBodyCodec } from '../../src/contracts/access-formats.ts'
 import { accessCommitment, accessOpeningCodec, consentCommitment, consentOpeningCodec } from '../../src/contracts/consent-terms.ts'
 import { consentId, expiryBucket, grantBodyCodec, revokeBodyCodec } from '../../src/contracts/consents-formats.ts'
-import { createFolderCodec, folderId, labelCommitment } from '../../src/contracts/folders-formats.ts'
+import { createFolderCodec, folderId, type Label, labelCommitment } from '../../src/contracts/folders-formats.ts'
 import { anchorBodyCodec, eraseBodyCodec, erasureMark } from '../../src/contracts/records-formats.ts'
 import type { SigningKey } from '../../src/crypto/signature.ts'
 import { folderSealingKey, ownerKey, ownerKeyHash } from '../../src/crypto/wallet.ts'
@@ -27,13 +27,18 @@ import type { KeyValueStore } from '../../src/ledger/store.ts'
 import { countersign, createTransaction, type TransactionContent } from '../../src/ledger/transaction.ts'
 import type { FrameChannel } from '../../src/network/frames.ts'
 import type { Chain } from '../../src/node/chain.ts'
+import { Damages } from '../../src/node/custodian/damages.ts'
+import { Disputes } from '../../src/node/custodian/disputes.ts'
+import { Emergencies } from '../../src/node/custodian/emergencies.ts'
 import { ErasureService } from '../../src/node/custodian/erasure.ts'
 import { ErasureReceipts } from '../../src/node/custodian/erasure-receipts.ts'
+import { Holdings } from '../../src/node/custodian/holdings.ts'
 import { type HeldVersion, Submissions } from '../../src/node/custodian/submissions.ts'
 import { FolderDesk } from '../../src/node/custodian/wraps.ts'
 import { custodiansAt, Directory } from '../../src/node/directory.ts'
 import { Keyring } from '../../src/node/keyring.ts'
 import type { Logger } from '../../src/node/logger.ts'
+import { Notices } from '../../src/node/notices.ts'
 import { genesisOf, nodeKeys, permitTo, seedOf, walletOf } from './cluster.ts'
 import { nextBlock, openTestChain, temporary } from './ledger-fixture.ts'
 
@@ -77,6 +82,7 @@ export interface ReadSession {
 export class CustodianWorld implements AsyncDisposable {
   /** Where its files are: `custody`, `fragments`, `keyring.json`, and the ledger's. */
   readonly dir: string
+  readonly label: Label
   readonly folder: Uint8Array
   readonly clock: { now: number }
   readonly errors: ErrorCodes = []
@@ -89,11 +95,17 @@ export class CustodianWorld implements AsyncDisposable {
   readonly submissions: Submissions
   readonly receipts: ErasureReceipts
   readonly desk: FolderDesk
+  readonly papers: ReturnType<typeof papersOf>
+  readonly emergencies: Emergencies
+  /** What this custodian sent to others, and what they answer. */
+  readonly sent: { peer: Uint8Array; request: Uint8Array }[] = []
+  answer: () => Promise<Uint8Array> = async () => new Uint8Array(0)
   readonly #close: () => Promise<void>
   #acts = 0
 
   private constructor(
     dir: string,
+    label: Label,
     chain: Chain,
     keyring: Keyring,
     custody: KeyValueStore,
@@ -101,6 +113,7 @@ export class CustodianWorld implements AsyncDisposable {
     close: () => Promise<void>,
   ) {
     this.dir = dir
+    this.label = label
     this.chain = chain
     this.directory = new Directory(chain)
     this.keyring = keyring
@@ -114,18 +127,36 @@ export class CustodianWorld implements AsyncDisposable {
     const identity = { custodian: CUSTODIAN.account, accountKey: CUSTODIAN.signing }
     const now = (): number => this.clock.now
     this.receipts = new ErasureReceipts(identity, { chain, store: custody.sublevel('erasures'), now })
+    this.papers = papersOf({ chain, keyring, store: custody, now })
+    const damages = new Damages(custody.sublevel('damages'))
+    const holdings = new Holdings({ chain, fragments, submissions: this.submissions, damages, now })
+    this.emergencies = new Emergencies(
+      { ...identity, sealingKey: CUSTODIAN.sealing },
+      {
+        ...{ chain, directory: this.directory, keyring, store: custody.sublevel('emergencies'), logger: this.logger, now },
+        network: {
+          request: async (peer, _protocol, request) => {
+            this.sent.push({ peer: peer as Uint8Array, request })
+            return await this.answer()
+          },
+        },
+        holders: (folder, memberHeight) => holdings.shares(folder, memberHeight),
+      },
+    )
     this.desk = new FolderDesk(identity, {
       chain,
       directory: this.directory,
       keyring,
       store: custody.sublevel('folders'),
       erasures: this.receipts,
+      ...this.papers,
+      emergencies: this.emergencies,
       now,
     })
     this.#close = close
   }
 
-  static async open(): Promise<CustodianWorld> {
+  static async open(label: Label = 'normal'): Promise<CustodianWorld> {
     const place = temporary()
     const { chain, ...ledger } = await openTestChain(join(place.dir, 'chain'), genesisOf())
     const custody = await openLevelStore(join(place.dir, 'custody'))
@@ -135,7 +166,7 @@ export class CustodianWorld implements AsyncDisposable {
       store: custody.sublevel('fragments'),
       quotaBytes: 2 ** 30,
     })
-    const world = new CustodianWorld(place.dir, chain, keyring, custody, fragments, async () => {
+    const world = new CustodianWorld(place.dir, label, chain, keyring, custody, fragments, async () => {
       world.directory.stop()
       await fragments.close()
       await custody.close()
@@ -146,7 +177,7 @@ export class CustodianWorld implements AsyncDisposable {
       ownerKeyHash: ownerKeyHash(owner.publicKey),
       recoveryKeyHash: seedOf('recovery'),
       sealingKey: folderSealingKey(wallet.seed, 0, 0).publicKey,
-      labelCommitment: labelCommitment(LABEL_SALT, 'normal'),
+      labelCommitment: labelCommitment(LABEL_SALT, label),
       policy: 0,
     })
     await world.commit('folders', 'create', body)
@@ -159,8 +190,9 @@ export class CustodianWorld implements AsyncDisposable {
 
   /** What carries out erasures here, once it is started. */
   erasures(): ErasureService {
-    const { chain, fragments, submissions, keyring, receipts, desk, logger } = this
-    return new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed: [submissions, desk], logger })
+    const { chain, fragments, submissions, keyring, receipts, desk, emergencies, logger } = this
+    const sealed = [submissions, desk, emergencies]
+    return new ErasureService({ chain, fragments, submissions, keyring, receipts, sealed, logger })
   }
 
   /** A block with one act; the clock goes with the chain. */
@@ -170,7 +202,7 @@ export class CustodianWorld implements AsyncDisposable {
         ? [{ kind: 'folder', id: this.folder }, owner]
         : [{ kind: 'account', id: (by === 'author' ? author : readers).account }, (by === 'author' ? author : readers).signing]
     // What an owner takes back goes without a sponsor.
-    const sponsored = by === 'owner' && action !== 'revoke' && action !== 'erase'
+    const sponsored = by === 'owner' && !['revoke', 'erase', 'deposit', 'withdraw'].includes(action)
     const content = {
       chainId: this.chain.chainId,
       from,
@@ -232,7 +264,7 @@ export class CustodianWorld implements AsyncDisposable {
       versions: sizes.length,
       ...CODE,
       memberHeight: 0,
-      label: 'normal' as const,
+      label: this.label,
       labelSalt: LABEL_SALT,
       sponsor: author.account,
       bytes,
@@ -301,7 +333,7 @@ export class CustodianWorld implements AsyncDisposable {
       ...CODE,
       memberHeight: 0,
       labelSalt: LABEL_SALT,
-      label: 'normal' as const,
+      label: this.label,
       sponsor: this.sponsor,
       until: this.clock.now + HOUR,
     }
@@ -378,5 +410,13 @@ export class SlowChannel implements FrameChannel {
   abort(error: Error): void {
     this.aborted = error
     this.end()
+  }
+}
+
+/** Disputes and notices at the custodian. */
+export function papersOf({ chain, keyring, store, now }: { chain: Chain; keyring: Keyring; store: KeyValueStore; now: () => number }) {
+  return {
+    disputes: new Disputes({ chain, keyring, store: store.sublevel('disputes') }),
+    notices: new Notices({ account: CUSTODIAN.account }, { chain, keyring, store: store.sublevel('notices'), now }),
   }
 }

@@ -27,6 +27,7 @@ import { Directory } from '../../src/node/directory.ts'
 import { Keyring } from '../../src/node/keyring.ts'
 import { rejectsCode } from '../encoding/throws.ts'
 import { genesisOf, nodeKeys, permitTo, seedOf, walletOf } from './cluster.ts'
+import { papersOf } from './custodian-world.ts'
 import { nextBlock, openTestChain, temporary } from './ledger-fixture.ts'
 
 const test = suite('grants and receipts at a custodian')
@@ -60,7 +61,7 @@ async function world(dir: string): Promise<World> {
   const start = async (): Promise<FolderDesk> => {
     const now = (): number => clock.now
     const erasures = new ErasureReceipts({ custodian, accountKey: nodeKeys(2).signing }, { chain, store: store.sublevel('erasures'), now })
-    const deps = { chain, directory, keyring, store: store.sublevel('folders'), erasures, now }
+    const deps = { chain, directory, keyring, store: store.sublevel('folders'), erasures, ...papersOf({ chain, keyring, store, now }), now }
     const desk = new FolderDesk({ custodian }, deps)
     await desk.start()
     return desk

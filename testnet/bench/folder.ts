@@ -10,6 +10,7 @@ import {
 } from '../../src/client/folders.ts'
 import { type Person, personFromSeeds } from '../../src/client/identity.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
+import type { Label } from '../../src/contracts/folders-formats.ts'
 import { u64 } from '../../src/encoding/bytes.ts'
 import { taggedHash } from '../../src/encoding/hash.ts'
 import type { Testnet } from '../launcher/testnet.ts'
@@ -24,7 +25,7 @@ export interface BenchFolder {
 let count = 0
 
 /** Opens a fresh folder at the first hospital. */
-export async function openBenchFolder(net: Testnet, peer: LightPeer, seed: number): Promise<BenchFolder> {
+export async function openBenchFolder(net: Testnet, peer: LightPeer, seed: number, label: Label = 'normal'): Promise<BenchFolder> {
   const secret = (name: string): Uint8Array => taggedHash(`bench-${name}`, u64(seed), u64(count))
   count++
   const person = personFromSeeds(net.registrar(0))
@@ -32,7 +33,7 @@ export async function openBenchFolder(net: Testnet, peer: LightPeer, seed: numbe
     seed: secret('wallet'),
     recoveryKeyHashes: Array.from({ length: RECOVERY_KEYS }, (_, i) => taggedHash('bench-recovery', u64(seed), u64(i))),
   }
-  const enrolment = createEnrolment(wallet, { chainId: peer.chainId, organisation: person.organisation, firstIndex: 0, labels: ['normal'] })
+  const enrolment = createEnrolment(wallet, { chainId: peer.chainId, organisation: person.organisation, firstIndex: 0, labels: [label] })
   const { folders } = await openFolders(peer, person, enrolment)
   const { folders: owned } = await scanFolders(peer, wallet)
   return { person, wallet, address: folders[0] as FolderAddress, owned: owned[0] as OwnedFolder }

@@ -6,16 +6,18 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { createTestnet, type Testnet } from '../launcher/testnet.ts'
 import { measureConsent } from './consent.ts'
+import { measureEmergency } from './emergency.ts'
 import { measureLedger } from './ledger.ts'
 import { AUDIT_WINDOW_MS, measureDispersal, measureRecords } from './records.ts'
 import { type Row, table } from './table.ts'
 
-const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent]
+const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent | --emergency]
 
   --seed N          keys and content (default 1)
   --transactions N  transactions of the throughput run (default 4000)
   --consent         instead, grants and revocations to their effect, and new keys of folders of 10 and 10,000 records
   --records         instead, records of 10 kB to 100 MB over 4 and 7 custodians, which takes some minutes
+  --emergency       instead, from breaking the glass to the first byte
 `
 
 async function main(): Promise<number> {
@@ -25,6 +27,7 @@ async function main(): Promise<number> {
       transactions: { type: 'string' },
       records: { type: 'boolean' },
       consent: { type: 'boolean' },
+      emergency: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -63,10 +66,12 @@ async function main(): Promise<number> {
     const rows: Row[] =
       values.consent === true
         ? await measure('consent', async net => await measureConsent(net, { seed, progress }))
-        : [
-            ...(await measure('ledger', async net => await measureLedger(net, { seed, transactions, progress }))),
-            ...(await measure('records', async net => await measureRecords(net, { seed, progress }))),
-          ]
+        : values.emergency === true
+          ? await measure('emergency', async net => await measureEmergency(net, { seed, progress }))
+          : [
+              ...(await measure('ledger', async net => await measureLedger(net, { seed, transactions, progress }))),
+              ...(await measure('records', async net => await measureRecords(net, { seed, progress }))),
+            ]
     process.stdout.write(
       `\n4 validators in 4 processes, load from a fifth; fsync on, signatures on, audited as in earnest; ${machine()}, seed ${seed}\n\n${table(rows)}\n`,
     )

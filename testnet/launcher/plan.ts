@@ -1,5 +1,7 @@
 /** What a testnet is made of, before anything is written or started: organisations, keys, ports, genesis. All follow from the options. */
+
 import { join } from 'node:path'
+import { EMERGENCY_DEFAULTS } from '../../src/contracts/emergency-formats.ts'
 import type { Genesis } from '../../src/contracts/members-formats.ts'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
@@ -134,6 +136,7 @@ export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number, aud
       sponsorQuota: 1_000_000,
       folderQuota: 16,
       auditWindowMs,
+      emergency: EMERGENCY_DEFAULTS,
       policies: [{ name: 'anywhere', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
     },

@@ -1,4 +1,5 @@
 /** Parameters of a chain on which only people's acts are of interest. */
+import { EMERGENCY_DEFAULTS } from '../../src/contracts/emergency-formats.ts'
 import type { Parameters } from '../../src/contracts/members-formats.ts'
 
 export function parametersOf(): Parameters {
@@ -12,6 +13,7 @@ export function parametersOf(): Parameters {
     sponsorQuota: 1_000_000,
     folderQuota: 16,
     auditWindowMs: 300_000,
+    emergency: EMERGENCY_DEFAULTS,
     policies: [{ name: 'anywhere', jurisdictions: null }],
     dictionaries: [],
   }

@@ -55,26 +55,43 @@ export class Holdings {
   /** A submission and today's holders; undefined where it is not anchored in this folder, or could never be placed. */
   placed(folder: Uint8Array, root: Uint8Array, tip: ChainTip = this.#deps.chain.tip): Placed | undefined {
     const bytes = tip.tree.get(stateKey.submission(folder, root))
-    return bytes === undefined ? undefined : this.#place(tip.tree, folder, root, anchorCodec.decode(bytes))
+    if (bytes === undefined) return undefined
+    const anchor = anchorCodec.decode(bytes)
+    const placed = this.#place(tip.tree, folder, root, anchor)
+    return placed === undefined ? undefined : { ...placed, anchor }
+  }
+
+  /**
+   * Who is to hold the shares of a folder's key today, account ids by position, where they were placed by the folder's id over the set
+   * of this height; undefined where they could never be.
+   */
+  shares(folder: Uint8Array, memberHeight: number): Placed['holders'] | undefined {
+    const { n, k } = this.#deps.chain.parameters
+    return this.#place(this.#deps.chain.tip.tree, folder, folder, { n, k, memberHeight })?.holders
   }
 
   /** All submissions that the ledger anchors, as it stands now. */
   *all(): Generator<Placed> {
     const { tree } = this.#deps.chain.tip
     for (const [key, value] of tree.entries(stateKey.allSubmissions())) {
-      const placed = this.#place(tree, key.slice(1, 33), key.slice(33), anchorCodec.decode(value))
-      if (placed !== undefined) yield placed
+      const anchor = anchorCodec.decode(value)
+      const placed = this.#place(tree, key.slice(1, 33), key.slice(33), anchor)
+      if (placed !== undefined) yield { ...placed, anchor }
     }
   }
 
-  #place(tree: StateTree, folder: Uint8Array, root: Uint8Array, anchor: Anchor): Placed | undefined {
-    const custodians = custodiansAt(tree, anchor.memberHeight)
+  #place(
+    tree: StateTree,
+    folder: Uint8Array,
+    root: Uint8Array,
+    { n, k, memberHeight }: Pick<Anchor, 'n' | 'k' | 'memberHeight'>,
+  ): Omit<Placed, 'anchor'> | undefined {
+    const custodians = custodiansAt(tree, memberHeight)
     if (custodians === undefined) return undefined
-    const { n, k, memberHeight } = anchor
     const later = this.#custodianSets(tree).flatMap(({ height, set }) => (height > memberHeight ? [set] : []))
     try {
       const { custodians: holders, entitled } = holdersAfter({ key: root, custodians, n, k, policy: policyOf(tree, folder) }, later)
-      return { folder, root, anchor, holders: holders.map(holder => holder?.id), entitled }
+      return { folder, root, holders: holders.map(holder => holder?.id), entitled }
     } catch (error) {
       if (error instanceof EpioneError && (error.code === 'too-few-custodians' || error.code === 'not-found')) return undefined
       throw error

@@ -4,8 +4,9 @@
  * that does not exist.
  */
 
-import { type AccessEntry, accessEntryCodec } from '../../contracts/access-formats.ts'
+import type { AccessEntry } from '../../contracts/access-formats.ts'
 import { type AccessOpening, accessOpeningCodec, type ConsentOpening, consentOpeningCodec } from '../../contracts/consent-terms.ts'
+import type { EmergencyReason } from '../../contracts/emergency-formats.ts'
 import type { Folder } from '../../contracts/folders-formats.ts'
 import { type SessionFacts, sessionDecision, versionDecision } from '../../contracts/release-decision.ts'
 import { readSessionFacts, readVersionFacts } from '../../contracts/release-facts.ts'
@@ -27,12 +28,20 @@ import {
   versionLeafHash,
 } from '../../fragments/formats.ts'
 import type { FragmentStore } from '../../fragments/fragment-store.ts'
-import { type ReleaseFrame, releaseFrameCodec, releaseRequestCodec, VERSIONS_PER_FRAME } from '../../network/fragment-messages.ts'
+import {
+  DISPUTES_PER_FRAME,
+  MAX_SHOWN_DISPUTES,
+  type ReleaseFrame,
+  releaseFrameCodec,
+  releaseRequestCodec,
+  VERSIONS_PER_FRAME,
+} from '../../network/fragment-messages.ts'
 import type { FrameChannel } from '../../network/frames.ts'
 import type { Chain, ChainTip } from '../chain.ts'
 import { notFound } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
 import { evenly } from '../refusals.ts'
+import { reachEntry, requireFresh } from './access-lines.ts'
 import { fits } from './clock-check.ts'
 import { isLoss } from './damages.ts'
 import { firstFrame } from './first-frame.ts'
@@ -40,10 +49,6 @@ import type { HeldVersion, Submission, Submissions } from './submissions.ts'
 import { failure } from './upload.ts'
 import type { FolderDesk } from './wraps.ts'
 
-/** How long a custodian waits for the ledger to reach an access entry that it does not have yet, in ms. */
-const BEHIND_WAIT_MS = 2_000
-/** Drift of clocks that is allowed for before a custodian takes itself for cut off, in ms. */
-const DRIFT_MS = 15_000
 /** How long one release may go on, in ms; the reader asks again for what is missing. */
 const RELEASE_MS = 15 * 60 * 1000
 /** Chunk hashes of one frame. */
@@ -69,6 +74,8 @@ interface Ask {
   request: ReadRequest
   access: AccessOpening
   consent: ConsentOpening | null
+  /** Of break-glass alone: why the patient was not asked. */
+  reason: EmergencyReason | null
   accessBytes: Uint8Array
   consentBytes: Uint8Array | null
   reader: Uint8Array
@@ -152,11 +159,20 @@ export class ReleaseService {
     )
     const guard = this.#guard(ask, facts)
     guard(shown)
-    await send({ type: 'start', value: { total: versions, count: shown.length, proof, index } })
+    const disputes = await this.#deps.desk.disputesOf(
+      ask.request.folder,
+      shown.map(({ version }) => version.meta.leaf),
+      MAX_SHOWN_DISPUTES,
+    )
+    await send({ type: 'start', value: { total: versions, count: shown.length, proof, index, disputes: disputes.length } })
     for (let i = 0; i < shown.length; i += VERSIONS_PER_FRAME) {
       const page = shown.slice(i, i + VERSIONS_PER_FRAME)
       guard(page)
       await send({ type: 'versions', value: page.map(({ leaf, version }) => ({ leaf, meta: version.meta })) })
+    }
+    for (let i = 0; i < disputes.length; i += DISPUTES_PER_FRAME) {
+      guard(shown)
+      await send({ type: 'disputes', value: disputes.slice(i, i + DISPUTES_PER_FRAME) })
     }
     if (asked !== null) {
       for (const [i, item] of shown.entries()) {
@@ -180,23 +196,23 @@ export class ReleaseService {
     const place = { chainId: chain.chainId, custodian: this.#options.custodian, peer: channel.peer, nowMs: now() }
     if (!fits(request, place) || !verifySignature(access.reader, readRequestBytes(request), frame.signature)) throw notFound()
     const consent = frame.consentOpening === null ? null : consentOpeningCodec.decode(frame.consentOpening)
-    return { request, access, consent, accessBytes: frame.accessOpening, consentBytes: frame.consentOpening, reader: access.reader }
+    const { accessOpening: accessBytes, consentOpening: consentBytes, reason } = frame
+    return { request, access, consent, reason, accessBytes, consentBytes, reader: access.reader }
   }
 
   async #facts(ask: Ask): Promise<Facts> {
     const { request } = ask
     const { chain, submissions } = this.#deps
-    const entryBytes = await this.#entry(request.entry)
-    if (entryBytes === undefined) throw new EpioneError('behind', 'This custodian has not reached the block of the access entry yet.')
-    const standing = this.#standing(ask, chain.tip, accessEntryCodec.decode(entryBytes))
+    const entry = await reachEntry(chain, request.entry)
+    const standing = this.#standing(ask, chain.tip, entry)
     const submission = await submissions.get(request.submissionRoot)
     if (submission === undefined || !equalBytes(submission.folder, request.folder)) throw notFound()
     return { ...standing, submission }
   }
 
   /** Whether the session stands at a tip, and on what. @throws EpioneError `stale`, `not-found` */
-  #standing({ request, access, consent }: Ask, tip: ChainTip, entry: AccessEntry | null): Omit<Facts, 'submission'> {
-    this.#requireFresh(tip)
+  #standing({ request, access, consent, reason }: Ask, tip: ChainTip, entry: AccessEntry | null): Omit<Facts, 'submission'> {
+    requireFresh(tip, this.#deps)
     const session = readSessionFacts(tip.tree, {
       timeMs: tip.header.time,
       folderId: request.folder,
@@ -204,16 +220,10 @@ export class ReleaseService {
       entry,
       accessOpening: access,
       consentOpening: consent,
+      reason,
     })
     if (session.folder === null || !sessionDecision(session).permitted) throw notFound()
     return { tip, folder: session.folder, session }
-  }
-
-  #requireFresh(tip: ChainTip): void {
-    const { chain, now } = this.#deps
-    if (now() - tip.header.time > 2 * chain.parameters.heartbeatMs + DRIFT_MS) {
-      throw new EpioneError('stale', 'This custodian is cut off from the network and releases nothing until it has caught up.')
-    }
   }
 
   /**
@@ -227,24 +237,12 @@ export class ReleaseService {
     return items => {
       if (now() >= until) throw new EpioneError('timeout', 'The release took too long; ask again for what is missing.')
       const { tip } = chain
-      if (tip === facts.tip) this.#requireFresh(tip)
+      if (tip === facts.tip) requireFresh(tip, this.#deps)
       else facts = { ...this.#standing(ask, tip, facts.session.entry), submission: facts.submission }
       for (const item of items) {
         if (item.decidedAt !== tip && !this.#permits(ask, facts, item.version)) throw notFound()
         item.decidedAt = tip
       }
-    }
-  }
-
-  /** The access entry's line; waits a little for the block that holds it. */
-  async #entry(id: Uint8Array): Promise<Uint8Array | undefined> {
-    const { chain } = this.#deps
-    const signal = AbortSignal.timeout(BEHIND_WAIT_MS)
-    for (;;) {
-      const height = chain.tip.header.height
-      const found = await chain.store.logItemById(id)
-      if (found !== undefined || signal.aborted) return found
-      await chain.waitAbove(height, { signal })
     }
   }
 
@@ -268,7 +266,8 @@ export class ReleaseService {
   #permits(ask: Ask, facts: Facts, { meta }: HeldVersion): boolean {
     const { recordId, version } = meta.leaf
     const { folder: folderId, submissionRoot } = ask.request
-    const asked = { folderId, submissionRoot, recordId, version, salt: meta.salt, class: meta.class, dataTime: meta.dataTime }
+    const { label } = facts.submission
+    const asked = { folderId, submissionRoot, recordId, version, salt: meta.salt, class: meta.class, dataTime: meta.dataTime, label }
     return versionDecision(facts.session, readVersionFacts(facts.tip.tree, asked)).permitted
   }
 
@@ -285,7 +284,7 @@ export class ReleaseService {
 
   async #keepReceipt(ask: Ask, { tip, folder }: Facts, shown: readonly Shown[]): Promise<void> {
     const { chain, desk, now } = this.#deps
-    const openings = releaseOpeningsCodec.encode({ access: ask.accessBytes, consent: ask.consentBytes })
+    const openings = releaseOpeningsCodec.encode({ access: ask.accessBytes, consent: ask.consentBytes, reason: ask.reason })
     const receipt = {
       chainId: chain.chainId,
       entry: ask.request.entry,

@@ -10,6 +10,7 @@ import type { Chain, CommittedBlock } from '../chain.ts'
 import type { Logger } from '../logger.ts'
 import { servePeer } from '../malformed.ts'
 import type { Announcer } from './announcer.ts'
+import type { Emergencies } from './emergencies.ts'
 import type { ErasureService } from './erasure.ts'
 import type { ReleaseService } from './release.ts'
 import type { Submission, Submissions } from './submissions.ts'
@@ -32,6 +33,7 @@ export interface CustodianDependencies {
   releases: ReleaseService
   desk: FolderDesk
   erasures: ErasureService
+  emergencies: Emergencies
   announcer: Announcer
   logger: Logger
   now: () => number
@@ -73,6 +75,7 @@ export class CustodianService {
     this.#stopCommits = chain.onCommit(block => {
       this.#later(async () => await this.#dropErased(block))
       this.#later(async () => await this.#settle(block))
+      this.#later(async () => await this.#settleEmergencies(block))
     })
     this.#stopReplace = chain.onReplace(() => {
       // What broken uploads left may be of versions that the new ledger has erased.
@@ -121,6 +124,12 @@ export class CustodianService {
     }
   }
 
+  async #settleEmergencies(block: CommittedBlock): Promise<void> {
+    const { emergencies } = this.#deps
+    await emergencies.settle(block)
+    if (block.candidate.changes.some(({ key }) => key[0] === NAMESPACE.custodiansHeight)) await emergencies.handOn(this.#stopped.signal)
+  }
+
   async #anchored(root: Uint8Array): Promise<void> {
     if (await this.#keep(root)) this.#deps.announcer.announce(root)
   }
@@ -166,5 +175,6 @@ export class CustodianService {
     await fragments.dropExpired(at)
     await this.#deps.uploads.dropExpired()
     await desk.dropExpired()
+    await this.#deps.emergencies.handOn(this.#stopped.signal)
   }
 }

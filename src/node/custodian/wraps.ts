@@ -14,15 +14,20 @@ import {
   type FolderRequest,
   folderRequestCodec,
   MAX_SEALED_NOTE,
+  noticesResponseCodec,
   releasesResponseCodec,
+  type ShownDispute,
   wrapResponseCodec,
 } from '../../network/light-messages.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
 import { folderAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
+import type { Notices } from '../notices.ts'
 import { evenly } from '../refusals.ts'
-import { openAsk } from './clock-check.ts'
+import { openAsk, type Place } from './clock-check.ts'
+import type { Disputes } from './disputes.ts'
+import type { Emergencies } from './emergencies.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
 import { PastKeys } from './past-keys.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
@@ -40,6 +45,8 @@ const MAX_PENDING_OF_FOLDER = 32
 /** Most wraps of one consent in force that wait at once: the ledger bounds the consents, and each may get a new wrap. */
 const MAX_PENDING_OF_CONSENT = 4
 
+type EmergencyRequest = Extract<FolderRequest, { type: 'put-share' | 'get-share' | 'share' | 'put-review' | 'get-review' }>
+
 const storedWrapCodec = codec(
   struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(MAX_SEALED_NOTE) }),
   32 * 1024,
@@ -56,6 +63,10 @@ export interface FolderDeskDependencies {
   keyring: Keyring
   store: KeyValueStore
   erasures: ErasureReceipts
+  disputes: Disputes
+  notices: Notices
+  /** Keeps and releases what is for break-glass; without it, nothing is. */
+  emergencies?: Emergencies
   now: () => number
 }
 
@@ -116,6 +127,64 @@ export class FolderDesk {
         const { folder } = openAsk(request.value, place)
         this.#requireOwner(folder, request.value.key)
         return erasuresResponseCodec.encode({ receipts: await this.#deps.erasures.find(folder, request.value.marks) })
+      }
+      case 'put-dispute': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        const { opening, statement, forAuthor } = request.value
+        await this.#deps.disputes.put(folder, { opening, statement, forAuthor })
+        return new Uint8Array(0)
+      }
+      case 'put-reason': {
+        const { folder, dispute, reason } = request.value
+        await this.#deps.disputes.putReason(folder, dispute, reason)
+        return new Uint8Array(0)
+      }
+      case 'get-disputes': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwnerOrAuthor(folder, request.value.key)
+        return await this.#deps.disputes.page(folder, request.value.after)
+      }
+      case 'put-notice': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        await this.#deps.notices.put(folder, request.value.notice, request.value.accessOpening)
+        return new Uint8Array(0)
+      }
+      case 'get-notices': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return noticesResponseCodec.encode({ notices: await this.#deps.notices.of(folder, request.value.dispute) })
+      }
+      default:
+        return await this.#answerEmergency(request, place)
+    }
+  }
+
+  async #answerEmergency(request: EmergencyRequest, place: Place): Promise<Uint8Array> {
+    const { emergencies } = this.#deps
+    if (emergencies === undefined) throw notFound()
+    switch (request.type) {
+      case 'put-share':
+        await emergencies.putShare(request.value)
+        return new Uint8Array(0)
+      case 'get-share':
+        return await emergencies.getShare(request.value, place, {
+          keepReceipt: this.keepReceipt.bind(this),
+          pastOf: async (folder, epoch) => await this.#past.get(folder, epoch),
+        })
+      case 'share': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return await emergencies.whichShare(folder)
+      }
+      case 'put-review':
+        await emergencies.putReview(request.value)
+        return new Uint8Array(0)
+      case 'get-review': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return await emergencies.getReview(folder, request.value.entry)
       }
     }
   }
@@ -227,6 +296,21 @@ export class FolderDesk {
   #requireOwner(folder: Uint8Array, key: Uint8Array): void {
     const found = folderAt(this.#deps.chain.tip.tree, folder)
     if (found === undefined || !equalBytes(found.ownerKeyHash, ownerKeyHash(key))) throw notFound()
+  }
+
+  #requireOwnerOrAuthor(folder: Uint8Array, key: Uint8Array): void {
+    const found = folderAt(this.#deps.chain.tip.tree, folder)
+    const author = found === undefined ? undefined : this.#deps.directory.byId(found.author)
+    if (author === undefined || !equalBytes(author.organisation.signingKey, key)) this.#requireOwner(folder, key)
+  }
+
+  /** What the owner disputes of these versions: it goes out with them. */
+  async disputesOf(
+    folder: Uint8Array,
+    versions: readonly { recordId: Uint8Array; version: number }[],
+    limit: number,
+  ): Promise<ShownDispute[]> {
+    return await this.#deps.disputes.of(folder, versions, limit)
   }
 
   /**
