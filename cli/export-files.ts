@@ -29,7 +29,15 @@ const versionSchema = z.object({
   path: z.string().regex(/^records\/[0-9a-z.-]+$/),
   bytes: z.number(),
   sha256: hex,
-  proof: z.object({ submission: hex, leaf: z.number(), total: z.number(), versionLeaf: hex, header: hex, commitmentSalt: hex }),
+  proof: z.object({
+    submission: hex,
+    leaf: z.number(),
+    total: z.number(),
+    versionLeaf: hex,
+    header: hex,
+    commitmentSalt: hex,
+    place: hex.nullable().default(null),
+  }),
 })
 /** A version in an export. */
 export type ExportedVersion = z.infer<typeof versionSchema>

@@ -47,6 +47,16 @@ export async function findFolder(home: string, id: Uint8Array): Promise<FolderAd
 export async function addFolders(home: string, added: readonly FolderAddress[]): Promise<void> {
   const folders = await readFolders(home)
   for (const one of added) if (!folders.some(folder => equalBytes(folder.id, one.id))) folders.push(one)
+  await writeFolders(home, folders)
+}
+
+/** Notes a folder, in the place of what was noted of it before: its label has another salt. */
+export async function replaceFolder(home: string, changed: FolderAddress): Promise<void> {
+  const others = (await readFolders(home)).filter(({ id }) => !equalBytes(id, changed.id))
+  await writeFolders(home, [...others, changed])
+}
+
+async function writeFolders(home: string, folders: readonly FolderAddress[]): Promise<void> {
   const path = bookPath(home)
   const rows = folders.map(({ id, label, labelSalt }) => ({ id: toHex(id), label, labelSalt: toHex(labelSalt) }))
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })

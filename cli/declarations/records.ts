@@ -153,5 +153,48 @@ export function declareRecordCommands(program: Command, host: Host): void {
     ['epione record erasure --folder 3f0c... --json', 'with the signed receipts'],
   ])
 
+  const moving = (command: Command): Command =>
+    command
+      .argument('[record]', 'id of the record', parseId)
+      .addOption(folder())
+      .addOption(new Option('--submission <root>', 'everything of a submission').argParser(parseId).conflicts('all'))
+      .option('--all', 'everything that is in the folder now')
+      .option('--yes', 'without a question')
+      .addOption(wait())
+  const restrict = moving(
+    record
+      .command('restrict')
+      .summary('move a record to a folder that its readers never learn of')
+      .description(
+        'Moves a record to your folder with a label at the same organisation, which is opened where there is none. To whoever may read the folder where it was, it does not exist any more. The data is not encrypted anew. Say the same again where it was interrupted.',
+      ),
+  )
+    .addOption(
+      new Option('--label <label>', 'label of the folder').choices(LABEL_CHOICES.filter(label => label !== 'normal')).default('restricted'),
+    )
+    .action(action(host, async () => (await import('../commands/record-move.ts')).recordRestrict))
+  examples(restrict, [
+    ['epione record restrict 77ab... --folder 3f0c...', 'to the folder "restricted"'],
+    ['epione record restrict 77ab... --folder 3f0c... --label mental-health --yes', 'to another, without a question'],
+  ])
+  const unrestrict = moving(
+    record
+      .command('unrestrict')
+      .summary('move a record back to the normal folder')
+      .description('Moves a record to your normal folder at the same organisation. Whoever may read that folder may read it then.'),
+  )
+    .option('--to <id>', 'the folder, where there are several', parseId)
+    .action(action(host, async () => (await import('../commands/record-move.ts')).recordUnrestrict))
+  examples(unrestrict, [['epione record unrestrict 77ab... --folder 9c2e...', 'from the folder where it is restricted']])
+  const move = moving(
+    record
+      .command('move')
+      .summary('move a record to another folder of the wallet')
+      .description('Moves a record between two folders of the wallet at the same organisation, without encrypting it anew.'),
+  )
+    .addOption(new Option('--to <id>', 'the folder to which it goes').argParser(parseId).makeOptionMandatory())
+    .action(action(host, async () => (await import('../commands/record-move.ts')).recordMove))
+  examples(move, [['epione record move 77ab... --folder 3f0c... --to 9c2e...', 'both folders are of one organisation']])
+
   declareConsentCommands(program, host)
 }

@@ -1,7 +1,7 @@
 /** Declarations of the commands of a patient's wallet and of the hand-over between it and an organisation. */
 import { type Command, Option } from 'commander'
 import { action, type Host } from '../context.ts'
-import { collectChoice, parseId, parseInteger } from '../parse.ts'
+import { collectChoice, parseDuration, parseId, parseInteger } from '../parse.ts'
 import { LABEL_CHOICES } from '../vocabulary.ts'
 import { examples } from './declare.ts'
 
@@ -49,6 +49,33 @@ export function declareWalletCommands(program: Command, host: Host): void {
     ['epione wallet restore --phrase-file words.txt --wallet ./amina.keystore', 'from a file'],
   ])
 
+  const pair = wallet
+    .command('pair')
+    .summary('use the wallet on another device, too')
+    .description('Brings the wallet to another device: request there, answer here, finish there.')
+  const request = pair
+    .command('request')
+    .summary('by the new device: ask for the wallet')
+    .addOption(new Option('--out <file>', 'write the request to a file').conflicts('qr'))
+    .option('--qr', 'show the request as a QR code in the terminal')
+    .action(action(host, async () => (await import('../commands/wallet-pair.ts')).pairRequest))
+  examples(request, [['epione wallet pair request --out request.txt', 'good for ten minutes; shows a number to compare']])
+  const answer = pair
+    .command('answer')
+    .summary('by the device that has the wallet: seal it to the request')
+    .argument('<request>', 'the request: as text, as a file, or - for standard input')
+    .requiredOption('--out <file>', 'file for the answer')
+    .option('--yes', 'without a question: the numbers were compared')
+    .action(action(host, async () => (await import('../commands/wallet-pair.ts')).pairAnswer))
+  examples(answer, [['epione wallet pair answer request.txt --out answer.txt', 'shows the number, and asks whether it is the same']])
+  const finish = pair
+    .command('finish')
+    .summary('by the new device: make the wallet of the answer')
+    .argument('<answer>', 'the answer: as text, as a file, or - for standard input')
+    .option('--yes', 'without a question: the numbers were compared')
+    .action(action(host, async () => (await import('../commands/wallet-pair.ts')).pairFinish))
+  examples(finish, [['epione wallet pair finish answer.txt', 'under a passphrase of its own']])
+
   const enroll = program
     .command('enroll')
     .summary('hand keys for new folders from a wallet to an organisation')
@@ -84,4 +111,35 @@ export function declareWalletCommands(program: Command, host: Host): void {
     ['epione enroll accept offer.txt --now', 'opens all of them at once, though whoever watches the ledger sees that they belong together'],
     ['epione enroll accept - --policy africa < scan.txt', 'what a scanner read; fragments stay in Africa'],
   ])
+  const open = enroll
+    .command('open')
+    .summary('by the organisation: a folder for somebody who has no wallet yet')
+    .description(
+      "Opens a folder whose owner key lies in a wallet file of the organisation (--wallet) until it is handed over. That file and the person's keys are under one passphrase.",
+    )
+    .option('--for-later', 'the owner key lies in the wallet file of this command until the folder is handed over')
+    .addOption(new Option('--label <label>', 'label of the folder').choices(LABEL_CHOICES).default('normal'))
+    .option('--policy <name>', "residency policy, one of the genesis's")
+    .action(action(host, async () => (await import('../commands/enroll-custody.ts')).enrollOpen))
+  examples(open, [['epione enroll open --for-later --wallet custody.keystore', 'write into it as into any other']])
+  const handOver = enroll
+    .command('hand-over')
+    .summary("by the organisation: give such a folder to its owner's wallet")
+    .argument('<offer>', 'an offer of keys for one folder with its label: as text, as a file, or - for standard input')
+    .addOption(new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory())
+    .requiredOption('--out <file>', 'file for what the owner needs, sealed to the offered key')
+    .option('--recovery-phrase-file <file>', "recovery phrase of the organisation's wallet, so that it leads nowhere afterwards either")
+    .option('--yes', 'without a question')
+    .action(action(host, async () => (await import('../commands/enroll-custody.ts')).enrollHandOver))
+  examples(handOver, [['epione enroll hand-over offer.txt --folder 3f0c... --wallet custody.keystore --out folder.txt', 'for good']])
+  const takeOver = enroll
+    .command('take-over')
+    .summary('by the wallet: take over a folder that was handed over')
+    .description(
+      "Starts an epoch with the wallet's own key and has everything in the folder sealed to it, so that the keys from before open nothing. Grants of the time before end. Say it again where it was interrupted.",
+    )
+    .argument('<file>', 'what the organisation made: as text, as a file, or - for standard input')
+    .addOption(new Option('--wait <duration>', 'how long to wait for custodians to sign').argParser(parseDuration).default(20_000, '20s'))
+    .action(action(host, async () => (await import('../commands/enroll-custody.ts')).enrollTakeOver))
+  examples(takeOver, [['epione enroll take-over folder.txt', 'from then on the seed alone finds and opens it']])
 }

@@ -46,6 +46,8 @@ export interface CurrentCustodians {
   readonly original: readonly MemberInfo[]
   /** Members that were holders before, removed ones included: they may have their fragments still. */
   readonly former: readonly MemberInfo[]
+  /** The one index of everybody who holds or has held one, by id in hex. */
+  readonly indices: ReadonlyMap<string, number>
 }
 
 /** The custodians of a submission, today's and those before. @throws EpioneError `not-found` where the folder does not exist */
@@ -71,5 +73,5 @@ export async function currentCustodians(
       return holder !== undefined && equalBytes(holder.id, id) ? [toHex(id)] : []
     }),
   )
-  return { holders, original, former: infos(entitled.keys()).filter(member => !holders.includes(member)) }
+  return { holders, original, former: infos(entitled.keys()).filter(member => !holders.includes(member)), indices: entitled }
 }

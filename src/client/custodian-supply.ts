@@ -183,7 +183,7 @@ export class CustodianSupply {
 
   async #locate(): Promise<void> {
     try {
-      const holders = await this.#peer.locate(this.#submission.root, this.#options)
+      const holders = await this.#peer.locate(this.#session.folder, this.#submission.root, this.#options)
       const fresh = holders.filter(holder => !this.#known.some(({ id }) => equalBytes(id, holder.id)))
       this.#known.push(...fresh)
       this.#spares.push(...this.#peer.standings.rank(fresh))

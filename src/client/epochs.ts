@@ -33,6 +33,8 @@ export interface EpochOptions extends CallOptions {
   suite?: number
   /** Clock by which a revocation waits for its new epoch. */
   timer?: Timer
+  /** Private halves of epochs before in which the folder was not this wallet's. */
+  foreign?: ReadonlyMap<number, Uint8Array>
 }
 
 export interface NewEpoch {
@@ -131,7 +133,7 @@ async function tryEpoch(
   const epoch = owned.folder.epoch + 1
   if (epoch > LAST_EPOCH) throw new EpioneError('epoch-limit', 'The folder is in its last epoch; open another one.')
   const next = sealingKeyFromSeed(folderSeed(wallet, owned, epoch), options.suite ?? suiteOf(owned.folder.sealingKey))
-  const seeds = Array.from({ length: epoch }, (_, i) => folderSeed(wallet, owned, i))
+  const seeds = Array.from({ length: epoch }, (_, i) => options.foreign?.get(i) ?? folderSeed(wallet, owned, i))
   const owner = { ...owned, key: folderOwnerKey(wallet, owned) }
   const sealed = sealPastKeys(next.publicKey, seeds, { chainId: peer.chainId, folder: owned.id, epoch })
   const others = await consentsInForce(peer, owned, revoke, options)

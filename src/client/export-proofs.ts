@@ -10,6 +10,7 @@ import {
   type ObjectHeader,
   objectHeaderCodec,
   provenanceBytes,
+  provenancePlace,
   recordCommitment,
   submissionRoot,
   type VersionLeaf,
@@ -81,9 +82,11 @@ export interface VersionProof {
   /** The object's header, to which the author committed, and the salt that opens the commitment. */
   readonly header: string
   readonly commitmentSalt: string
+  /** Of a version that its owner moved here: the place for which its author signed. Null for one that was written into this folder. */
+  readonly place: string | null
 }
 
-export function proofOf({ listed, beginning, commitmentSalt }: ReadVersion): VersionProof {
+export function proofOf({ listed, beginning, commitmentSalt, place }: ReadVersion): VersionProof {
   return {
     submission: toHex(listed.submission.root),
     leaf: listed.leaf,
@@ -91,6 +94,7 @@ export function proofOf({ listed, beginning, commitmentSalt }: ReadVersion): Ver
     versionLeaf: toHex(versionLeafCodec.encode(listed.meta.leaf)),
     header: toHex(beginning.header),
     commitmentSalt: toHex(commitmentSalt),
+    place: place === null ? null : toHex(place),
   }
 }
 
@@ -109,9 +113,11 @@ export function checkVersion(folder: Uint8Array, proof: VersionProof): CheckedVe
   const leaf = versionLeafCodec.decode(bytes(proof.versionLeaf))
   const headerBytes = bytes(proof.header)
   const header = objectHeaderCodec.decode(headerBytes)
+  const salt = bytes(proof.commitmentSalt)
+  const place = proof.place === null ? provenancePlace(salt, folder) : bytes(proof.place)
   const isRight =
-    equalBytes(recordCommitment(bytes(proof.commitmentSalt), headerBytes), leaf.commitment) &&
-    verifySignature(header.author.key, provenanceBytes(folder, leaf.recordId, leaf.version, header), header.author.signature)
+    equalBytes(recordCommitment(salt, headerBytes), leaf.commitment) &&
+    verifySignature(header.author.key, provenanceBytes(place, leaf.recordId, leaf.version, header), header.author.signature)
   if (!isRight) throw new EpioneError('invalid-proof', 'A version is not what its author committed to and signed.')
   return { header, leaf }
 }

@@ -268,6 +268,7 @@ export async function scanFolders(
   options: CallOptions = {},
 ): Promise<{ folders: OwnedFolder[]; nextIndex: number }> {
   const folders = new Map<string, OwnedFolder>()
+  const owned: { index: number; id: Uint8Array }[] = []
   let nextIndex = 0
   for (let first = 0; first < nextIndex + GAP_LIMIT; first += GAP_LIMIT) {
     const indices = Array.from({ length: GAP_LIMIT }, (_, i) => first + i)
@@ -283,6 +284,7 @@ export async function scanFolders(
       if (present(owner) || present(opened)) nextIndex = Math.max(nextIndex, index + 1)
       const takenOver = present(owner) ? takenOverAs(wallet, ownerCodec.decode(owner)) : undefined
       if (takenOver !== undefined) taken.push({ ...takenOver, index })
+      else if (present(owner)) owned.push({ index, id: ownerCodec.decode(owner) })
       if (!present(opened)) return
       const found = ownFolder(wallet, folderId(peer.chainId, hashes[i] as Uint8Array), folderCodec.decode(opened), index)
       if (found === undefined) return
@@ -291,6 +293,8 @@ export async function scanFolders(
     })
     for (const found of await takenOverFolders(peer, wallet, taken, options)) folders.set(toHex(found.id), found)
   }
+  const handed = owned.filter(({ id }) => !folders.has(toHex(id)))
+  if (handed.length > 0) for (const folder of await handedOverFolders(peer, wallet, handed, options)) folders.set(toHex(folder.id), folder)
   return { folders: [...folders.values()], nextIndex }
 }
 
@@ -321,6 +325,34 @@ async function takenOverFolders(
     const salt = labelSaltOf(wallet, id, keyIndex)
     const label = labelOf(folder, salt)
     return label === undefined ? [] : [{ index, keyIndex, id, folder, label, labelSalt: salt }]
+  })
+}
+
+/**
+ * Folders that others opened and handed over: found by their owner key, and known by the label's salt, which is that of the key to which
+ * they were given first.
+ */
+async function handedOverFolders(
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: readonly { index: number; id: Uint8Array }[],
+  options: CallOptions,
+): Promise<OwnedFolder[]> {
+  const keys = owned.map(({ id }) => stateKey.folder(id))
+  const values: (Uint8Array | null)[] = []
+  for (let at = 0; at < keys.length; at += GAP_LIMIT) values.push(...(await peer.read(keys.slice(at, at + GAP_LIMIT), options)).values)
+  return owned.flatMap(({ index, id }, i) => {
+    const value = values[i] ?? null
+    if (value === null) return []
+    const folder = folderCodec.decode(value)
+    // A key that is only kept for the folder by a pending recovery owns nothing yet.
+    if (!equalBytes(folder.ownerKeyHash, ownerKeyHash(ownerKey(wallet.seed, index).publicKey))) return []
+    for (let keyIndex = index; keyIndex >= 0; keyIndex--) {
+      const salt = labelSalt(wallet.seed, keyIndex)
+      const label = labelOf(folder, salt)
+      if (label !== undefined) return [{ index, keyIndex, id, folder, label, labelSalt: salt }]
+    }
+    return []
   })
 }
 

@@ -36,7 +36,7 @@ export interface Listing {
 }
 
 /** A folder's submissions, proven to be all, in the order of their anchors. */
-export async function submissionsOf(peer: LightPeer, folder: Uint8Array, options: CallOptions): Promise<AnchoredSubmission[]> {
+export async function submissionsOf(peer: LightPeer, folder: Uint8Array, options: CallOptions = {}): Promise<AnchoredSubmission[]> {
   const { entries } = await peer.list(stateKey.submissions(folder), options)
   return entries
     .map(([key, value]) => ({ root: key.slice(33), anchor: anchorCodec.decode(value) }))

@@ -46,7 +46,7 @@ import {
   submitResponseCodec,
 } from '../network/light-messages.ts'
 import { createNetwork } from '../network/network.ts'
-import { PROTOCOL } from '../network/protocols.ts'
+import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { type CallOptions, NodePool, WAIT_TIMEOUT_MS } from './nodes.ts'
 import { notFound } from './not-found.ts'
 import { Standings } from './standings.ts'
@@ -301,9 +301,9 @@ export class LightPeer {
   }
 
   /** Members that say they hold fragments of a submission, as a node finds them in the DHT. Hints: nothing of it is proven. */
-  async locate(submissionRoot: Uint8Array, options: CallOptions = {}): Promise<MemberInfo[]> {
+  async locate(folder: Uint8Array, submissionRoot: Uint8Array, options: CallOptions = {}): Promise<MemberInfo[]> {
     const holders = await this.nodes.ask(
-      { type: 'locate', value: { submissionRoot } },
+      { type: 'locate', value: { folder, submissionRoot } },
       bytes => locateResponseCodec.decode(bytes).holders,
       options,
     )
@@ -335,13 +335,17 @@ export class LightPeer {
 
   /** Has a member countersign an act. */
   async sponsor(transaction: Transaction, sponsor: Uint8Array, options: CallOptions = {}): Promise<Uint8Array> {
-    const member = await this.member(sponsor, options)
-    const bytes = lightRequestCodec.encode({ type: 'sponsor', value: { transaction: transaction.bytes } })
-    const answer = await this.nodes.request(member.organisation.networkKey, PROTOCOL.light, bytes, {
-      ...options,
-      maxResponse: sponsorResponseCodec.maxBytes,
-    })
+    const answer = await this.askMember(sponsor, { type: 'sponsor', value: { transaction: transaction.bytes } }, options)
     return sponsorResponseCodec.decode(answer).transaction
+  }
+
+  /** Asks the node of one organisation, and no other. */
+  async askMember(member: Uint8Array, request: LightRequest, options: CallOptions = {}): Promise<Uint8Array> {
+    const { organisation } = await this.member(member, options)
+    return await this.nodes.request(organisation.networkKey, PROTOCOL.light, lightRequestCodec.encode(request), {
+      ...options,
+      maxResponse: MAX_LIGHT_RESPONSE,
+    })
   }
 
   /**

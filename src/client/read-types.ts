@@ -41,6 +41,8 @@ export interface ReadVersion {
   readonly beginning: Omit<Resumable, 'content'>
   /** Opens the author's commitment to the header: with it anybody can check the content, and nobody can read another. */
   readonly commitmentSalt: Uint8Array
+  /** The place for which its author signed, where that is another than this folder: its owner moved it here. */
+  readonly place: Uint8Array | null
   /** The content. It is right only if the stream comes to its end without an error. */
   readonly content: AsyncIterable<Uint8Array>
 }

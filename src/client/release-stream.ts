@@ -43,6 +43,8 @@ export class ReleaseStream {
   /** Number of versions in the submission, as the custodian says; where all of them are shown, the root proves it. */
   readonly total: number
   readonly index: number
+  /** Proves what is shown against the submission's root. */
+  readonly proof: readonly Uint8Array[]
   /** What is disputed of the versions that are shown, as the custodian says: the ledger proves which disputes there are. */
   readonly disputes: readonly ShownDispute[]
   readonly #channel: FrameChannel
@@ -57,7 +59,7 @@ export class ReleaseStream {
     channel: FrameChannel,
     next: () => Promise<ReleaseFrame>,
     shown: ShownVersion[],
-    start: { total: number; index: number },
+    start: { total: number; index: number; proof: Uint8Array[] },
     disputes: ShownDispute[],
     firstChunk: number,
   ) {
@@ -67,6 +69,7 @@ export class ReleaseStream {
     this.shown = shown
     this.total = start.total
     this.index = start.index
+    this.proof = start.proof
     this.disputes = disputes
     this.#firstChunk = firstChunk
   }

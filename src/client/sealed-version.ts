@@ -8,8 +8,10 @@ import { byteString, hash32, type Infer, list, struct } from '../encoding/schema
 import { computeDispersal } from '../fragments/dispersal.ts'
 import {
   classCommitment,
+  encodeVersionKey,
   objectHeaderCodec,
   provenanceBytes,
+  provenancePlace,
   recordCommitment,
   sealedKeyHash,
   sealingContext,
@@ -35,12 +37,17 @@ export const versionSecretSchema = struct({
 })
 export type VersionSecret = Infer<typeof versionSecretSchema>
 
-export interface SealedVersion {
-  readonly input: RecordInput
-  readonly secret: VersionSecret
+/** What custodians are sent of a version. */
+export interface SealedCiphertext {
   readonly meta: VersionMeta
   readonly fragmentRoots: readonly Uint8Array[]
+  /** The same bytes whenever it is called. */
   readonly ciphertext: () => AsyncIterable<Uint8Array>
+}
+
+export interface SealedVersion extends SealedCiphertext {
+  readonly input: RecordInput
+  readonly secret: VersionSecret
 }
 
 function sealedVersion(input: RecordInput, prepared: PreparedContent, secret: VersionSecret): SealedVersion {
@@ -86,22 +93,24 @@ export async function sealVersion(
     time: peer.now(),
     author: { organisation: person.organisation, key: person.signing.publicKey, role: person.role },
   }
-  const signature = person.signing.sign(provenanceBytes(address.id, recordId, version, unsigned))
-  const header = objectHeaderCodec.encode({ ...unsigned, author: { ...unsigned.author, signature } })
   const dek = randomBytes(32)
+  const hidden = commitmentSalt(dek)
+  const signature = person.signing.sign(provenanceBytes(provenancePlace(hidden, address.id), recordId, version, unsigned))
+  const header = objectHeaderCodec.encode({ ...unsigned, author: { ...unsigned.author, signature } })
   const objectSalt = randomBytes(32)
   const plaintextLength = objectPlaintextLength(header, prepared.stored.size)
   const size = objectLength(plaintextLength)
   const ciphertext = encryptObject(dek, objectSalt, objectPlaintext(header, prepared.stored), plaintextLength)
   const dispersal = await computeDispersal(ciphertext, size, { n, k }, { signal: options.signal })
-  const sealedKey = seal(folder.sealingKey, dek, sealingContext.versionKey(peer.chainId, address.id, folder.epoch, recordId, version))
+  const context = sealingContext.versionKey(peer.chainId, address.id, folder.epoch, recordId, version)
+  const sealedKey = seal(folder.sealingKey, encodeVersionKey({ key: dek, place: null }), context)
   const salt = randomBytes(32)
   const dataTime = input.dataTime ?? null
   const leaf = {
     recordId,
     version,
     dispersalRoot: dispersal.root,
-    commitment: recordCommitment(commitmentSalt(dek), header),
+    commitment: recordCommitment(hidden, header),
     sealedKeyHash: sealedKeyHash(sealedKey),
     classCommitment: classCommitment(salt, input.class, dataTime),
   }

@@ -3,7 +3,15 @@ import { commitmentSalt, decryptObject, encryptObject, OBJECT_SALT_LENGTH, plain
 import { verifySignature } from '../crypto/signature.ts'
 import { concat, equalBytes, u32 } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
-import { type ObjectHeader, provenanceBytes, recordCommitment, sealingContext } from '../fragments/formats.ts'
+import {
+  decodeVersionKey,
+  type ObjectHeader,
+  provenanceBytes,
+  provenancePlace,
+  recordCommitment,
+  sealingContext,
+  type VersionKey,
+} from '../fragments/formats.ts'
 import { assemble } from '../fragments/gather.ts'
 import type { CurrentCustodians } from './current-custodians.ts'
 import { CustodianSupply } from './custodian-supply.ts'
@@ -36,11 +44,12 @@ export class SubmissionReader {
 
   async *read(): AsyncGenerator<ReadVersion> {
     for (const [position, listed] of this.#versions.entries()) {
-      const key = await this.#versionKey(listed)
+      const opened = await this.#versionKey(listed)
+      const { key } = opened
       const from = new Set<MemberInfo>()
       const start = new StreamStart(this.#ciphertext(position, key, from))
       const { header, headerBytes, content } = await readObject(decryptObject(key, start.bytes(), listed.meta.size))
-      this.#check(listed, key, header, headerBytes)
+      this.#check(listed, opened, header, headerBytes)
       const { failures } = this.#supply
       yield {
         listed,
@@ -51,10 +60,19 @@ export class SubmissionReader {
         failures,
         beginning: { header: headerBytes, objectSalt: start.objectSalt },
         commitmentSalt: commitmentSalt(key),
+        place: opened.place,
         content,
       }
       // What the caller left unread is read here: the streams must stand at the next version.
       for await (const _ of content) this.#options.signal?.throwIfAborted()
+    }
+  }
+
+  /** The ciphertext of each version as it lies at the custodians, with its opened key; each must be read before the next is taken. */
+  async *ciphertexts(): AsyncGenerator<{ listed: ListedVersion; opened: VersionKey; ciphertext: AsyncIterable<Uint8Array> }> {
+    for (const [position, listed] of this.#versions.entries()) {
+      const opened = await this.#versionKey(listed)
+      yield { listed, opened, ciphertext: this.#ciphertext(position, opened.key, new Set()) }
     }
   }
 
@@ -64,23 +82,29 @@ export class SubmissionReader {
   }
 
   /** Opens the version's key with the folder's. */
-  async #versionKey({ meta }: ListedVersion): Promise<Uint8Array> {
+  async #versionKey({ meta }: ListedVersion): Promise<VersionKey> {
     const { epoch } = this.#submission.anchor
     const { recordId, version } = meta.leaf
     const key = await this.#session.keyOf(epoch)
     if (key === undefined)
       throw new EpioneError('key-missing', `The grant does not open keys of epoch ${epoch}; ask for a new grant.`, { metadata: { epoch } })
-    return key.open(meta.sealedKey, sealingContext.versionKey(this.#peer.chainId, this.#session.folder, epoch, recordId, version))
+    const context = sealingContext.versionKey(this.#peer.chainId, this.#session.folder, epoch, recordId, version)
+    return decodeVersionKey(key.open(meta.sealedKey, context))
   }
 
-  /** The header must be the committed one, signed by its author, for the organisation that the ledger names as the submission's author. */
-  #check({ meta }: ListedVersion, key: Uint8Array, header: ObjectHeader, headerBytes: Uint8Array): void {
+  /**
+   * The header must be the committed one, signed by its author, for the organisation that the ledger names as the submission's author.
+   * For what was moved here that organisation vouches, which anchored it: it saw that the owner of the folder before moved it.
+   */
+  #check({ meta }: ListedVersion, { key, place }: VersionKey, header: ObjectHeader, headerBytes: Uint8Array): void {
     const { recordId, version, commitment } = meta.leaf
     const { author } = header
+    const salt = commitmentSalt(key)
+    const signedFor = place ?? provenancePlace(salt, this.#session.folder)
     const right =
-      equalBytes(recordCommitment(commitmentSalt(key), headerBytes), commitment) &&
+      equalBytes(recordCommitment(salt, headerBytes), commitment) &&
       equalBytes(author.organisation, this.#submission.anchor.author) &&
-      verifySignature(author.key, provenanceBytes(this.#session.folder, recordId, version, header), author.signature)
+      verifySignature(author.key, provenanceBytes(signedFor, recordId, version, header), author.signature)
     if (!right) {
       throw new EpioneError(
         'malformed-object',

@@ -7,7 +7,7 @@ import { disperse } from '../fragments/dispersal.ts'
 import { stripeBytes } from '../fragments/layout.ts'
 import { Patience, type Timer } from '../fragments/pace.ts'
 import type { CallOptions } from './nodes.ts'
-import type { SealedVersion } from './sealed-version.ts'
+import type { SealedCiphertext } from './sealed-version.ts'
 import type { SignedReceipt } from './upload.ts'
 
 /** How long the n - f quickest custodians wait for the others, beside the time that the work itself takes, in ms. */
@@ -19,8 +19,8 @@ export interface CustodianUpload {
   readonly index: number
   readonly error: unknown
   readonly receipt: SignedReceipt | undefined
-  begin(sealed: readonly SealedVersion[], options: CallOptions): Promise<void>
-  send(version: number, sealed: SealedVersion, chunk: number, bytes: Uint8Array): Promise<void>
+  begin(sealed: readonly SealedCiphertext[], options: CallOptions): Promise<void>
+  send(version: number, sealed: SealedCiphertext, chunk: number, bytes: Uint8Array): Promise<void>
   finish(): Promise<void>
   giveUp(): void
   cancel(): void
@@ -50,7 +50,7 @@ export class UploadGroup {
    * @throws EpioneError `too-few-receipts`
    */
   async run(
-    sealed: readonly SealedVersion[],
+    sealed: readonly SealedCiphertext[],
     code: { n: number; k: number },
     options: CallOptions & { onSent: (version: number, bytes: number) => void },
   ): Promise<void> {

@@ -9,7 +9,7 @@ import type { FrameChannel } from '../network/frames.ts'
 import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../network/protocols.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
-import type { SealedVersion } from './sealed-version.ts'
+import type { SealedCiphertext } from './sealed-version.ts'
 
 /** How long a custodian may take for one frame of an upload, in ms. */
 const FRAME_TIMEOUT_MS = 20_000
@@ -56,7 +56,7 @@ export class Upload {
     return this.#from.version > 0 || this.#from.chunk > 0
   }
 
-  async begin(sealed: readonly SealedVersion[], options: CallOptions): Promise<void> {
+  async begin(sealed: readonly SealedCiphertext[], options: CallOptions): Promise<void> {
     await this.#attempt(async () => {
       const { signal } = options
       const { n, k } = this.#peer.parameters
@@ -83,7 +83,7 @@ export class Upload {
   }
 
   /** Sends a chunk, unless the custodian has it. */
-  async send(version: number, sealed: SealedVersion, chunk: number, bytes: Uint8Array): Promise<void> {
+  async send(version: number, sealed: SealedCiphertext, chunk: number, bytes: Uint8Array): Promise<void> {
     if (version < this.#from.version || (version === this.#from.version && chunk < this.#from.chunk)) return
     await this.#attempt(async () => {
       if (chunk > 0) await this.#write({ type: 'chunk', value: bytes })

@@ -8,6 +8,7 @@ import { ContractError } from './contract-error.ts'
 import { delegations } from './delegations.ts'
 import { disputes } from './disputes.ts'
 import { emergency } from './emergency.ts'
+import { relabelAction } from './folder-labels.ts'
 import { folders } from './folders.ts'
 import { members } from './governance.ts'
 import { records } from './records.ts'
@@ -16,7 +17,7 @@ import { repairs } from './repairs.ts'
 
 const CONTRACTS: ReadonlyMap<string, Contract> = new Map([
   ['members', members],
-  ['folders', folders],
+  ['folders', new Map([...folders, ['relabel', relabelAction]])],
   ['records', records],
   ['consents', consents],
   ['access', access],

@@ -10,6 +10,8 @@ export const folderCreatedCodec = codec(struct({ author: hash32, ownerKeyHash: h
 export const folderRotatedCodec = codec(struct({ ownerKeyHash: hash32, recoveryKeyHash: hash32 }), MAX_EVENT_DATA)
 /** `folders.advanced`: the new epoch. */
 export const folderAdvancedCodec = codec(struct({ epoch: integer(0xffff_ffff) }), MAX_EVENT_DATA)
+/** `folders.relabelled` */
+export const folderRelabelledCodec = codec(struct({ labelCommitment: hash32 }), MAX_EVENT_DATA)
 /** `records.anchored` */
 export const recordsAnchoredCodec = codec(
   struct({ submissionRoot: hash32, author: hash32, epoch: integer(0xffff_ffff), memberHeight: integer() }),
@@ -89,6 +91,7 @@ const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
   'folders.rotated': folderRotatedCodec,
   'folders.advanced': folderAdvancedCodec,
+  'folders.relabelled': folderRelabelledCodec,
   'records.anchored': recordsAnchoredCodec,
   'records.erased': recordsErasedCodec,
   'consents.granted': consentGrantedCodec,

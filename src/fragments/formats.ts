@@ -4,6 +4,7 @@ import { type RecordClass, recordClassSchema } from '../contracts/consent-terms.
 import { emergencyReasonSchema } from '../contracts/emergency-formats.ts'
 import { labelSchema } from '../contracts/folders-formats.ts'
 import { concat, u64 } from '../encoding/bytes.ts'
+import { MalformedError } from '../encoding/errors.ts'
 import { domain, taggedHash } from '../encoding/hash.ts'
 import { merkleLeaf, merkleRoot } from '../encoding/merkle.ts'
 import {
@@ -89,7 +90,7 @@ export function classCommitment(salt: Uint8Array, recordClass: RecordClass, data
 
 /** HPKE contexts. `info` names the network and the use, `aad` the object, so that a sealed key fits one place alone. */
 export const sealingContext = {
-  /** A version's key, sealed to the folder's sealing key of `epoch`. */
+  /** A version's key ({@link VersionKey}), sealed to the folder's sealing key of `epoch`. */
   versionKey: (chainId: Uint8Array, folder: Uint8Array, epoch: number, recordId: Uint8Array, version: number) => ({
     info: concat(domain('seal-version-key'), chainId),
     aad: concat(folder, u64(epoch), recordId, u64(version)),
@@ -166,10 +167,41 @@ export type ObjectHeader = Infer<typeof objectHeaderCodec>
 /** An object header before its author has signed: everything but the signature. */
 export type UnsignedObjectHeader = Omit<ObjectHeader, 'author'> & { readonly author: Omit<ObjectHeader['author'], 'signature'> }
 
-/** Bytes that the author signs inside the ciphertext: where the version belongs and all of its header, save the signature. */
-export function provenanceBytes(folder: Uint8Array, recordId: Uint8Array, version: number, header: UnsignedObjectHeader): Uint8Array {
+/**
+ * Where an author writes, as they sign it: the folder under a salt that only holders of the version's key can derive. So whoever reads the
+ * version in another folder, to which its owner moved it, can check the signature and does not learn from which folder it came.
+ */
+export function provenancePlace(commitmentSalt: Uint8Array, folder: Uint8Array): Uint8Array {
+  return taggedHash('provenance-place', commitmentSalt, folder)
+}
+
+/**
+ * Bytes that the author signs inside the ciphertext: where the version belongs and all of its header, save the signature.
+ * @param place see {@link provenancePlace}
+ */
+export function provenanceBytes(place: Uint8Array, recordId: Uint8Array, version: number, header: UnsignedObjectHeader): Uint8Array {
   const author = { ...header.author, signature: new Uint8Array(64) }
-  return concat(domain('provenance'), folder, recordId, u64(version), objectHeaderCodec.encode({ ...header, author }))
+  return concat(domain('provenance'), place, recordId, u64(version), objectHeaderCodec.encode({ ...header, author }))
+}
+
+const KEY_LENGTH = 32
+
+/** What is sealed to a folder for a version: its key, and for one that was moved here the place for which its author signed. */
+export interface VersionKey {
+  readonly key: Uint8Array
+  /** See {@link provenancePlace}; null where the author wrote it into this folder. */
+  readonly place: Uint8Array | null
+}
+
+export function encodeVersionKey({ key, place }: VersionKey): Uint8Array {
+  return place === null ? key : concat(key, place)
+}
+
+/** @throws MalformedError */
+export function decodeVersionKey(bytes: Uint8Array): VersionKey {
+  if (bytes.length !== KEY_LENGTH && bytes.length !== 2 * KEY_LENGTH)
+    throw new MalformedError('a version key has 32 bytes, or 64 where it was moved')
+  return { key: bytes.slice(0, KEY_LENGTH), place: bytes.length === KEY_LENGTH ? null : bytes.slice(KEY_LENGTH) }
 }
 
 /** What a custodian learns of one version beside its fragment: enough to check, decide and answer; nothing that opens it. */

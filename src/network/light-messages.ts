@@ -31,6 +31,32 @@ export const MAX_WAIT_MS = 20_000
 const commitSchema = struct({ header: headerCodec, certificate: nullable(certificateCodec), validators: validatorSetCodec })
 export type Commit = Infer<typeof commitSchema>
 
+/** A move and the signatures of the owners of both folders. */
+export const signedMoveSchema = struct({
+  content: byteString(112 * 1024),
+  sourceKey: hash32,
+  sourceSignature: byteString(64, 64),
+  targetKey: hash32,
+  targetSignature: byteString(64, 64),
+})
+export type SignedMove = Infer<typeof signedMoveSchema>
+
+/** What {@link openFolderCodec} bytes are signed under. */
+export const OPEN_FOLDER_DOMAIN = 'open-further-folder'
+/** A further folder that the owner of `folder` asks its author organisation for. */
+export const openFolderCodec = codec(
+  struct({
+    chainId: hash32,
+    folder: hash32,
+    peer: hash32,
+    /** Clock of the asker, in ms. */
+    time: integer(),
+    /** Body of the ledger's `folders.create`. */
+    body: byteString(4096),
+  }),
+  8192,
+)
+
 export const lightRequestCodec = codec(
   tagged({
     /** Diagnostics of the node as JSON: its own word, proven by nothing. */
@@ -56,10 +82,20 @@ export const lightRequestCodec = codec(
     receipt: struct({ transaction: hash32, waitMs: integer(MAX_WAIT_MS) }),
     /** The newest commit, once its height is above `height`, or after `waitMs`. */
     wait: struct({ height: integer(), waitMs: integer(MAX_WAIT_MS) }),
-    /** Who holds fragments of a submission, by the DHT: hints, for each of them has to prove what it gives. */
-    locate: struct({ submissionRoot: hash32 }),
+    /** Who holds fragments of a submission of a folder, by the DHT: hints, for each of them has to prove what it gives. */
+    locate: struct({ folder: hash32, submissionRoot: hash32 }),
     /** Asks the node's organisation to countersign an act of a folder as its sponsor. */
     sponsor: struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }),
+    /** Asks the organisation to sign for the upload of versions that an owner moves between its folders. */
+    'move-ticket': struct({ move: signedMoveSchema, ticket: byteString(1024) }),
+    /** Asks it to countersign the anchor of these, with the storage receipts that justify it. */
+    'move-anchor': struct({
+      move: signedMoveSchema,
+      transaction: byteString(4096),
+      receipts: list(struct({ receipt: byteString(256), signature: byteString(64, 64) }), 48),
+    }),
+    /** Asks it to open another folder for the owner of one of its folders. */
+    'open-folder': struct({ content: byteString(8192), key: hash32, signature: byteString(64, 64) }),
     /** Receipts with a folder's events from a number on, in order. */
     events: struct({ folder: hash32, from: integer(Number.MAX_SAFE_INTEGER, 1), limit: integer(MAX_EVENTS, 1) }),
   }),
@@ -77,6 +113,7 @@ export const logResponseCodec = codec(struct({ items: list(byteString(64 * 1024)
 export const locateResponseCodec = codec(struct({ holders: list(hash32, MAX_HOLDERS) }), 8192)
 export const submitResponseCodec = codec(struct({ transaction: hash32 }), 128)
 export const sponsorResponseCodec = codec(struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }), MAX_LIGHT_RESPONSE)
+export const signatureResponseCodec = codec(struct({ signature: byteString(64, 64) }), 128)
 const provenReceiptSchema = struct({
   commit: commitSchema,
   /** Position among the block's receipts, and how many there are. */

@@ -7,7 +7,6 @@ import { MAX_SESSION_MS, openBodyCodec } from '../contracts/access-formats.ts'
 import { accessCommitment, accessOpeningCodec, consentOpeningCodec, type Grantee } from '../contracts/consent-terms.ts'
 import { answerDisputeCodec, disputeOpeningCodec } from '../contracts/disputes-formats.ts'
 import { createFolderCodec } from '../contracts/folders-formats.ts'
-import { anchorBodyCodec } from '../contracts/records-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { type SealingKey, seal } from '../crypto/sealing.ts'
@@ -15,8 +14,7 @@ import { type SigningKey, verifySignature } from '../crypto/signature.ts'
 import { concat, equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
-import { sealingContext, storageReceiptBytes, storageReceiptCodec, uploadTicketBytes, uploadTicketCodec } from '../fragments/formats.ts'
-import { place } from '../fragments/placement.ts'
+import { sealingContext, uploadTicketBytes, uploadTicketCodec } from '../fragments/formats.ts'
 import { onGrid } from '../ledger/instants.ts'
 import { createTransaction } from '../ledger/transaction.ts'
 import {
@@ -32,22 +30,24 @@ import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
 import { type Asker, checkEmergency, checkReview, requireReviewer } from './desk-emergency.ts'
-import { custodiansAt, type Directory } from './directory.ts'
+import type { Directory } from './directory.ts'
 import type { EmergencyCases } from './emergency-cases.ts'
-import { folderAt, notFound, policyOf } from './folder-facts.ts'
+import { folderAt, notFound } from './folder-facts.ts'
 import type { GrantFinder } from './grant-finder.ts'
 import { servePeer } from './malformed.ts'
 import type { Notices } from './notices.ts'
+import { evenly } from './refusals.ts'
 import type { Staff } from './staff.ts'
+import { requireReceipts } from './storage-receipts.ts'
 import type { TransactionService } from './transactions.ts'
 
 /** Transactions of the desk stay valid this long, in ms: long enough for a chain that is slow, short enough to give up. */
 const VALIDITY_MS = 10 * 60 * 1000
 /** Longest life of an upload ticket, in ms. */
 const MAX_TICKET_MS = 60 * 60 * 1000
-/** Oldest storage receipt on which an anchor is signed, in ms: staging lasts an hour, and committing takes its time. */
-const MAX_RECEIPT_AGE_MS = 40 * 60 * 1000
 const REQUEST_TIMEOUT_MS = 15_000
+/** When a grant is refused, in ms after the question: custodians are asked for one that is there, and take their own time to refuse. */
+const REWRAP_REFUSAL_MS = 500
 /** Most request nonces remembered against replay, each for twice the allowed difference of clocks. */
 const MAX_NONCES = 100_000
 
@@ -136,13 +136,13 @@ export class DeskService {
       case 'ticket':
         return { type: 'signature', value: this.#ticket(action.value.ticket) }
       case 'anchor':
-        this.#checkReceipts(action.value.body, action.value.receipts)
+        requireReceipts(this.#deps, action.value.body, action.value.receipts)
         return await this.#submit('records', 'anchor', action.value.body)
       case 'access':
         this.#checkAccess(action.value.body, action.value.opening, person, role)
         return await this.#submit('access', 'open', action.value.body)
       case 'rewrap':
-        return await this.#rewrap(action.value, role)
+        return await evenly(async () => await this.#rewrap(action.value, role), REWRAP_REFUSAL_MS)
       case 'disputes':
         return await this.#disputes(action.value.folder, action.value.after)
       case 'answer-dispute':
@@ -194,42 +194,6 @@ export class DeskService {
       throw new EpioneError('not-sponsored', 'The ticket names another sponsor or lasts for more than an hour.')
     }
     return this.#options.accountKey.sign(uploadTicketBytes(ticket))
-  }
-
-  /** An anchor is signed only where n - f custodians signed that they have their fragments on disk. */
-  #checkReceipts(bodyBytes: Uint8Array, receipts: readonly { receipt: Uint8Array; signature: Uint8Array }[]): void {
-    const body = anchorBodyCodec.decode(bodyBytes)
-    const { chain, directory } = this.#deps
-    const custodians = custodiansAt(chain.tip.tree, body.memberHeight)
-    if (custodians === undefined) throw new EpioneError('stale-members', 'The set of custodians has changed; place the fragments again.')
-    const placed = place({
-      key: body.submissionRoot,
-      custodians,
-      n: body.n,
-      k: body.k,
-      policy: policyOf(chain.tip.tree, body.folder),
-    }).custodians
-    const good = new Set<number>()
-    for (const { receipt: bytes, signature } of receipts) {
-      const receipt = storageReceiptCodec.decode(bytes)
-      // Custodians drop what is not anchored within the hour: an old receipt is worth nothing any more.
-      if (receipt.time < this.#deps.now() - MAX_RECEIPT_AGE_MS) continue
-      const custodian = directory.byId(receipt.custodian)
-      const expected = placed[receipt.index]
-      if (custodian === undefined || expected === undefined || !equalBytes(expected.id, receipt.custodian)) continue
-      if (!equalBytes(receipt.chainId, chain.chainId) || !equalBytes(receipt.submissionRoot, body.submissionRoot)) continue
-      if (verifySignature(custodian.organisation.signingKey, storageReceiptBytes(receipt), signature)) good.add(receipt.index)
-    }
-    const needed = body.n - Math.floor((body.n - 1) / 3)
-    if (good.size < needed) {
-      throw new EpioneError(
-        'too-few-receipts',
-        `Only ${good.size} of ${body.n} custodians signed that they stored it; ${needed} are needed. Nothing was anchored.`,
-        {
-          metadata: { receipts: good.size, needed },
-        },
-      )
-    }
   }
 
   #checkAccess(bodyBytes: Uint8Array, openingBytes: Uint8Array, person: Uint8Array, role: string): void {

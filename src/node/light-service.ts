@@ -27,6 +27,7 @@ import {
   prefixResponseCodec,
   queryResponseCodec,
   receiptResponseCodec,
+  signatureResponseCodec,
   sponsorResponseCodec,
   submitResponseCodec,
 } from '../network/light-messages.ts'
@@ -36,6 +37,7 @@ import type { Chain } from './chain.ts'
 import { validatorsAt } from './executor.ts'
 import { folderAt, isDelegateAt } from './folder-facts.ts'
 import { servePeer } from './malformed.ts'
+import type { OwnerSponsor } from './owner-sponsor.ts'
 import type { TransactionService } from './transactions.ts'
 
 const REQUEST_TIMEOUT_MS = 30_000
@@ -58,6 +60,8 @@ export interface LightServiceDependencies {
   status: () => string
   peers: () => string
   now: () => number
+  /** Signs for owners that move versions, or need a further folder. */
+  owners: OwnerSponsor
 }
 
 /** Namespaces whose entries anybody may list whole; of the others only what lies under one folder. */
@@ -94,6 +98,8 @@ const SPONSORED: ReadonlySet<string> = new Set(['consents.grant', 'access.open',
 const SPONSORED_FOR_DELEGATES: ReadonlySet<string> = new Set(['consents.revoke'])
 /** Acts of one folder that are sponsored within an hour, and folders that are remembered for that. */
 const SPONSORED_PER_FOLDER = 120
+/** Acts for which the opening of a further folder counts: five within an hour at most. */
+const OPENED_PER_FOLDER = 20
 const MAX_FOLDERS = 100_000
 const HOUR_MS = 60 * 60 * 1000
 
@@ -156,28 +162,45 @@ export class LightService {
         return commitResponseCodec.encode(await this.#commitAt(null))
       }
       case 'locate':
-        return locateResponseCodec.encode({ holders: await this.#locate(request.value.submissionRoot, context.signal) })
+        return locateResponseCodec.encode({ holders: await this.#locate(request.value, context.signal) })
       case 'events':
         return eventsResponseCodec.encode(await this.#events(request.value.folder, request.value.from, request.value.limit))
       case 'sponsor':
         return sponsorResponseCodec.encode({ transaction: this.#sponsor(decodeTransaction(request.value.transaction)).bytes })
+      case 'move-ticket': {
+        const { move, ticket } = request.value
+        const { signature, folder } = this.#deps.owners.ticket(move, ticket, context.peer)
+        this.#charge(toHex(folder))
+        return signatureResponseCodec.encode({ signature })
+      }
+      case 'move-anchor': {
+        const { move, transaction: bytes, receipts } = request.value
+        const { transaction, folder } = this.#deps.owners.anchor(move, bytes, receipts, context.peer)
+        this.#charge(toHex(folder))
+        return sponsorResponseCodec.encode({ transaction })
+      }
+      case 'open-folder': {
+        const { transaction, folder } = this.#deps.owners.openFolder(request.value, context.peer)
+        this.#charge(toHex(folder), OPENED_PER_FOLDER)
+        return submitResponseCodec.encode({ transaction: await transactions.submit(transaction, { holdMs: 0 }) })
+      }
     }
   }
 
   /** Bounds what one patient can have sponsored, so that nobody can use up what the organisation's people and other patients need. */
-  #charge(folder: string): void {
+  #charge(folder: string, weight = 1): void {
     const hour = Math.floor(this.#deps.now() / HOUR_MS)
     if (hour !== this.#sponsoredHour || this.#sponsored.size >= MAX_FOLDERS) {
       this.#sponsored.clear()
       this.#sponsoredHour = hour
     }
     const used = this.#sponsored.get(folder) ?? 0
-    if (used >= SPONSORED_PER_FOLDER)
+    if (used + weight > SPONSORED_PER_FOLDER)
       throw new EpioneError(
         'over-folder-quota',
         `This organisation sponsors ${SPONSORED_PER_FOLDER} acts of a folder within an hour; try again in the next.`,
       )
-    this.#sponsored.set(folder, used + 1)
+    this.#sponsored.set(folder, used + weight)
   }
 
   #waiting(waitMs: number, signal: AbortSignal): AbortSignal {
@@ -282,8 +305,13 @@ export class LightService {
     return found
   }
 
-  /** Asks the DHT for a while; what was found by then is the answer. */
-  async #locate(root: Uint8Array, contextSignal: AbortSignal): Promise<Uint8Array[]> {
+  /**
+   * Asks the DHT for a while; what was found by then is the answer. Of what the ledger does not have in this folder there is none, whether
+   * another folder has it or not.
+   */
+  async #locate(asked: { folder: Uint8Array; submissionRoot: Uint8Array }, contextSignal: AbortSignal): Promise<Uint8Array[]> {
+    const root = asked.submissionRoot
+    if (this.#deps.chain.tip.tree.get(stateKey.submission(asked.folder, root)) === undefined) return []
     const signal = AbortSignal.any([AbortSignal.timeout(LOCATE_MS), contextSignal, this.#stop.signal])
     const holders: Uint8Array[] = []
     try {

@@ -54,6 +54,7 @@ import type { NodeKeys } from './keys.ts'
 import { LightService } from './light-service.ts'
 import type { Logger } from './logger.ts'
 import { Notices } from './notices.ts'
+import { OwnerSponsor } from './owner-sponsor.ts'
 import { PeerStatusService } from './peer-status.ts'
 import { SnapshotJoin } from './snapshot-join.ts'
 import { SnapshotService } from './snapshot-service.ts'
@@ -398,9 +399,10 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   activity.start()
   teardown.add(() => activity.stop())
   const peers = (): PeersReport => nodePeers({ network, directory, addressesOf: key => book.addressesOf(key) })
+  const owners = new OwnerSponsor({ account: keys.account, accountKey: keys.signing }, { chain, directory, now })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
-    { chain, network, transactions, now, status: () => JSON.stringify(status()), peers: () => JSON.stringify(peers()) },
+    { chain, network, transactions, now, owners, status: () => JSON.stringify(status()), peers: () => JSON.stringify(peers()) },
   )
 
   const book = new AddressBook({ directory, network, logger }, options.bootstrap)

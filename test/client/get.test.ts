@@ -21,6 +21,7 @@ import {
   type ObjectHeader,
   objectHeaderCodec,
   provenanceBytes,
+  provenancePlace,
   readRequestCodec,
   recordCommitment,
   sealedKeyHash,
@@ -72,7 +73,8 @@ async function write(index: number, code: { n: number; k: number }, author: Auth
     resourceType: '',
     time: 1_700_000_000_000,
   }
-  const signature = clinician.sign(provenanceBytes(FOLDER, recordId, 1, { ...unsigned, author }))
+  const place = provenancePlace(commitmentSalt(seedOf('dek', index)), FOLDER)
+  const signature = clinician.sign(provenanceBytes(place, recordId, 1, { ...unsigned, author }))
   const header = objectHeaderCodec.encode({ ...unsigned, author: { ...shown, signature } })
   const dek = seedOf('dek', index)
   const length = objectPlaintextLength(header, prepared.stored.size)

@@ -45,7 +45,7 @@ function peerOf(refusing: readonly MemberInfo[], located: readonly MemberInfo[] 
 
 const session = { folder: seedOf('folder'), keyOf: () => ({ open: () => seedOf('key') }) } as unknown as Session
 
-async function isComplete(refusing: readonly MemberInfo[], custodians: Omit<CurrentCustodians, 'former'>): Promise<boolean> {
+async function isComplete(refusing: readonly MemberInfo[], custodians: Pick<CurrentCustodians, 'holders' | 'original'>): Promise<boolean> {
   return (await listSubmission(peerOf(refusing), session, submission, custodians, {})).complete
 }
 
@@ -79,11 +79,11 @@ async function failure(
 
 test('a read says that there is nothing only where enough original holders refuse, whatever others say', async () => {
   const holders = [a, b, c, d]
-  assert.is(await failure([a, b, c], { holders, original: holders, former: [] }), 'not-found')
-  assert.is(await failure([a, b], { holders, original: holders, former: [] }), 'too-few-fragments')
-  assert.is(await failure([a, b, e], { holders, original: holders, former: [e] }), 'too-few-fragments')
-  assert.is(await failure([a, b, f], { holders, original: holders, former: [] }, [f]), 'too-few-fragments')
-  assert.is(await failure([a, b, c], { holders, original: [a, b, d], former: [] }), 'too-few-fragments')
+  assert.is(await failure([a, b, c], { holders, original: holders, former: [], indices: new Map() }), 'not-found')
+  assert.is(await failure([a, b], { holders, original: holders, former: [], indices: new Map() }), 'too-few-fragments')
+  assert.is(await failure([a, b, e], { holders, original: holders, former: [e], indices: new Map() }), 'too-few-fragments')
+  assert.is(await failure([a, b, f], { holders, original: holders, former: [], indices: new Map() }, [f]), 'too-few-fragments')
+  assert.is(await failure([a, b, c], { holders, original: [a, b, d], former: [], indices: new Map() }), 'too-few-fragments')
 })
 
 test.run()

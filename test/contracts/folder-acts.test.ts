@@ -3,6 +3,7 @@ import * as assert from 'uvu/assert'
 import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../../src/contracts/access-formats.ts'
 import { consentCodec, EXPIRY_BUCKET_MS, expiryBucket, revokeBodyCodec, rewrapBodyCodec } from '../../src/contracts/consents-formats.ts'
 import { decodeEventData, isEventName } from '../../src/contracts/events.ts'
+import { relabelFolderCodec } from '../../src/contracts/folder-labels.ts'
 import {
   type AdvanceFolder,
   advanceFolderCodec,
@@ -138,6 +139,17 @@ test('rotate: the new key rules, the old one no longer leads anywhere', () => {
   assert.equal(ok(world, world.byFolder('amina', rotateTo('bela'), { signer: 'bela' })), [], 'the same again')
   assert.equal(ok(world, world.byFolder('amina', rotateTo('bela', 'other'), { signer: 'bela' })), ['recovery.announced'])
   refused(world, world.create('nairobi', 'bela'), 'exists')
+})
+
+test('relabel: the commitment changes and nothing else, for the owner alone', () => {
+  const world = withFolder()
+  const relabel = (name: string) => act('folders.relabel', relabelFolderCodec, { labelCommitment: hashOf(name) })
+  const before = world.read(folderCodec, stateKey.folder(world.folder('amina')))
+  assert.equal(ok(world, world.byFolder('amina', relabel('another'))), ['folders.relabelled'])
+  assert.equal(world.read(folderCodec, stateKey.folder(world.folder('amina'))), { ...before, labelCommitment: hashOf('another') })
+  assert.equal(ok(world, world.byFolder('amina', relabel('another'))), [], 'the same again')
+  refused(world, world.byFolder('amina', relabel('third'), { signer: 'bela' }), 'unknown-owner')
+  refused(world, world.byMember('nairobi', relabel('third')), 'not-allowed')
 })
 
 test('rotate: not to a key that has a folder', () => {

@@ -13,6 +13,7 @@ import {
   reviewBodyCodec,
   withdrawBodyCodec,
 } from '../../src/contracts/emergency-formats.ts'
+import { relabelFolderCodec } from '../../src/contracts/folder-labels.ts'
 import { advanceFolderCodec, folderCodec, ownerCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { genesisChanges } from '../../src/contracts/members.ts'
 import {
@@ -113,6 +114,9 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
     case 0:
       return world.create(member, owner, random(6) === 0 ? { policy: random(3) } : {})
     case 1: {
+      if (random(3) === 0) {
+        return world.byFolder(owner, act('folders.relabel', relabelFolderCodec, { labelCommitment: hashOf(name('l', 3)) }), signed)
+      }
       const body = { ownerKeyHash: ownerHash(pick(OWNERS)), recoveryKeyHash: hashOf(name('r', 2)) }
       return world.byFolder(owner, act('folders.rotate', rotateFolderCodec, body), signed)
     }
@@ -209,11 +213,11 @@ interface History {
 
 const histories = new Map<number, History>()
 
-/** Sixty blocks that follow from a seed. */
+/** A hundred blocks that follow from a seed. */
 function history(seed: number): History {
   let made = histories.get(seed)
   if (made === undefined) {
-    made = makeHistory(seed, 60)
+    made = makeHistory(seed, 100)
     histories.set(seed, made)
   }
   return made

@@ -34,7 +34,7 @@ test('every look is told, and its evidence is checked by an auditor without a ne
   assert.is(put.code, 0, put.stderr)
   record = (json(put) as { versions: { record: string }[] }).versions[0]?.record as string
   writeFileSync(setting.at('card'), String((await succeed('keys', 'card', ...reader)).card))
-  share = String((await succeed('consent', 'grant', '--to', setting.at('card'), ...ofPatient())).share)
+  share = String((await succeed('consent', 'grant', '--to', setting.at('card'), '--yes', ...ofPatient())).share)
   const watching = runCli(['access', 'watch', '--from-event', '1', '--count', '4', ...ofPatient(), '--json'])
   const read = await runCli(['record', 'get', record, '--share', share, '--out', setting.at('read.json'), ...reader])
   assert.is(read.code, 0, read.stderr)

@@ -17,6 +17,7 @@ import { PROTOCOL } from '../../src/network/protocols.ts'
 import { batchRequestCodec, syncRequestCodec } from '../../src/network/validator-messages.ts'
 import { Directory } from '../../src/node/directory.ts'
 import { LightService } from '../../src/node/light-service.ts'
+import { OwnerSponsor } from '../../src/node/owner-sponsor.ts'
 import { PeerStatusService } from '../../src/node/peer-status.ts'
 import { SyncService } from '../../src/node/sync.ts'
 import { TransactionService } from '../../src/node/transactions.ts'
@@ -91,9 +92,10 @@ test('light requests, announcements, batches and synchronisation: answers and re
     { validatorKey: keys.consensus.publicKey },
     { chain, directory, network, logger, now, onWork: silent },
   )
+  const owners = new OwnerSponsor({ account: keys.account, accountKey: keys.signing }, { chain, directory, now })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
-    { chain, network, transactions, status: () => '{}', peers: () => '[]', now },
+    { chain, network, transactions, owners, status: () => '{}', peers: () => '[]', now },
   )
   const { tip } = chain
   const own = { height: tip.header.height, tip: tip.hash, base: 1, silentThrough: -1 }

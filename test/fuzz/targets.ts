@@ -6,7 +6,9 @@ import { DELEGATE_OFFER, decodeDelegateOffer, encodeDelegateOffer } from '../../
 import { decodeEmergencyCard, encodeEmergencyCard } from '../../src/client/emergency.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
 import { decodeShareText, SHARE } from '../../src/client/guardians.ts'
+import { decodeHandOver, encodeHandOver } from '../../src/client/hand-over.ts'
 import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
+import { answerPairing, openPairing, pairingRequest } from '../../src/client/pairing.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
 import { encodeKit, KIT, openKit } from '../../src/client/recovery-kit.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
@@ -128,6 +130,8 @@ function code(name: string, prefix: string, sample: string, decode: (text: strin
 
 const sealingKey = sealingKeyFromSeed(sha256(Uint8Array.of(4))).publicKey
 
+/** A request to pair, by a device that will keep `hash` as its seed until the answer comes. */
+const pairing = pairingRequest(hash, 0)
 const accessEvidence = encodeEvidence({
   version: 1,
   chainId,
@@ -415,6 +419,29 @@ export const TARGETS: readonly Target[] = [
     text => encodeEnrolment(decodeEnrolment(text)),
     ['bad-enrolment'],
   ),
+  code(
+    'hand-over',
+    'epione-hand-over:',
+    encodeHandOver({ version: 1, chainId, folder: hash, ownerKeyHash: hash, sealed: new Uint8Array(1200) }),
+    text => encodeHandOver(decodeHandOver(text)),
+    ['bad-hand-over'],
+  ),
+  {
+    room: 'client',
+    name: 'pairing request',
+    samples: [fromBase64Url(pairing.slice('epione-pair:'.length))],
+    read: bytes => answerPairing(`epione-pair:${toBase64Url(bytes)}`, { seed: hash, recoveryKeyHashes: [hash], state: null }, 1000),
+    codes: ['bad-pairing', 'expired'],
+    share: 10,
+  },
+  {
+    room: 'client',
+    name: 'pairing answer',
+    samples: [fromBase64Url(answerPairing(pairing, { seed: hash, recoveryKeyHashes: [], state: null }, 0).slice('epione-wallet:'.length))],
+    read: bytes => openPairing(hash, pairing, `epione-wallet:${toBase64Url(bytes)}`),
+    codes: ['bad-pairing'],
+    share: 10,
+  },
   {
     room: 'crypto',
     name: 'signature',

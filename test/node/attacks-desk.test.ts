@@ -335,11 +335,11 @@ test('a submission is found by the DHT at those who hold it', async ({ world }) 
   const { doctor, peer, folder } = world
   const put = await putRecords(peer, doctor, folder.address, textRecords(['to be located']))
   const holders = await eventually(async () => {
-    const found = await peer.locate(put.submissionRoot)
+    const found = await peer.locate(folder.address.id, put.submissionRoot)
     return found.length === 4 ? found : undefined
   }, 'all four custodians announce the submission')
   assert.equal(new Set(holders.map(({ id }) => toHex(id))), new Set(put.custodians.map(({ id }) => toHex(id))))
-  assert.equal(await peer.locate(seedOf('no such submission')), [])
+  assert.equal(await peer.locate(folder.address.id, seedOf('no such submission')), [])
 })
 
 test.run()

@@ -40,6 +40,7 @@ import type { FrameChannel } from '../../network/frames.ts'
 import type { Chain, ChainTip } from '../chain.ts'
 import { notFound } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
+import { evenly } from '../refusals.ts'
 import { reachEntry, requireFresh } from './access-lines.ts'
 import { fits } from './clock-check.ts'
 import { isLoss } from './damages.ts'
@@ -124,7 +125,10 @@ export class ReleaseService {
   async serve(channel: FrameChannel): Promise<void> {
     const send = async (frame: ReleaseFrame): Promise<void> => await channel.send(releaseFrameCodec.encode(frame))
     try {
-      this.#outcomes.add(await this.#answer(channel, send))
+      const { value, done } = await firstFrame(channel, channel.frames()[Symbol.asyncIterator]())
+      if (done === true) throw new EpioneError('connection-lost', 'The reader left without asking.')
+      // From here on: when it asks, the reader chooses.
+      this.#outcomes.add(await evenly(async () => await this.#answer(channel, value, send)))
     } catch (error) {
       this.#outcomes.add(errorCode(error))
       this.#deps.logger.debug({ peer: toHex(channel.peer).slice(0, 8), code: errorCode(error) }, 'refused a release')
@@ -138,8 +142,8 @@ export class ReleaseService {
     return { outcomes: this.#outcomes.counts(), bytes: this.#bytes }
   }
 
-  async #answer(channel: FrameChannel, send: (frame: ReleaseFrame) => Promise<void>): Promise<'released' | 'listed'> {
-    const ask = await this.#ask(channel)
+  async #answer(channel: FrameChannel, first: Uint8Array, send: (frame: ReleaseFrame) => Promise<void>): Promise<'released' | 'listed'> {
+    const ask = this.#ask(channel, first)
     const facts = await this.#facts(ask)
     const { shown, hashes } = await this.#permitted(ask, facts)
     const asked = ask.request.leaves
@@ -184,10 +188,8 @@ export class ReleaseService {
     return asked === null ? 'listed' : 'released'
   }
 
-  async #ask(channel: FrameChannel): Promise<Ask> {
-    const { value, done } = await firstFrame(channel, channel.frames()[Symbol.asyncIterator]())
-    if (done === true) throw new EpioneError('connection-lost', 'The reader left without asking.')
-    const frame = releaseRequestCodec.decode(value)
+  #ask(channel: FrameChannel, first: Uint8Array): Ask {
+    const frame = releaseRequestCodec.decode(first)
     const request = readRequestCodec.decode(frame.request)
     const access = accessOpeningCodec.decode(frame.accessOpening)
     const { chain, now } = this.#deps

@@ -26,6 +26,7 @@ import type { Directory } from '../directory.ts'
 import { folderAt, isDelegateAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import type { Notices } from '../notices.ts'
+import { evenly } from '../refusals.ts'
 import { openAsk, type Place } from './clock-check.ts'
 import type { Disputes } from './disputes.ts'
 import type { Emergencies } from './emergencies.ts'
@@ -94,6 +95,10 @@ export class FolderDesk {
 
   /** Answers one request of the folder protocol from the peer with this network key. */
   async answer(bytes: Uint8Array, peer: Uint8Array): Promise<Uint8Array> {
+    return await evenly(async () => await this.#answer(bytes, peer))
+  }
+
+  async #answer(bytes: Uint8Array, peer: Uint8Array): Promise<Uint8Array> {
     const request: FolderRequest = folderRequestCodec.decode(bytes)
     const { chain, now } = this.#deps
     const place = { chainId: chain.chainId, custodian: this.#options.custodian, peer, nowMs: now() }
