@@ -6,14 +6,11 @@ import { mock } from 'node:test'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import type { Person } from '../../src/client/identity.ts'
-import { decryptObject } from '../../src/crypto/object-stream.ts'
 import { sealingOpener } from '../../src/crypto/sealing.ts'
 import { folderSealingSeed } from '../../src/crypto/wallet.ts'
 import { concat, equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
-import { fragmentRootProof } from '../../src/fragments/dispersal.ts'
-import { releaseReceiptCodec, sealingContext, type VersionMeta } from '../../src/fragments/formats.ts'
-import { assemble } from '../../src/fragments/gather.ts'
+import { releaseReceiptCodec, sealingContext } from '../../src/fragments/formats.ts'
 import { openPastKeys } from '../../src/fragments/past-keys.ts'
 import type { FragmentSource } from '../../src/fragments/source-reader.ts'
 import { releaseFrameCodec } from '../../src/network/fragment-messages.ts'
@@ -21,11 +18,12 @@ import { type FolderRequest, wrapResponseCodec } from '../../src/network/light-m
 import { property, type SeededRandom } from '../encoding/seeded.ts'
 import { chunks } from '../fragments/dispersed.ts'
 import { type ConsentRow, Model, type SessionRow, type VersionRow } from './access-model.ts'
+import { decrypts, type Got, type Stash, sourceFrom } from './access-stash.ts'
 import { AccessWorld, CODE, type Custodian, type Folder } from './access-world.ts'
 
 const test = suite('who gets at what, over random histories')
 
-const HISTORIES = 4
+const HISTORIES = 5
 const STEPS = 160
 /** Two heartbeats and the drift that is allowed for: what the ledger closed may go on for so long, by a custodian's own clock. */
 const BOUND_MS = 75_000
@@ -33,19 +31,6 @@ const CLASSES = ['laboratory', 'document'] as const
 /** Custodians' clocks against the world's, in ms. */
 const SKEWS = [0, 900, -900, 300]
 const DATA = ['start', 'versions', 'fragment', 'chunk']
-
-/** What a reader has of one version. */
-interface Got {
-  meta: VersionMeta | undefined
-  sources: Map<number, FragmentSource>
-}
-
-/** A reader who keeps everything. */
-interface Stash {
-  /** By folder and epoch: private halves. */
-  seeds: Map<string, Uint8Array>
-  versions: Map<VersionRow, Got>
-}
 
 /** How often what happened, over all histories: so that it is seen that something did. */
 const counts: Record<string, number> = {}
@@ -95,7 +80,7 @@ class History {
   async #act(): Promise<void> {
     const { world, model } = this
     const random = this.#random
-    world.now += random.below(4000)
+    world.now += random.below(6000)
     const folder = random.pick(this.#folders)
     const roll = random.below(100)
     if (roll < 12) {
@@ -123,8 +108,7 @@ class History {
     model.consents.push({ consent, classes, end, since: model.height, revokedAt: null, epochs })
   }
 
-  async #revoke(): Promise<void> {
-    const row = this.#pick(this.model.consents.filter(({ revokedAt }) => revokedAt === null))
+  async #revoke(row = this.#pick(this.model.consents.filter(({ revokedAt }) => revokedAt === null))): Promise<void> {
     if (row === undefined) return
     await this.world.revoke(row.consent)
     row.revokedAt = this.model.height
@@ -228,7 +212,7 @@ class History {
     const mayBe = (state: (typeof states)[number]): boolean => !isOther && state.fresh && model.permits(session, row, state.height)
     const expected = mayBe(states[0] as (typeof states)[number])
     const holds = (await custodian.parts.submissions.get(row.version.root)) !== undefined
-    const isDisturbed = random.below(4) === 0
+    const isDisturbed = random.below(3) === 0
     const { channel, served } = custodian.read(world.parties[party] as Person, session.session, row.version)
     const got: { fragment?: Extract<ReturnType<typeof releaseFrameCodec.decode>, { type: 'fragment' }>['value']; chunks: Uint8Array[] } = {
       chunks: [],
@@ -250,9 +234,10 @@ class History {
       if (frame.type === 'fragment') got.fragment = frame.value
       if (frame.type === 'chunk') got.chunks.push(Uint8Array.from(frame.value))
       states = [this.#state(custodian)]
-      if (isDisturbed && random.below(3) === 0) {
+      if (isDisturbed && random.below(2) === 0) {
         world.now += random.below(30_000)
-        await custodian.apply(random.below(4))
+        if (session.row.revokedAt === null && random.below(2) === 0) await this.#revoke(session.row)
+        await custodian.apply(random.below(2) === 0 ? random.below(4) : model.height)
         states.push(this.#state(custodian))
       }
     }
@@ -296,10 +281,13 @@ class History {
   }
 
   async #getWrap(row: ConsentRow | undefined): Promise<void> {
-    const { world, model } = this
     if (row === undefined) return
+    for (const custodian of this.world.custodians) if (this.#random.below(2) === 0) await this.#getWrapFrom(custodian, row)
+  }
+
+  async #getWrapFrom(custodian: Custodian, row: ConsentRow): Promise<void> {
+    const { world, model } = this
     const { consent } = row
-    const custodian = this.#random.pick(world.custodians)
     const { signing, sealing } = world.parties[consent.party] as Person
     const state = this.#state(custodian)
     const isExpected = state.fresh && model.consentStands(row, state.height)
@@ -369,7 +357,7 @@ class History {
         const hasKey = stash.seeds.has(`${toHex(version.folder.id)} ${version.epoch}`)
         const reached = this.#reached.get(`${party} ${toHex(version.folder.id)}`) ?? -1
         assert.ok(!hasKey || version.epoch <= reached, 'a key of an epoch that no consent reached')
-        const can = await this.#decrypts(stash, row, got)
+        const can = await decrypts(world.ledger.chainId, stash.seeds, row.version, got)
         assert.is(can, hasKey && released.size >= CODE.k, `reader ${party} and version ${model.versions.indexOf(row)}`)
         count(can ? 'decrypted' : 'not decrypted')
 
@@ -379,47 +367,16 @@ class History {
         if (fragment === undefined) continue
         const held = await accomplice.parts.submissions.version(version.root, 0)
         if (held === undefined) continue
-        const source = await this.#sourceOf(held.fragmentRoots, accomplice, dispersalRoot, fragment)
-        const together = await this.#decrypts(all, row, { meta: held.meta, sources: new Map([...got.sources, [0, source]]) })
+        const source = await sourceFrom(accomplice, held.fragmentRoots, dispersalRoot, fragment)
+        const together = await decrypts(world.ledger.chainId, all.seeds, row.version, {
+          meta: held.meta,
+          sources: new Map([...got.sources, [0, source]]),
+        })
         const honest = [...released].filter(number => number !== 0)
         assert.ok(!together || honest.length >= CODE.k - 1, `reader ${party} and a custodian alone`)
         count(together ? 'decrypted together' : 'not decrypted together')
       }
     }
-  }
-
-  async #sourceOf(
-    fragmentRoots: readonly Uint8Array[],
-    custodian: Custodian,
-    dispersalRoot: Uint8Array,
-    fragment: Uint8Array,
-  ): Promise<FragmentSource> {
-    const chunkLeaves = await custodian.parts.fragments.chunkLeaves({ dispersalRoot, index: custodian.number })
-    const proof = fragmentRootProof(fragmentRoots, custodian.number)
-    const fragmentRoot = fragmentRoots[custodian.number] as Uint8Array
-    return { index: custodian.number, fragmentRoot, proof, chunkLeaves, open: first => chunks(fragment, first) }
-  }
-
-  async #decrypts({ seeds }: Pick<Stash, 'seeds'>, { version }: VersionRow, { meta, sources }: Got): Promise<boolean> {
-    if (meta === undefined) return false
-    const { folder, plaintext } = version
-    for (const [name, seed] of seeds) {
-      if (!name.startsWith(toHex(folder.id))) continue
-      const epoch = Number(name.split(' ')[1])
-      const context = sealingContext.versionKey(this.world.ledger.chainId, folder.id, epoch, meta.leaf.recordId, meta.leaf.version)
-      try {
-        const dek = sealingOpener(seed).open(meta.sealedKey, context)
-        const shape = { ...CODE, size: meta.size, dispersalRoot: meta.leaf.dispersalRoot }
-        const pieces: Uint8Array[] = []
-        for await (const piece of decryptObject(dek, assemble({ ...shape, sources: [...sources.values()] }), meta.size)) {
-          pieces.push(Uint8Array.from(piece))
-        }
-        return equalBytes(concat(...pieces), plaintext)
-      } catch (error) {
-        if (!['unsealing-failed', 'too-few-fragments'].includes(errorCode(error))) throw error
-      }
-    }
-    return false
   }
 }
 
