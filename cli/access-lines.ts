@@ -2,6 +2,7 @@
 import type { ShownEntry } from '../src/client/access-evidence.ts'
 import type { LoggedAccess } from '../src/client/access-log.ts'
 import type { OwnedConsent } from '../src/client/consents.ts'
+import { delegateName } from '../src/client/delegation.ts'
 import type { AccessEntry } from '../src/contracts/access-formats.ts'
 import type { AccessOpening } from '../src/contracts/consent-terms.ts'
 import { equalBytes, toHex } from '../src/encoding/bytes.ts'
@@ -88,7 +89,7 @@ export function lineOfEvidence(
   }))
   const organisationName = organisation?.name ?? null
   return describe({ id, entry, opening, emergency: null, organisationName, releases }, new Map(), () =>
-    entry.organisation === null ? 'the owner' : null,
+    entry.organisation !== null ? null : entry.consent === null ? 'the owner' : 'a delegate of the owner',
   )
 }
 
@@ -136,7 +137,8 @@ function describe(
 
 /** The owner's note names whom a consent is for, where that is this one person. */
 function readerName(reader: Uint8Array, entry: AccessEntry, consent: OwnedConsent | undefined): string | null {
-  if (entry.organisation === null) return 'you'
+  if (entry.organisation === null && entry.consent === null) return 'you'
+  if (entry.organisation === null) return `${delegateName(consent?.note ?? '') || 'a delegate'}, on your behalf`
   const grantee = consent?.provision?.grantee
   if (consent === undefined || consent.note === '' || grantee?.type !== 'person' || !equalBytes(grantee.value.key, reader)) return null
   return consent.note

@@ -4,11 +4,13 @@ import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
 import { declareAccessCommands } from './declarations/access.ts'
 import { declareCorrectionCommands } from './declarations/corrections.ts'
+import { declareDelegateCommands } from './declarations/delegate.ts'
 import { declareEmergencyCommands } from './declarations/emergency.ts'
 import { declareFolderCommands } from './declarations/folder.ts'
 import { declareMemberCommands } from './declarations/members.ts'
 import { declareNodeCommands } from './declarations/node.ts'
 import { declareRecordCommands } from './declarations/records.ts'
+import { declareRecoveryCommands } from './declarations/recovery.ts'
 import { declareRightsCommands } from './declarations/rights.ts'
 import { declareTestnetCommands } from './declarations/testnet.ts'
 import { declareCompletion, declareToolCommands } from './declarations/tools.ts'
@@ -59,6 +61,8 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareNodeCommands(program, host)
   declareMemberCommands(program, host)
   declareWalletCommands(program, host)
+  declareRecoveryCommands(program, host)
+  declareDelegateCommands(program, host)
   declareRecordCommands(program, host)
   declareFolderCommands(program, host)
   declareAccessCommands(program, host)

@@ -1,5 +1,6 @@
 /** A command that reads records: as the owner of a folder, or as a person with a share code. Opens the session and lists. */
 import { resolve } from 'node:path'
+import { openDelegateSession } from '../src/client/delegation.ts'
 import { type EmergencyCard, openEmergency } from '../src/client/emergency.ts'
 import { type ListedVersion, type Listing, listVersions, type ReadOptions, type ReadVersion, readVersions } from '../src/client/get.ts'
 import { decodeShares } from '../src/client/identity.ts'
@@ -19,12 +20,14 @@ import { homeOf } from './home.ts'
 import { describeError } from './output.ts'
 import { withPerson } from './person-session.ts'
 import { assertWritable, writeSharedFile } from './private-file.ts'
-import { withOwnedFolder } from './wallet-session.ts'
+import { withOwnedFolder, withWallet } from './wallet-session.ts'
 
 export interface ReadingOptions {
   /** Exactly one of folder (the owner reads) and share (code, file or -) is given. */
   folder?: string
   share?: string
+  /** The share is a delegation's: who has the wallet reads for its owner. */
+  asDelegate?: boolean
   purpose?: Purpose
   /** File for what is known of the custodians afterwards, as metrics. */
   metricsFile?: string
@@ -100,6 +103,13 @@ export async function withReading<T>(
   }
   // Standard input is read before a passphrase is asked for there.
   const shares = decodeShares(await readCode(context, options.share ?? '', 'epione-share:'))
+  if (options.asDelegate === true) {
+    return await withWallet(context, async ({ peer, wallet }) => {
+      const session = { signal, purpose: purpose ?? 'FAMRQT' } as const
+      const opens = shares.map(share => async () => await openDelegateSession(peer, wallet, share, session))
+      return await read(peer, opens, false)
+    })
+  }
   return await withPerson(context, async ({ peer, person }) => {
     const opens = shares.map(share => async () => await openSession(peer, person, share, { signal, purpose: purpose ?? 'TREAT' }))
     return await read(peer, opens, false)

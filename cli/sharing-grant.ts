@@ -15,7 +15,7 @@ import { labelWords } from './plain-preview.ts'
 import { qrLines } from './qr.ts'
 import { showPreview } from './sharing-preview.ts'
 
-interface GranteeResult {
+export interface GranteeResult {
   kind: Grantee['type']
   organisation: string
   key: string | null
@@ -121,7 +121,7 @@ export async function grantDecision(context: Context, peer: LightPeer, wallet: W
   }
 }
 
-function granteeResult(grantee: Grantee): GranteeResult {
+export function granteeResult(grantee: Grantee): GranteeResult {
   return {
     kind: grantee.type,
     organisation: toHex(grantee.value.organisation),

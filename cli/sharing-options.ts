@@ -91,11 +91,16 @@ export async function decisionOf(
   folders: readonly OwnedFolder[],
   options: SharingOptions,
 ): Promise<SharingDecision> {
-  const provision = provisionOf(options, grantee, await validityOf(context, peer, options))
+  const provision = await provisionFor(context, peer, grantee, options)
   if (options.folder === undefined) return { rules: [{ labels: labelsOf(options), provision }] }
   const folder = idBytes(options.folder)
   if (!folders.some(({ id }) => equalBytes(id, folder))) throw new EpioneError('not-found', 'This wallet owns no folder with this id.')
   return { rules: [{ labels: [], provision }], folder }
+}
+
+/** What is permitted to a grantee. */
+export async function provisionFor(context: Context, peer: LightPeer, grantee: Grantee, options: SharingOptions): Promise<Provision> {
+  return provisionOf(options, grantee, await validityOf(context, peer, options))
 }
 
 function labelsOf({ label, exceptLabel }: SharingOptions): Label[] {

@@ -3,6 +3,7 @@
  * compares.
  */
 import type { Purpose, RecordClass } from '../src/contracts/consent-terms.ts'
+import type { Ground, Right } from '../src/contracts/delegations-formats.ts'
 import type { EmergencyReason } from '../src/contracts/emergency-formats.ts'
 import type { Label } from '../src/contracts/folders-formats.ts'
 
@@ -107,6 +108,9 @@ export const EMERGENCY_REASON_CHOICES: readonly EmergencyReason[] = [
   'minor-without-guardian',
   'public-health',
 ]
+export const GROUND_CHOICES: readonly Ground[] = ['parent', 'carer', 'executor', 'other']
+
+export const RIGHT_CHOICES: readonly Right[] = ['read', 'grant', 'revoke', 'dispute', 'export']
 
 export const ORGANISATION_KINDS = ['provider', 'laboratory', 'payer', 'regulator', 'pharmacy', 'research', 'other'] as const
 

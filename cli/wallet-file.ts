@@ -4,8 +4,9 @@
  */
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import type { Wallet } from '../src/client/folders.ts'
-import { createKeystore, openKeystore } from '../src/crypto/keystore.ts'
+import type { TakenOver, Wallet } from '../src/client/folders.ts'
+import { plain, takenOverCodec } from '../src/client/recovery-kit.ts'
+import { changeEntries, createKeystore, openKeystore } from '../src/crypto/keystore.ts'
 import { recoveryKey, recoveryKeyHash, WALLET_SEED_LENGTH } from '../src/crypto/wallet.ts'
 import { concat } from '../src/encoding/bytes.ts'
 import { EpioneError } from '../src/encoding/errors.ts'
@@ -18,6 +19,8 @@ export const RECOVERY_KEYS = 256
 const SEED = 'wallet/owner-seed'
 /** A keystore's entries hold at most 4 KiB: 128 hashes each. */
 const HASHES_PER_ENTRY = 128
+const ENTRY_BYTES = 4096
+const TAKEN_OVER = 'wallet/taken-over/'
 const hashesEntry = (index: number): string => `wallet/recovery-key-hashes/${index}`
 
 /** The wallet file that the command is about: `--wallet`, EPIONE_WALLET, or `wallet.keystore` in the home. */
@@ -32,12 +35,39 @@ export function recoveryKeyHashes(recoverySeed: Uint8Array): Uint8Array[] {
 
 /** Writes a new wallet file, and its folder if needed. @throws as createKeystore */
 export async function createWalletFile(path: string, passphrase: string, contents: Wallet): Promise<void> {
-  const entries: Record<string, Uint8Array> = { [SEED]: contents.seed }
+  const entries: Record<string, Uint8Array> = { [SEED]: contents.seed, ...takenOverEntries(contents.takenOver ?? []) }
   for (let at = 0; at < contents.recoveryKeyHashes.length; at += HASHES_PER_ENTRY) {
     entries[hashesEntry(at / HASHES_PER_ENTRY)] = concat(...contents.recoveryKeyHashes.slice(at, at + HASHES_PER_ENTRY))
   }
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await createKeystore(path, passphrase, entries)
+}
+
+/** Writes what a wallet took over from lost ones; all else in its file stays. @throws as openKeystore */
+export async function writeTakenOver(path: string, passphrase: string, takenOver: readonly TakenOver[]): Promise<void> {
+  await changeEntries(path, passphrase, entries => ({
+    ...Object.fromEntries(Object.entries(entries).filter(([name]) => !name.startsWith(TAKEN_OVER))),
+    ...takenOverEntries(takenOver),
+  }))
+}
+
+function takenOverEntries(takenOver: readonly TakenOver[]): Record<string, Uint8Array> {
+  if (takenOver.length === 0) return {}
+  const bytes = takenOverCodec.encode(plain(takenOver))
+  const pieces = Array.from({ length: Math.ceil(bytes.length / ENTRY_BYTES) }, (_, i) =>
+    bytes.slice(i * ENTRY_BYTES, (i + 1) * ENTRY_BYTES),
+  )
+  return Object.fromEntries(pieces.map((piece, i) => [`${TAKEN_OVER}${i}`, piece]))
+}
+
+function takenOverOf(entries: Readonly<Record<string, Uint8Array>>): readonly TakenOver[] {
+  const pieces: Uint8Array[] = []
+  for (let i = 0; ; i++) {
+    const piece = entries[`${TAKEN_OVER}${i}`]
+    if (piece === undefined) break
+    pieces.push(piece)
+  }
+  return pieces.length === 0 ? [] : takenOverCodec.decode(concat(...pieces))
 }
 
 /** Reads a wallet file; no recovery key hashes where it was restored without the recovery phrase. @throws as openKeystore; EpioneError `not-a-wallet` for a keystore of another kind */
@@ -53,5 +83,5 @@ export async function openWalletFile(path: string, passphrase: string): Promise<
     if (joined === undefined) break
     for (let at = 0; at + 32 <= joined.length; at += 32) hashes.push(joined.slice(at, at + 32))
   }
-  return { seed, recoveryKeyHashes: hashes }
+  return { seed, recoveryKeyHashes: hashes, takenOver: takenOverOf(entries) }
 }

@@ -14,6 +14,8 @@ export interface WalletState {
   chainId: Uint8Array
   /** First index whose keys were never handed out. */
   nextIndex: number
+  /** First key as a delegate that was never handed out; 0 where absent. */
+  nextDelegateKey?: number
 }
 
 /** File of the state of the wallet at `path`. */
@@ -27,10 +29,10 @@ export async function readWalletState(path: string): Promise<WalletState | null>
   const text = await readBoundedFile(file, MAX_STATE_BYTES)
   if (text === null) return null
   try {
-    const { version, chainId, nextIndex } = JSON.parse(text) as Record<string, unknown>
+    const { version, chainId, nextIndex, nextDelegateKey = 0 } = JSON.parse(text) as Record<string, unknown>
     const id = typeof chainId === 'string' ? parseHex(chainId) : undefined
-    if (version !== 1 || id?.length !== 32 || !Number.isSafeInteger(nextIndex) || (nextIndex as number) < 0) throw new Error('shape')
-    return { chainId: id, nextIndex: nextIndex as number }
+    if (version !== 1 || id?.length !== 32 || !isCount(nextIndex) || !isCount(nextDelegateKey)) throw new Error('shape')
+    return { chainId: id, nextIndex, ...(nextDelegateKey === 0 ? {} : { nextDelegateKey }) }
   } catch (error) {
     throw new EpioneError(
       'wallet-state-invalid',
@@ -40,8 +42,12 @@ export async function readWalletState(path: string): Promise<WalletState | null>
   }
 }
 
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
 /** Writes the state; whole or not at all. */
-export async function writeWalletState(path: string, { chainId, nextIndex }: WalletState): Promise<void> {
-  const text = `${JSON.stringify({ version: 1, chainId: toHex(chainId), nextIndex }, null, 2)}\n`
+export async function writeWalletState(path: string, { chainId, nextIndex, nextDelegateKey }: WalletState): Promise<void> {
+  const text = `${JSON.stringify({ version: 1, chainId: toHex(chainId), nextIndex, nextDelegateKey }, null, 2)}\n`
   await writePrivateFile(walletStatePath(path), [utf8(text)])
 }

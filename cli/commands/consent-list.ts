@@ -1,6 +1,7 @@
 /** `epione consent list` */
 import { listConsents, type OwnedConsent } from '../../src/client/consents.ts'
-import { toHex } from '../../src/encoding/bytes.ts'
+import { stateKey } from '../../src/contracts/state-keys.ts'
+import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { type ConsentStatus, consentStatus } from '../consent-status.ts'
 import type { Context } from '../context.ts'
 import { type AsOfResult, asOfResult, formatDay } from '../format.ts'
@@ -37,7 +38,10 @@ export interface ConsentListResult {
 export async function consentList(context: Context, options: ConsentListOptions): Promise<void> {
   const { signal, output } = context
   await withOwnedFolder(context, options.folder, async ({ peer, wallet, owned }) => {
-    const consents = await listConsents(peer, wallet, owned, { signal })
+    // A delegation stands on a consent; it is listed for itself.
+    const { entries } = await peer.list(stateKey.delegations(owned.id), { signal })
+    const all = await listConsents(peer, wallet, owned, { signal })
+    const consents = all.filter(({ id }) => !entries.some(([key]) => equalBytes(key.slice(33), id)))
     const members = await peer.members({ signal })
     const { header, asOf } = await peer.head({ signal })
     const rows = consents
@@ -49,6 +53,8 @@ export async function consentList(context: Context, options: ConsentListOptions)
     const hidden = consents.length - rows.length
     if (rows.length === 0)
       output.note(hidden === 0 ? 'no consents: nobody but you may read' : 'no consents in force: nobody but you may read')
+    if (entries.length > 0)
+      output.note(`${entries.length} ${entries.length === 1 ? 'delegation is' : 'delegations are'} listed by: epione delegate list`)
     if (hidden > 0) output.note(`${hidden} revoked or expired ${hidden === 1 ? 'one is' : 'ones are'} not shown; --all shows them`)
   })
 }

@@ -80,6 +80,12 @@ export function declareConsentCommands(program: Command, host: Host): void {
         'Shares folders with a person, a role at an organisation, or an organisation: one consent on each folder, kept together as one decision, and one share code for all. Says what will be seen and asks before anything is signed. A folder that is not chosen gets no consent: nothing says that it is there.',
       ),
   )
+    .addOption(
+      new Option(
+        '--as-delegate <code>',
+        "share code of a delegation under which you grant for a folder's owner: one consent on that folder",
+      ).conflicts(['folder', 'label', 'exceptLabel', 'resume', 'spread']),
+    )
     .option('--qr', 'show the share code as a QR code in the terminal too')
     .option('--resume <sharing>', 'go on with a decision that was granted in part')
     .addOption(spread())
@@ -89,6 +95,7 @@ export function declareConsentCommands(program: Command, host: Host): void {
     ['epione consent grant --to otieno.card --except-label mental-health', 'a clinician, to treat, for a month; prints the share code'],
     ['epione consent grant --folder 3f0c... --to otieno.card --for 7d', 'one folder alone'],
     ['epione consent grant --organisation 0a17... --role cardiologist --except-class social-history', 'a role'],
+    ['epione consent grant --as-delegate child.share --to otieno.card --for 7d', "for one's child, on its behalf"],
   ])
   const exported = consents
     .command('export')

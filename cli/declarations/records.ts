@@ -9,6 +9,8 @@ import { examples, requireOneOf } from './declare.ts'
 const folder = (): Option => new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory()
 const ownFolder = (): Option => new Option('--folder <id>', "the folder, of one's own wallet").argParser(parseId).conflicts('share')
 const share = (): Option => new Option('--share <code>', 'what the patient handed over: as text, as a file, or - for standard input')
+const asDelegate = (): Option =>
+  new Option('--as-delegate', "the share code is a delegation's: read for the folder's owner, by one's own wallet").conflicts('folder')
 const purpose = (): Option =>
   new Option(
     '--purpose <code>',
@@ -51,6 +53,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .argument('[record]', 'id of the record', parseId)
     .addOption(ownFolder())
     .addOption(share())
+    .addOption(asDelegate())
     .addOption(new Option('--submission <root>', 'read everything of a submission').argParser(parseId).conflicts(['all', 'recordVersion']))
     .addOption(new Option('--all', 'read the newest version of every resource, as a collection Bundle').conflicts('recordVersion'))
     .option('--record-version <n>', 'this version instead of the newest', parseInteger(1, 0xffff_ffff))
@@ -64,6 +67,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
   examples(requireOneOf(get, ['folder', 'share']), [
     ['epione record get 77ab... --folder 3f0c...', 'as the owner'],
     ['epione record get 77ab... --share amina.share --purpose TREAT', 'as a clinician'],
+    ['epione record get --all --share child.share --as-delegate', 'as a parent'],
     ['epione record get --submission 5e5e... --folder 3f0c... --out history.json', 'a whole Bundle, byte for byte'],
     ['epione record get --all --share amina.share --out history.json', 'all that may be read'],
   ])
@@ -92,6 +96,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .summary('what is in a folder')
     .addOption(ownFolder())
     .addOption(share())
+    .addOption(asDelegate())
     .addOption(purpose())
     .addOption(new Option('--class <class...>', `only these classes: ${CLASS_CHOICES.join(', ')}`).argParser(collectChoice(CLASS_CHOICES)))
     .option('--titles', 'read the contents too, and describe them')
@@ -108,6 +113,7 @@ export function declareRecordCommands(program: Command, host: Host): void {
     .argument('<record>', 'id of the record', parseId)
     .addOption(ownFolder())
     .addOption(share())
+    .addOption(asDelegate())
     .addOption(purpose())
     .option('--titles', 'read the contents too, and describe them')
     .action(action(host, async () => (await import('../commands/record-history.ts')).recordHistory))

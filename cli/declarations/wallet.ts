@@ -18,10 +18,12 @@ export function declareWalletCommands(program: Command, host: Host): void {
     .description(
       'Makes a new wallet file and prints two phrases of 24 words. The owner phrase restores the wallet; the recovery phrase takes the folders back after a theft, is stored nowhere, and is never shown again. Write down both, and keep them apart.',
     )
+    .option('--sheet <file>', 'write a sheet with the recovery phrase, kit and QR codes, to be printed')
     .action(action(host, async () => (await import('../commands/wallet-create.ts')).walletCreate))
   examples(create, [
     ['epione wallet create', 'asks for a passphrase'],
     ['epione wallet create --wallet ./amina.keystore --passphrase-file ./secret', 'without a terminal'],
+    ['epione wallet create --sheet sheet.html', 'and a recovery sheet with QR codes'],
   ])
   const show = wallet
     .command('show')

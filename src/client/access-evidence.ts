@@ -6,10 +6,9 @@
 import { type AccessEntry, accessEntryCodec, accessEntryId, nextLogHead } from '../contracts/access-formats.ts'
 import { type AccessOpening, accessCommitment, accessOpeningCodec } from '../contracts/consent-terms.ts'
 import { type Consent, consentCodec } from '../contracts/consents-formats.ts'
-import type { Genesis } from '../contracts/members-formats.ts'
-import { accountCodec, logHeadCodec, type Organisation } from '../contracts/members-formats.ts'
+import { signedByAt } from '../contracts/member-signatures.ts'
+import { type Account, accountCodec, type Genesis, logHeadCodec, type Organisation } from '../contracts/members-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { verifySignature } from '../crypto/signature.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { byteString, codec, hash32, type Infer, integer, list, struct, text } from '../encoding/schema.ts'
@@ -252,12 +251,12 @@ async function readFacts(evidence: AccessEvidence, believe: Believe): Promise<Fa
     if (header !== undefined) times.add(header.height, header.time)
   }
   const organisations = new Map<string, Organisation>()
-  const accountOf = (id: Uint8Array): Organisation | undefined => {
+  const accountOf = (id: Uint8Array): Account | undefined => {
     const value = values.get(toHex(stateKey.account(id)))
     if (value === null || value === undefined) return undefined
-    const { organisation } = accountCodec.decode(value)
-    organisations.set(toHex(id), organisation)
-    return organisation
+    const account = accountCodec.decode(value)
+    organisations.set(toHex(id), account.organisation)
+    return account
   }
   for (const { organisation } of entries) if (organisation !== null) accountOf(organisation)
   for (const { custodian } of evidence.silent) accountOf(custodian)
@@ -278,7 +277,7 @@ async function readFacts(evidence: AccessEvidence, believe: Believe): Promise<Fa
     const isSigned =
       equalBytes(receipt.chainId, chainId) &&
       equalBytes(receipt.folder, folder) &&
-      verifySignature(custodian.signingKey, releaseReceiptBytes(receipt), signature)
+      signedByAt(custodian, receipt.height, releaseReceiptBytes(receipt), signature)
     return [{ receipt, isSigned }]
   })
   return { audit: { entries, receipts, consents, openings: fittingOpenings(evidence, entries), times }, organisations, head, unproven }

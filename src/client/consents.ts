@@ -9,7 +9,7 @@ import { EpioneError } from '../encoding/errors.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import type { SharingPart } from './consent-note.ts'
 import { folderOwnerKey, folderSeed, type OwnedFolder, type Wallet } from './folders.ts'
-import { depositGrant, findOwnGrant, sealNote } from './grant-store.ts'
+import { type Depositor, depositGrant, findOwnGrant, sealNote } from './grant-store.ts'
 import type { ShareCode } from './identity.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -26,6 +26,27 @@ export interface GrantResult {
   stored: number
 }
 
+/** Who grants: the key that signs for the folder, and the private half of its present epoch. */
+export interface Granter extends Depositor {
+  readonly seed: Uint8Array
+  /** Latest expiry that the ledger takes from them, in ms; no other than for everybody, if left out. */
+  readonly latestExpiry?: number
+}
+
+/** The folder's owner. */
+export function ownGranter(wallet: Wallet, owned: OwnedFolder): Granter {
+  const { id, folder } = owned
+  return { id, folder, key: folderOwnerKey(wallet, owned), seed: folderSeed(wallet, owned, folder.epoch) }
+}
+
+/** What is granted, to which key, and what to remember of it. */
+export interface GrantInput {
+  provision: Provision
+  sealingKey: Uint8Array
+  note?: string
+  sharing?: SharingPart
+}
+
 /**
  * Grants a provision on one folder: the folder's key is wrapped to the grantee and left with the folder's custodians, then the
  * grant is committed. `note` is for the owner alone (a name, say), as is the decision that it is part of: sealed to the folder's own key.
@@ -34,31 +55,61 @@ export async function grantConsent(
   peer: LightPeer,
   wallet: Wallet,
   owned: OwnedFolder,
-  input: { provision: Provision; sealingKey: Uint8Array; note?: string; sharing?: SharingPart },
+  input: GrantInput,
   options: CallOptions = {},
 ): Promise<GrantResult> {
+  return await grantWith(peer, ownGranter(wallet, owned), input, options)
+}
+
+/** As {@link grantConsent}, for whoever may grant on the folder. */
+export async function grantWith(peer: LightPeer, granter: Granter, input: GrantInput, options: CallOptions = {}): Promise<GrantResult> {
   const end = input.provision.validity?.end
   if (end === undefined) throw new EpioneError('no-end', 'A consent needs an end; say until when it holds.')
   if (end <= peer.now() || end > peer.now() + MAX_CONSENT_MS)
     throw new EpioneError('bad-end', 'A consent must end in the future, within ten years.')
-  const opening: ConsentOpening = { salt: randomBytes(32), folder: owned.id, provision: input.provision }
+  const expiry = Math.min(blurredExpiry(end, randomFraction(), peer.now()), granter.latestExpiry ?? Number.MAX_SAFE_INTEGER)
+  const { commitment, wrapHash: hash, epoch, commit } = await storeGrant(peer, granter, input, options)
+  return await commit('consents', grantBodyCodec.encode({ commitment, wrapHash: hash, epoch, expiry }))
+}
+
+/** A grant that custodians hold and the ledger does not have yet. */
+export interface StoredGrant {
+  readonly commitment: Uint8Array
+  readonly wrapHash: Uint8Array
+  readonly epoch: number
+  /** Commits it by the action `grant` of a contract. */
+  commit(contract: string, body: Uint8Array): Promise<GrantResult>
+}
+
+/** Wraps the folder's key and leaves it, with the opening, with the folder's custodians. */
+export async function storeGrant(
+  peer: LightPeer,
+  { id, folder, key, seed }: Granter,
+  input: GrantInput,
+  options: CallOptions,
+): Promise<StoredGrant> {
+  const opening: ConsentOpening = { salt: randomBytes(32), folder: id, provision: input.provision }
   const openingBytes = consentOpeningCodec.encode(opening)
   const commitment = consentCommitment(opening)
-  const { epoch } = owned.folder
-  const context = sealingContext.grant(peer.chainId, owned.id, epoch, commitment)
-  const wrap = seal(input.sealingKey, folderSeed(wallet, owned, epoch), context)
+  const { epoch } = folder
+  const context = sealingContext.grant(peer.chainId, id, epoch, commitment)
+  const wrap = seal(input.sealingKey, seed, context)
   const noted = { text: input.note ?? '', sharing: input.sharing ?? null, sealingKey: input.sealingKey }
-  const note = sealNote(owned.folder.sealingKey, noted, context)
-  const key = folderOwnerKey(wallet, owned)
-  const consent = consentId(owned.id, commitment)
-  const stored = await depositGrant(peer, wallet, owned, consent, { opening: openingBytes, wrap, note }, options)
-  const expiry = blurredExpiry(end, randomFraction(), peer.now())
-  const body = grantBodyCodec.encode({ commitment, wrapHash: wrapHash(wrap), epoch, expiry })
-  const sponsor = owned.folder.author
-  const transaction = peer.sign({ from: { kind: 'folder', id: owned.id }, contract: 'consents', action: 'grant', body, sponsor }, key)
-  const signed = await peer.sponsor(transaction, sponsor, options)
-  const committed = await peer.submit({ id: transaction.id, bytes: signed }, options)
-  return { consent, committed, stored, share: { version: 1, chainId: peer.chainId, folder: owned.id, consent } }
+  const note = sealNote(folder.sealingKey, noted, context)
+  const consent = consentId(id, commitment)
+  const stored = await depositGrant(peer, { id, folder, key }, consent, { opening: openingBytes, wrap, note }, options)
+  return {
+    commitment,
+    wrapHash: wrapHash(wrap),
+    epoch,
+    commit: async (contract, body) => {
+      const sponsor = folder.author
+      const transaction = peer.sign({ from: { kind: 'folder', id }, contract, action: 'grant', body, sponsor }, key)
+      const signed = await peer.sponsor(transaction, sponsor, options)
+      const committed = await peer.submit({ id: transaction.id, bytes: signed }, options)
+      return { consent, committed, stored, share: { version: 1, chainId: peer.chainId, folder: id, consent } }
+    },
+  }
 }
 
 /** Takes a consent back, and nothing else; see epochs.ts for the new key. It needs no sponsor, so that nobody can stand in its way. */

@@ -14,13 +14,14 @@ import {
   reviewOpeningCodec,
 } from '../contracts/emergency-formats.ts'
 import { randomBytes } from '../crypto/random.ts'
-import { type SealingKey, seal, sealingKeyFromSeed } from '../crypto/sealing.ts'
+import { type SealingOpener, seal, sealingKeyFromSeed, sealingOpener } from '../crypto/sealing.ts'
 import { combineShares, isTrueShare, type PositionedShare, type ShareCommitments, shareCommitmentsCodec } from '../crypto/secret-sharing.ts'
 import { concat, equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
 import { codec, hash32, type Infer, integer, list, struct, text } from '../encoding/schema.ts'
 import { sealedReviewHash, sealingContext, shareCommitmentsHash } from '../fragments/formats.ts'
+import { isPastOf, openPastKeys } from '../fragments/past-keys.ts'
 import { type EmergencyCase, folderRequestCodec, SHARE_ASK_DOMAIN, shareAskCodec, shareResponseCodec } from '../network/light-messages.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
@@ -106,10 +107,10 @@ export async function openEmergency(
   })
   const committed = await deskTransaction(peer, person, { type: 'emergency', value: { body, opening } }, options)
   const { entry, entryId } = await findEntry(peer, folder, committed, options)
-  const { key, custodians, failures } = await gatherKey(peer, person, { folder, entryId, deposit, opening }, options)
+  const { keys, custodians, failures } = await gatherKeys(peer, person, { folder, entryId, deposit, opening }, options)
   return {
     ...{ folder, entryId, entry, reader: person.signing, accessOpening: accessOpeningCodec.encode(access), consentOpening: null, reason },
-    keyOf: epoch => (epoch === deposit.epoch ? key : undefined),
+    keyOf: epoch => keys[epoch],
     ...{ committed, custodians, failures },
   }
 }
@@ -124,15 +125,17 @@ interface ShareRequest {
 interface ReleasedShare extends PositionedShare {
   readonly member: MemberInfo
   readonly commitments: ShareCommitments
+  /** What this custodian keeps of the epochs before. */
+  readonly past: Uint8Array | null
 }
 
-/** Asks all holders at once; the first k true shares give the key, and nobody is waited for after that. */
-async function gatherKey(
+/** Asks all holders at once; the first k true shares give the key, and nobody is waited for after that. Keys by epoch. */
+async function gatherKeys(
   peer: LightPeer,
   person: Person,
   request: ShareRequest,
   options: CallOptions,
-): Promise<{ key: SealingKey; custodians: MemberInfo[]; failures: CustodianFailure[] }> {
+): Promise<{ keys: SealingOpener[]; custodians: MemberInfo[]; failures: CustodianFailure[] }> {
   const holders = await shareHolders(peer, request.folder, request.deposit, options)
   const { k } = peer.parameters
   const done = new AbortController()
@@ -160,7 +163,29 @@ async function gatherKey(
     })
   }
   const seed = await combineShares(good, first.commitments)
-  return { key: sealingKeyFromSeed(seed), custodians: good.map(({ member }) => member), failures }
+  const keys = await keysOf(peer, request, sealingOpener(seed), good, options)
+  return { keys, custodians: good.map(({ member }) => member), failures }
+}
+
+/** The folder's keys by epoch, as far as the custodians that released shares keep what opens the past. */
+async function keysOf(
+  peer: LightPeer,
+  { folder: id, deposit: { epoch } }: ShareRequest,
+  key: SealingOpener,
+  shares: readonly ReleasedShare[],
+  options: CallOptions,
+): Promise<SealingOpener[]> {
+  const keys: SealingOpener[] = []
+  keys[epoch] = key
+  const folder = epoch === 0 ? null : await readFolder(peer, id, options)
+  const past = shares.map(share => share.past).find(one => folder !== null && isPastOf(folder, epoch, one))
+  if (past === undefined || past === null) return keys
+  try {
+    for (const [i, seed] of openPastKeys(key, past, { chainId: peer.chainId, folder: id, epoch }).entries()) keys[i] = sealingOpener(seed)
+  } catch {
+    // Not as the owner left it, which the ledger can no longer tell for an epoch that has passed: what was written since is open all the same.
+  }
+  return keys
 }
 
 /** One custodian's share, checked against what the ledger has. @throws EpioneError `share-false` */
@@ -190,7 +215,7 @@ async function askForShare(
   const commitments = shareCommitmentsCodec.decode(answer.commitments)
   const share = once.open(answer.sealed, sealingContext.emergencyRelease(peer.chainId, entryId, deposit.commitments, position))
   if (!isTrueShare({ position, share }, commitments)) throw falseShare()
-  return { member, position, share, commitments }
+  return { member, position, share, commitments, past: answer.past }
 }
 
 function falseShare(): EpioneError {

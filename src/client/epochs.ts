@@ -7,15 +7,15 @@ import { consentCodec, rewrapBodyCodec } from '../contracts/consents-formats.ts'
 import { consentsRewrappedCodec } from '../contracts/events.ts'
 import { advanceFolderCodec, LAST_EPOCH, MAX_REWRAPS, type Rewrap } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { seal, suiteOf } from '../crypto/sealing.ts'
-import { folderSealingKey, folderSealingSeed } from '../crypto/wallet.ts'
+import { seal, sealingKeyFromSeed, suiteOf } from '../crypto/sealing.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import { systemTimer, type Timer } from '../fragments/pace.ts'
 import { pastKeysHash, sealPastKeys } from '../fragments/past-keys.ts'
 import { revokeConsent } from './consents.ts'
-import { folderOwnerKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
+import { depositShares, needsDeposit } from './emergency-deposit.ts'
+import { folderOwnerKey, folderSeed, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
 import { depositGrant, depositPastKeys, findOwnGrant, sealNote } from './grant-store.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -47,6 +47,8 @@ export interface NewEpoch {
   readonly bytes: { readonly ledger: number; readonly custodian: number }
   /** The act with which the epoch began. */
   readonly committed: Committed
+  /** Of an emergency summary: whether shares of the new key lie with the custodians, or the code of why not. Null where none are wanted. */
+  readonly emergency: 'deposited' | (string & {}) | null
 }
 
 /** Starts a new epoch of a folder. Every grant in force goes on in it, and whoever has one reads new versions at once. */
@@ -128,8 +130,9 @@ async function tryEpoch(
 ): Promise<NewEpoch> {
   const epoch = owned.folder.epoch + 1
   if (epoch > LAST_EPOCH) throw new EpioneError('epoch-limit', 'The folder is in its last epoch; open another one.')
-  const next = folderSealingKey(wallet.seed, owned.keyIndex, epoch, options.suite ?? suiteOf(owned.folder.sealingKey))
-  const seeds = Array.from({ length: epoch }, (_, i) => folderSealingSeed(wallet.seed, owned.keyIndex, i))
+  const next = sealingKeyFromSeed(folderSeed(wallet, owned, epoch), options.suite ?? suiteOf(owned.folder.sealingKey))
+  const seeds = Array.from({ length: epoch }, (_, i) => folderSeed(wallet, owned, i))
+  const owner = { ...owned, key: folderOwnerKey(wallet, owned) }
   const sealed = sealPastKeys(next.publicKey, seeds, { chainId: peer.chainId, folder: owned.id, epoch })
   const others = await consentsInForce(peer, owned, revoke, options)
   const wrapped = new Map<number, Wrapped>()
@@ -143,7 +146,7 @@ async function tryEpoch(
       return done === undefined ? [] : [{ consent: done.consent, wrapHash: done.wrapHash }]
     })
   }
-  const [stored, first] = await Promise.all([depositPastKeys(peer, wallet, owned, { epoch, sealed }, options), wrapAll(0, MAX_REWRAPS)])
+  const [stored, first] = await Promise.all([depositPastKeys(peer, owner, { epoch, sealed }, options), wrapAll(0, MAX_REWRAPS)])
   options.onReady?.()
   const body = advanceFolderCodec.encode({
     epoch: owned.folder.epoch,
@@ -154,7 +157,7 @@ async function tryEpoch(
   })
   const ledger = { bytes: 0 }
   const act = async (contract: string, action: string, bytes: Uint8Array): Promise<Committed> => {
-    const transaction = peer.sign({ from: { kind: 'folder', id: owned.id }, contract, action, body: bytes }, folderOwnerKey(wallet, owned))
+    const transaction = peer.sign({ from: { kind: 'folder', id: owned.id }, contract, action, body: bytes }, owner.key)
     ledger.bytes += transaction.bytes.length
     return await peer.submit(transaction, options)
   }
@@ -171,6 +174,26 @@ async function tryEpoch(
     stored,
     bytes: { ledger: ledger.bytes, custodian: sealed.length + [...wrapped.values()].reduce((sum, { bytes }) => sum + bytes, 0) },
     committed,
+    emergency: await shareAgain(peer, wallet, owned, epoch, options),
+  }
+}
+
+/** Whoever may break an emergency summary's glass needs shares of the new key, where the owner had left some. */
+async function shareAgain(
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: OwnedFolder,
+  epoch: number,
+  options: CallOptions,
+): Promise<string | null> {
+  const present = { ...owned, folder: { ...owned.folder, epoch } }
+  try {
+    if (!(await needsDeposit(peer, present, options))) return null
+    await depositShares(peer, wallet, present, options)
+    return 'deposited'
+  } catch (error) {
+    options.signal?.throwIfAborted()
+    return errorCode(error)
   }
 }
 
@@ -204,15 +227,16 @@ async function wrapAgain(
     const known = await findOwnGrant(peer, wallet, owned, id, line, options)
     if (known === undefined) return undefined
     const { grantee } = known.opening.provision
-    // An organisation's key is in the ledger and may have changed; a person's is known from their card alone.
+    // An organisation's key is in the ledger and may have changed; a person's is known from their card alone, a delegate's from their offer.
     const sealingKey =
       grantee === null || grantee.type === 'person'
         ? known.note.sealingKey
         : (await peer.member(grantee.value.organisation, options)).organisation.sealingKey
     const context = sealingContext.grant(peer.chainId, owned.id, epoch, line.commitment)
-    const wrap = seal(sealingKey, folderSealingSeed(wallet.seed, owned.keyIndex, epoch), context)
+    const wrap = seal(sealingKey, folderSeed(wallet, owned, epoch), context)
     const note = sealNote(publicKey, { ...known.note, sealingKey }, context)
-    await depositGrant(peer, wallet, owned, id, { opening: known.openingBytes, wrap, note }, options)
+    const owner = { ...owned, key: folderOwnerKey(wallet, owned) }
+    await depositGrant(peer, owner, id, { opening: known.openingBytes, wrap, note }, options)
     return { consent: id, wrapHash: wrapHash(wrap), bytes: known.openingBytes.length + wrap.length + note.length }
   } catch {
     options.signal?.throwIfAborted()

@@ -9,11 +9,12 @@ import {
   type Label,
   labelCommitment,
   labelSchema,
+  ownerCodec,
 } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { type SealingOpener, sealingKeyFromSeed, sealingOpener, sealingPublicKeySchema, suiteOf } from '../crypto/sealing.ts'
 import type { SigningKey } from '../crypto/signature.ts'
-import { folderSealingKey, folderSealingSeed, labelSalt, ownerKey, ownerKeyHash } from '../crypto/wallet.ts'
+import { folderSealingKey, folderSealingSeed, labelSalt, labelSaltFrom, ownerKey, ownerKeyHash, sealingSeedFrom } from '../crypto/wallet.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { codec, hash32, type Infer, integer, list, struct } from '../encoding/schema.ts'
@@ -29,18 +30,34 @@ export const GAP_LIMIT = 20
 /** Folder keys for which a wallet holds the hash of a recovery key. */
 export const RECOVERY_KEYS = 256
 
+/** What a wallet took over from one that was lost: what opens its folders' past. */
+export interface TakenOver {
+  readonly readingSeed: Uint8Array
+  readonly folders: readonly {
+    readonly folder: Uint8Array
+    /** Index of the folder's keys under that reading seed. */
+    readonly keyIndex: number
+    /** The last epoch whose keys are of that reading seed. */
+    readonly lastEpoch: number
+    /** Index of the folder's keys in the wallet that took it over, for the epochs from then on. */
+    readonly nextKeyIndex: number
+  }[]
+}
+
 /** What a patient's device holds: the owner seed, and of the recovery seed only the hashes of its public keys. */
 export interface Wallet {
   readonly seed: Uint8Array
   /** Hash of recovery key i at position i. */
   readonly recoveryKeyHashes: readonly Uint8Array[]
+  /** From the first wallet that was lost to the last; none, if left out. */
+  readonly takenOver?: readonly TakenOver[] | undefined
 }
 
 /** One of a wallet's folders, as found in the ledger. */
 export interface OwnedFolder {
   /** Index of its present owner key. */
   readonly index: number
-  /** Index under which it was opened: sealing keys and the label's salt stay with it when the owner key changes. */
+  /** Index under which the wallet opened it or took it over: sealing keys and the label's salt stay with it when the owner key changes. */
   readonly keyIndex: number
   readonly id: Uint8Array
   readonly folder: Folder
@@ -62,9 +79,27 @@ export function folderPublicKey(wallet: Wallet, folder: OwnedFolder, epoch: numb
   return sealingKeyFromSeed(folderSeed(wallet, folder, epoch), suiteOf(folder.folder.sealingKey)).publicKey
 }
 
-/** The private half of the folder's key of an epoch. */
-export function folderSeed(wallet: Wallet, folder: OwnedFolder, epoch: number): Uint8Array {
-  return folderSealingSeed(wallet.seed, folder.keyIndex, epoch)
+/** The private half of the folder's key of an epoch: the wallet's own, or that of a lost one whose epoch it was. */
+export function folderSeed(wallet: Wallet, { id, keyIndex }: Pick<OwnedFolder, 'id' | 'keyIndex'>, epoch: number): Uint8Array {
+  for (const { readingSeed: former, folders } of wallet.takenOver ?? []) {
+    const found = folders.find(({ folder, lastEpoch }) => equalBytes(folder, id) && epoch <= lastEpoch)
+    if (found !== undefined) return sealingSeedFrom(former, found.keyIndex, epoch)
+  }
+  return folderSealingSeed(wallet.seed, keyIndex, epoch)
+}
+
+/** Salt of a folder's label: of the wallet that opened the folder. */
+function labelSaltOf(wallet: Wallet, id: Uint8Array, index: number): Uint8Array {
+  for (const { readingSeed: former, folders } of wallet.takenOver ?? []) {
+    const found = folders.find(({ folder }) => equalBytes(folder, id))
+    if (found !== undefined) return labelSaltFrom(former, found.keyIndex)
+  }
+  return labelSalt(wallet.seed, index)
+}
+
+/** A folder's label, found by its commitment; undefined where the salt is not the folder's. */
+export function labelOf(folder: Folder, salt: Uint8Array): Label | undefined {
+  return LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
 }
 
 const enrolmentCodec = codec(
@@ -224,7 +259,8 @@ const MAX_OWNER_KEYS = 1024
 
 /**
  * Finds a wallet's folders: the ledger maps each owner key's hash to its folder, and proves where there is none. A folder that was
- * opened with one of the wallet's keys and goes by another now is found by its id, which follows from the first key.
+ * opened with one of the wallet's keys and goes by another now is found by its id, which follows from the first key; one that was taken
+ * over from a lost wallet, by the key to which it came.
  */
 export async function scanFolders(
   peer: LightPeer,
@@ -241,23 +277,57 @@ export async function scanFolders(
       options,
     )
     const present = (value: Uint8Array | null | undefined): value is Uint8Array => value !== null && value !== undefined
+    const taken: { id: Uint8Array; index: number; keyIndex: number }[] = []
     indices.forEach((index, i) => {
       const [owner, opened] = [values[i], values[GAP_LIMIT + i]]
       if (present(owner) || present(opened)) nextIndex = Math.max(nextIndex, index + 1)
+      const takenOver = present(owner) ? takenOverAs(wallet, ownerCodec.decode(owner)) : undefined
+      if (takenOver !== undefined) taken.push({ ...takenOver, index })
       if (!present(opened)) return
       const found = ownFolder(wallet, folderId(peer.chainId, hashes[i] as Uint8Array), folderCodec.decode(opened), index)
       if (found === undefined) return
       folders.set(toHex(found.id), found)
       nextIndex = Math.max(nextIndex, found.index + 1)
     })
+    for (const found of await takenOverFolders(peer, wallet, taken, options)) folders.set(toHex(found.id), found)
   }
   return { folders: [...folders.values()], nextIndex }
+}
+
+/** A folder that the wallet took over, and the index of its keys in this wallet; undefined for another. */
+function takenOverAs(wallet: Wallet, id: Uint8Array): { id: Uint8Array; keyIndex: number } | undefined {
+  const found = (wallet.takenOver ?? []).flatMap(({ folders }) => folders).findLast(({ folder }) => equalBytes(folder, id))
+  return found === undefined ? undefined : { id, keyIndex: found.nextKeyIndex }
+}
+
+/** Of the folders to which the wallet's owner keys lead and which it took over, those that are its own already. */
+async function takenOverFolders(
+  peer: LightPeer,
+  wallet: Wallet,
+  taken: readonly { id: Uint8Array; index: number; keyIndex: number }[],
+  options: CallOptions,
+): Promise<OwnedFolder[]> {
+  if (taken.length === 0) return []
+  const { values } = await peer.read(
+    taken.map(({ id }) => stateKey.folder(id)),
+    options,
+  )
+  return taken.flatMap(({ id, index, keyIndex }, i) => {
+    const value = values[i]
+    if (value === null || value === undefined) return []
+    const folder = folderCodec.decode(value)
+    // A key that a pending recovery keeps for its folder owns nothing yet.
+    if (!equalBytes(folder.ownerKeyHash, ownerKeyHash(ownerKey(wallet.seed, index).publicKey))) return []
+    const salt = labelSaltOf(wallet, id, keyIndex)
+    const label = labelOf(folder, salt)
+    return label === undefined ? [] : [{ index, keyIndex, id, folder, label, labelSalt: salt }]
+  })
 }
 
 /** A folder as the wallet's own that was opened with its key `keyIndex`; undefined where it is somebody else's now. */
 function ownFolder(wallet: Wallet, id: Uint8Array, folder: Folder, keyIndex: number): OwnedFolder | undefined {
   const salt = labelSalt(wallet.seed, keyIndex)
-  const label = LABELS.find(candidate => equalBytes(labelCommitment(salt, candidate), folder.labelCommitment))
+  const label = labelOf(folder, salt)
   if (label === undefined) return undefined
   const isOwner = (index: number): boolean => equalBytes(ownerKeyHash(ownerKey(wallet.seed, index).publicKey), folder.ownerKeyHash)
   for (let index = keyIndex; index < MAX_OWNER_KEYS + keyIndex; index++) {

@@ -5,6 +5,7 @@ import { type Consent, consentCodec } from '../contracts/consents-formats.ts'
 import type { Folder } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { type SealingOpener, sealingOpener } from '../crypto/sealing.ts'
+import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import { isPastOf, openPastKeys } from '../fragments/past-keys.ts'
@@ -22,6 +23,20 @@ import { notFound } from './not-found.ts'
 /** How often a grant is looked for whose line in the ledger changes meanwhile. */
 const TRIES = 3
 
+/** Whom a grant is for: the keys to which it is given. */
+export interface GrantHolder {
+  readonly signing: SigningKey
+  readonly sealing: SealingOpener
+  /** Where the grant may be had if no custodian gives it to this key; nowhere, if left out. */
+  readonly elsewhere?: () => Promise<HeldGrant>
+}
+
+/** A person, or their organisation or role, for which the organisation's desk has the grant. */
+export function personHolder(peer: LightPeer, person: Person, share: ShareCode, options: CallOptions): GrantHolder {
+  const { signing, sealing } = person
+  return { signing, sealing, elsewhere: async () => await deskGrant(peer, person, share.folder, share.consent, options) }
+}
+
 /** What the ledger says of a grant. */
 interface GrantFacts {
   readonly folder: Folder
@@ -29,7 +44,7 @@ interface GrantFacts {
 }
 
 /** A grant as its grantee has it: wrapped to a key of theirs, and what opens the past to whoever has the wrapped key. */
-interface HeldGrant {
+export interface HeldGrant {
   readonly opening: Uint8Array
   readonly wrap: Uint8Array
   readonly past: Uint8Array | null
@@ -38,25 +53,26 @@ interface HeldGrant {
 /** The keys of one grant. They follow it into new epochs: its folder's owner wraps the new key to whoever still may read. */
 export class GrantKeys {
   readonly #peer: LightPeer
-  readonly #person: Person
+  readonly #holder: GrantHolder
   readonly #share: ShareCode
   readonly #options: CallOptions
   #opening = new Uint8Array(0)
   #epoch = -1
+  #seed = new Uint8Array(0)
   #keys = new Map<number, SealingOpener>()
   /** Seeds of the epochs before, by their numbers. */
   #past: readonly Uint8Array[] = []
 
-  private constructor(peer: LightPeer, person: Person, share: ShareCode, options: CallOptions) {
+  private constructor(peer: LightPeer, holder: GrantHolder, share: ShareCode, options: CallOptions) {
     this.#peer = peer
-    this.#person = person
+    this.#holder = holder
     this.#share = share
     this.#options = options
   }
 
   /** Looks a grant up. @throws EpioneError `not-found`; `unsealing-failed` where it is wrapped to another key */
-  static async find(peer: LightPeer, person: Person, share: ShareCode, options: CallOptions): Promise<GrantKeys> {
-    const keys = new GrantKeys(peer, person, share, options)
+  static async find(peer: LightPeer, holder: GrantHolder, share: ShareCode, options: CallOptions): Promise<GrantKeys> {
+    const keys = new GrantKeys(peer, holder, share, options)
     await keys.#look()
     return keys
   }
@@ -64,6 +80,11 @@ export class GrantKeys {
   /** The opening of the consent. */
   get opening(): Uint8Array {
     return this.#opening
+  }
+
+  /** The last epoch that the grant is known to reach, and the private half of the folder's key of it. */
+  get newest(): { readonly epoch: number; readonly seed: Uint8Array } {
+    return { epoch: this.#epoch, seed: this.#seed }
   }
 
   /** The folder's key of an epoch; undefined for one that the grant does not reach. */
@@ -97,18 +118,19 @@ export class GrantKeys {
     return { folder, line: consentCodec.decode(value) }
   }
 
-  /** From the custodians for a person, through the own organisation's desk for a role or organisation. */
+  /** From the custodians for whom the grant names, or else where the holder may have it, as from their organisation's desk for a role. */
   async #take(facts: GrantFacts): Promise<void> {
-    const [peer, person, share, options] = [this.#peer, this.#person, this.#share, this.#options]
+    const [peer, holder, share, options] = [this.#peer, this.#holder, this.#share, this.#options]
     const { line } = facts
-    const grant =
-      (await askCustodians(peer, person, share, facts, options)) ?? (await deskGrant(peer, person, share.folder, share.consent, options))
-    if (!opens(grant, line)) throw notFound()
+    const grant = (await askCustodians(peer, holder, share, facts, options)) ?? (await holder.elsewhere?.())
+    if (grant === undefined || !opens(grant, line)) throw notFound()
     const context = sealingContext.grant(peer.chainId, share.folder, line.epoch, line.commitment)
-    const key = sealingOpener(person.sealing.open(grant.wrap, context))
+    const seed = Uint8Array.from(holder.sealing.open(grant.wrap, context))
+    const key = sealingOpener(seed)
     this.#past = pastOf(peer, share, facts, key, grant)
     this.#keys = new Map([[line.epoch, key]])
     this.#epoch = line.epoch
+    this.#seed = seed
     this.#opening = Uint8Array.from(grant.opening)
   }
 }
@@ -138,14 +160,14 @@ function opens(grant: { opening: Uint8Array }, line: Consent): boolean {
 /** The first grant with its past that a custodian shows, or else the first. */
 async function askCustodians(
   peer: LightPeer,
-  person: Person,
+  { signing }: GrantHolder,
   share: ShareCode,
   { folder, line }: GrantFacts,
   options: CallOptions,
 ): Promise<HeldGrant | undefined> {
   let first: HeldGrant | undefined
   for (const custodian of await folderCustodians(peer, share.folder, folder, options)) {
-    const ask = signAsk(peer, person.signing, { folder: share.folder, consent: share.consent, custodian })
+    const ask = signAsk(peer, signing, { folder: share.folder, consent: share.consent, custodian })
     const request = folderRequestCodec.encode({ type: 'get-wrap', value: ask })
     try {
       const answer = wrapResponseCodec.decode(

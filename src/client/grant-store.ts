@@ -2,7 +2,9 @@
 
 import { type ConsentOpening, consentCommitment, consentOpeningCodec } from '../contracts/consent-terms.ts'
 import type { Consent } from '../contracts/consents-formats.ts'
+import type { Folder } from '../contracts/folders-formats.ts'
 import { type SealingContext, seal } from '../crypto/sealing.ts'
+import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { sealingContext } from '../fragments/formats.ts'
@@ -58,46 +60,49 @@ export async function findOwnGrant(
   return undefined
 }
 
+/** A folder, and the key of whoever may leave something with its custodians. */
+export interface Depositor {
+  readonly id: Uint8Array
+  readonly folder: Folder
+  readonly key: SigningKey
+}
+
 /** Leaves a grant with the folder's custodians. @throws as {@link deposit} */
 export async function depositGrant(
   peer: LightPeer,
-  wallet: Wallet,
-  owned: OwnedFolder,
+  depositor: Depositor,
   consent: Uint8Array,
   grant: { opening: Uint8Array; wrap: Uint8Array; note: Uint8Array },
   options: CallOptions,
 ): Promise<number> {
-  return await deposit(peer, wallet, owned, consent, ask => ({ type: 'put-wrap', value: { ...ask, ...grant } }), options)
+  return await deposit(peer, depositor, consent, ask => ({ type: 'put-wrap', value: { ...ask, ...grant } }), options)
 }
 
 /** Leaves the sealed private halves of all epochs before `epoch` with the folder's custodians. @throws as {@link deposit} */
 export async function depositPastKeys(
   peer: LightPeer,
-  wallet: Wallet,
-  owned: OwnedFolder,
+  owner: Depositor,
   past: { epoch: number; sealed: Uint8Array },
   options: CallOptions,
 ): Promise<number> {
-  return await deposit(peer, wallet, owned, null, ask => ({ type: 'put-past', value: { ...ask, ...past } }), options)
+  return await deposit(peer, owner, null, ask => ({ type: 'put-past', value: { ...ask, ...past } }), options)
 }
 
 /**
  * Leaves something with n - f of the folder's custodians at least, so that any f of them may be lost. How many took it.
- * @throws EpioneError `too-few-receipts`; `not-found` where no custodian knows the asker as the owner
+ * @throws EpioneError `too-few-receipts`; `not-found` where no custodian knows the asker as one who may
  */
 async function deposit(
   peer: LightPeer,
-  wallet: Wallet,
-  owned: OwnedFolder,
+  { id, folder, key }: Depositor,
   consent: Uint8Array | null,
   message: (ask: SignedAsk) => FolderRequest,
   options: CallOptions,
 ): Promise<number> {
-  const key = folderOwnerKey(wallet, owned)
-  const custodians = await folderCustodians(peer, owned.id, owned.folder, options)
+  const custodians = await folderCustodians(peer, id, folder, options)
   const results = await Promise.allSettled(
     custodians.map(async custodian => {
-      const request = folderRequestCodec.encode(message(signAsk(peer, key, { folder: owned.id, consent, custodian })))
+      const request = folderRequestCodec.encode(message(signAsk(peer, key, { folder: id, consent, custodian })))
       return await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 1024 })
     }),
   )

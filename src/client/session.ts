@@ -11,7 +11,7 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { deskTransaction } from './desk.ts'
 import { folderOpener, folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
-import { GrantKeys } from './grant-keys.ts'
+import { GrantKeys, personHolder } from './grant-keys.ts'
 import type { Person, ShareCode } from './identity.ts'
 import { accessLogStream, type Committed, type LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -61,7 +61,7 @@ export async function openSession(peer: LightPeer, person: Person, share: ShareC
   })
   const committed = await deskTransaction(peer, person, { type: 'access', value: { body, opening: accessOpening } }, options)
   const { entry, entryId } = await findEntry(peer, share.folder, committed, options)
-  const grant = await GrantKeys.find(peer, person, share, options)
+  const grant = await GrantKeys.find(peer, personHolder(peer, person, share, options), share, options)
   return {
     folder: share.folder,
     entryId,

@@ -4,6 +4,7 @@ import { MalformedError } from '../encoding/errors.ts'
 import type { Codec } from '../encoding/schema.ts'
 import type { Origin } from '../ledger/transaction.ts'
 import { ContractError } from './contract-error.ts'
+import type { Right } from './delegations-formats.ts'
 import type { EventName } from './events.ts'
 import type { Folder } from './folders-formats.ts'
 import type { Parameters } from './members-formats.ts'
@@ -23,6 +24,8 @@ export interface ActionContext {
   readonly timeMs: number
   readonly parameters: Parameters
   readonly from: Origin
+  /** Public key that signed for the author. */
+  readonly signer: Uint8Array
   readonly sponsor: Uint8Array | null
   readonly state: ActionState
   /** Tells subscribers; a folder's events are numbered from 1 without gaps, an account's are all 0. */
@@ -40,9 +43,16 @@ export interface LogEntry {
 export interface ActionPolicy {
   /** Kinds of author. An account is always charged itself. */
   readonly authors: readonly Origin['kind'][]
-  /** Who is charged when a folder acts: a sponsor, or the folder's own bucket unless a sponsor is named. */
-  readonly folderCharge: 'sponsor' | 'bucket'
+  /** Who is charged when a folder acts: a sponsor, or the bucket of the folder or of its recovery key unless a sponsor is named. */
+  readonly folderCharge: 'sponsor' | 'bucket' | 'recovery'
+  /** Keys by which a folder may do it. @default the owner key alone */
+  readonly signers?: readonly FolderSigner[]
+  /** The right by which a delegate of the owner may do it, with a sponsor; none, if left out. */
+  readonly delegateRight?: Right
 }
+
+/** A folder's keys: its owner's, its recovery key, and the owner key that a pending recovery names. */
+export type FolderSigner = 'owner' | 'recovery' | 'successor'
 
 export interface Action extends ActionPolicy {
   /** Reads a body. The result runs the action. @throws ContractError `malformed` */

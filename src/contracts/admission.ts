@@ -34,8 +34,8 @@ export function chargedAct(
   const action = actionOf(transaction.content)
   const run = action.prepare(transaction.content.body)
   checkForm(transaction, action)
-  checkAuthority(transaction, state)
-  charge(transaction, state, parameters, terms)
+  checkAuthority(transaction, action, state, terms.timeMs)
+  charge(transaction, action, state, parameters, terms)
   return run
 }
 

@@ -1,11 +1,13 @@
 /** Who may act, and on whose quota: what is checked of every transaction before its contract runs. */
-import { ownerKeyHash } from '../crypto/wallet.ts'
+import { ownerKeyHash, recoveryKeyHash } from '../crypto/wallet.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import type { Origin, Transaction, TransactionContent, TransactionSignature } from '../ledger/transaction.ts'
-import type { ActionPolicy, ActionState } from './action.ts'
+import type { ActionPolicy, ActionState, FolderSigner } from './action.ts'
 import { ContractError } from './contract-error.ts'
-import { folderCodec } from './folders-formats.ts'
+import { mayActFor } from './delegation-rules.ts'
+import { type Folder, folderCodec } from './folders-formats.ts'
 import { type Account, accountCodec, type Parameters, quotaCodec } from './members-formats.ts'
+import { readRecovery } from './recovery-rules.ts'
 import { stateKey } from './state-keys.ts'
 
 /** Span of one quota, in ms: each full hour of block time starts a new one. */
@@ -31,19 +33,44 @@ export function checkForm({ content }: Transaction, policy: ActionPolicy): void 
  * one with another owner alike. It is not `not-found`, which acts of proven authors end in: those are paid for and are replays
  * when they come again, while what nobody proved must keep nothing out
  */
-export function checkAuthority({ content, signatures }: Transaction, state: ActionState): void {
+export function checkAuthority({ content, signatures }: Transaction, policy: ActionPolicy, state: ActionState, timeMs: number): void {
   const author = (signatures[0] as TransactionSignature).publicKey
   if (content.from.kind === 'account') {
     checkMember(activeAccount(state, content.from.id, 'unknown-author'), author)
   } else {
     const folder = state.read(folderCodec, stateKey.folder(content.from.id))
-    if (folder?.status !== 'open' || !equalBytes(ownerKeyHash(author), folder.ownerKeyHash)) {
+    const { signers = ['owner'] } = policy
+    const isFolders = folder?.status === 'open' && signers.some(signer => isSigner(signer, author, content.from.id, folder, state))
+    if (!isFolders && (folder?.status !== 'open' || !isDelegate(content, author, policy, state, timeMs))) {
       throw new ContractError('unknown-owner', 'There is no such folder for the key that signed.')
     }
   }
   if (content.sponsor !== null) {
     const sponsor = activeAccount(state, content.sponsor, 'unknown-sponsor')
     checkMember(sponsor, (signatures[1] as TransactionSignature).publicKey)
+  }
+}
+
+/** A delegate needs a sponsor for everything, so that it cannot use up the bucket of those for whom it acts. */
+function isDelegate(
+  { from, sponsor }: TransactionContent,
+  key: Uint8Array,
+  policy: ActionPolicy,
+  state: ActionState,
+  timeMs: number,
+): boolean {
+  const { delegateRight } = policy
+  return delegateRight !== undefined && sponsor !== null && mayActFor(state, from.id, key, delegateRight, timeMs)
+}
+
+function isSigner(signer: FolderSigner, key: Uint8Array, id: Uint8Array, folder: Folder, state: ActionState): boolean {
+  switch (signer) {
+    case 'owner':
+      return equalBytes(ownerKeyHash(key), folder.ownerKeyHash)
+    case 'recovery':
+      return equalBytes(recoveryKeyHash(key), folder.recoveryKeyHash)
+    case 'successor':
+      return equalBytes(ownerKeyHash(key), readRecovery(state, id).pending?.ownerKeyHash ?? new Uint8Array(0))
   }
 }
 
@@ -59,9 +86,19 @@ function checkMember(account: Account, publicKey: Uint8Array): void {
   }
 }
 
-/** On whose quota a transaction draws: its sponsor's, its author account's, or the bucket of the folder itself. */
-export function payerOf({ from, sponsor }: TransactionContent): Origin {
-  return sponsor === null ? from : { kind: 'account', id: sponsor }
+/** Whose quota it is: an account's, a folder's, or that of a folder's recovery key. */
+export interface Payer {
+  readonly kind: Origin['kind'] | 'recovery'
+  readonly id: Uint8Array
+}
+
+/**
+ * On whose quota a transaction draws: its sponsor's, its author account's, or a bucket of the folder itself. The recovery key has its own,
+ * so that who took the owner key cannot use up what it takes to get the folder back.
+ */
+export function payerOf({ from, sponsor }: TransactionContent, folderCharge: ActionPolicy['folderCharge'] | undefined): Payer {
+  if (sponsor !== null) return { kind: 'account', id: sponsor }
+  return from.kind === 'folder' && folderCharge === 'recovery' ? { kind: 'recovery', id: from.id } : from
 }
 
 /** What a charge depends on beside the state. */
@@ -73,10 +110,17 @@ export interface ChargeTerms {
 }
 
 /** Charges a transaction to its payer. @throws ContractError `over-quota`, `over-folder-quota` */
-export function charge({ content }: Transaction, state: ActionState, parameters: Parameters, terms: ChargeTerms): void {
-  const payer = payerOf(content)
-  if (payer.kind === 'folder') {
-    if (!draw(state, stateKey.folderBucket(payer.id), parameters.folderQuota, terms)) {
+export function charge(
+  { content }: Transaction,
+  policy: ActionPolicy,
+  state: ActionState,
+  parameters: Parameters,
+  terms: ChargeTerms,
+): void {
+  const payer = payerOf(content, policy.folderCharge)
+  if (payer.kind !== 'account') {
+    const bucket = payer.kind === 'folder' ? stateKey.folderBucket(payer.id) : stateKey.recoveryBucket(payer.id)
+    if (!draw(state, bucket, parameters.folderQuota, terms)) {
       throw new ContractError('over-folder-quota', `A folder does at most ${parameters.folderQuota} acts an hour without a sponsor.`)
     }
   } else if (!draw(state, stateKey.sponsorQuota(payer.id), parameters.sponsorQuota, terms)) {

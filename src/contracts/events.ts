@@ -1,5 +1,5 @@
 /** What the events of contracts carry: canonical bytes of one of these formats, by the event's name. */
-import { type Codec, codec, hash32, type Infer, integer, nullable, oneOf, struct } from '../encoding/schema.ts'
+import { bool, type Codec, codec, hash32, type Infer, integer, nullable, oneOf, struct } from '../encoding/schema.ts'
 import { MAX_ROUND } from '../ledger/certificate.ts'
 
 const MAX_EVENT_DATA = 512
@@ -69,6 +69,21 @@ export const emergencyOpenedCodec = codec(
 )
 /** `emergency.reviewed`: the access entry, and the name of who closed its review. */
 export const emergencyReviewedCodec = codec(struct({ entry: hash32, reviewer: hash32 }), MAX_EVENT_DATA)
+/** `recovery.started`: when it may be finished, and whether the owner can do nothing against it. */
+export const recoveryStartedCodec = codec(struct({ ends: integer(), isFinal: bool }), MAX_EVENT_DATA)
+/** `recovery.vetoed`, `recovery.cancelled`: the owner key that does not come. */
+export const recoverySettledCodec = codec(struct({ ownerKeyHash: hash32 }), MAX_EVENT_DATA)
+/** `recovery.finished`: the keys that are in force. */
+export const recoveryFinishedCodec = codec(struct({ ownerKeyHash: hash32, recoveryKeyHash: hash32 }), MAX_EVENT_DATA)
+/** `recovery.rekeyed` */
+export const recoveryRekeyedCodec = codec(struct({ recoveryKeyHash: hash32 }), MAX_EVENT_DATA)
+/** `recovery.announced`: another recovery key by the owner alone, and when it may come into force. */
+export const recoveryAnnouncedCodec = codec(struct({ recoveryKeyHash: hash32, due: integer() }), MAX_EVENT_DATA)
+/** `delegations.granted` */
+export const delegationGrantedCodec = codec(
+  struct({ delegation: hash32, rights: integer(31), start: integer(), expiry: integer() }),
+  MAX_EVENT_DATA,
+)
 
 const EVENT_DATA = {
   'folders.created': folderCreatedCodec,
@@ -97,6 +112,13 @@ const EVENT_DATA = {
   'emergency.withdrawn': emergencyWithdrawnCodec,
   'emergency.opened': emergencyOpenedCodec,
   'emergency.reviewed': emergencyReviewedCodec,
+  'delegations.granted': delegationGrantedCodec,
+  'recovery.started': recoveryStartedCodec,
+  'recovery.vetoed': recoverySettledCodec,
+  'recovery.cancelled': recoverySettledCodec,
+  'recovery.finished': recoveryFinishedCodec,
+  'recovery.rekeyed': recoveryRekeyedCodec,
+  'recovery.announced': recoveryAnnouncedCodec,
 } as const
 
 export type EventName = keyof typeof EVENT_DATA

@@ -2,7 +2,7 @@
 import { compareBytes, equalBytes } from '../encoding/bytes.ts'
 import { type ActionContext, type ActionState, type Contract, defineAction, type KnownFolder } from './action.ts'
 import { ContractError, notFound } from './contract-error.ts'
-import { folderAdvancedCodec, folderCreatedCodec, folderRotatedCodec } from './events.ts'
+import { folderAdvancedCodec, folderCreatedCodec, folderRotatedCodec, recoveryAnnouncedCodec } from './events.ts'
 import { endConsent, rewrapConsents } from './folder-epochs.ts'
 import {
   type AdvanceFolder,
@@ -18,6 +18,7 @@ import {
   rotateFolderCodec,
 } from './folders-formats.ts'
 import { counterCodec, custodiansCodec } from './members-formats.ts'
+import { assertFreeOwnerKey, assertNoRecovery, leadTo, moveRecoveryKey, readRecovery, writeRecovery } from './recovery-rules.ts'
 import { stateKey } from './state-keys.ts'
 
 /** A folder in use. @throws ContractError `not-found` */
@@ -67,35 +68,59 @@ function create(context: ActionContext, body: CreateFolder): void {
   }
   state.write(folderCodec, stateKey.folder(id), folder)
   state.write(ownerCodec, stateKey.owner(body.ownerKeyHash), id)
+  leadTo(state, id, body.recoveryKeyHash)
   context.emit('folders.created', { kind: 'folder', id }, folderCreatedCodec, { author: context.from.id, ownerKeyHash: body.ownerKeyHash })
 }
 
+/**
+ * Other keys by the owner. The owner key is another at once; the recovery key only after a wait, for who stole the owner key must not
+ * shut the recovery key out with it. Who holds the recovery key, too, changes it at once by `recovery.rekey`.
+ */
 function rotate(context: ActionContext, body: RotateFolder): void {
   const { state } = context
   const { id, folder } = actingFolder(context)
+  assertNoRecovery(context, id)
   const sameOwner = equalBytes(folder.ownerKeyHash, body.ownerKeyHash)
-  if (sameOwner && equalBytes(folder.recoveryKeyHash, body.recoveryKeyHash)) return
   if (!sameOwner) {
     assertFreeOwnerKey(state, body.ownerKeyHash)
     state.remove(stateKey.owner(folder.ownerKeyHash))
     state.write(ownerCodec, stateKey.owner(body.ownerKeyHash), id)
   }
-  const { ownerKeyHash, recoveryKeyHash } = body
+  const { ownerKeyHash } = body
+  const recoveryKeyHash = recoveryKeyFor(context, { id, folder }, body.recoveryKeyHash)
+  if (sameOwner && equalBytes(recoveryKeyHash, folder.recoveryKeyHash)) return
   state.write(folderCodec, stateKey.folder(id), { ...folder, ownerKeyHash, recoveryKeyHash })
   context.emit('folders.rotated', context.from, folderRotatedCodec, { ownerKeyHash, recoveryKeyHash })
 }
 
-/** An owner key leads to one folder at most: a wallet looks its folders up by them. */
-function assertFreeOwnerKey(state: ActionState, ownerKeyHash: Uint8Array): void {
-  if (state.read(ownerCodec, stateKey.owner(ownerKeyHash)) !== undefined) {
-    throw new ContractError('exists', 'This owner key has a folder already; take the next one of the wallet.')
+/** The recovery key that is in force after the owner asked for one: the asked one where its wait is over, else the present one. */
+function recoveryKeyFor(context: ActionContext, { id, folder }: KnownFolder, asked: Uint8Array): Uint8Array {
+  const { state, timeMs, parameters } = context
+  const known = readRecovery(state, id)
+  if (equalBytes(folder.recoveryKeyHash, asked)) {
+    // What was announced before is taken back.
+    if (known.announced !== null) writeRecovery(state, id, { ...known, announced: null })
+    return asked
   }
+  const { announced } = known
+  if (announced === null || !equalBytes(announced.recoveryKeyHash, asked)) {
+    const due = timeMs + parameters.recoverySecondWaitMs
+    writeRecovery(state, id, { ...known, announced: { recoveryKeyHash: asked, due } })
+    context.emit('recovery.announced', context.from, recoveryAnnouncedCodec, { recoveryKeyHash: asked, due })
+    return folder.recoveryKeyHash
+  }
+  if (timeMs < announced.due) return folder.recoveryKeyHash
+  moveRecoveryKey(state, id, folder.recoveryKeyHash, asked)
+  // Nobody started a recovery by the former key in all that time: the new one begins afresh.
+  writeRecovery(state, id, { vetoed: false, pending: null, announced: null })
+  return asked
 }
 
 /** `body.epoch` is the epoch that the owner saw; the folder moves to the one after it, and its consents end or go with it. */
 function advance(context: ActionContext, body: AdvanceFolder): void {
   const { state } = context
   const { id, folder } = actingFolder(context)
+  assertNoRecovery(context, id)
   const { sealingKey, previousKeyHash } = body
   const isDone =
     folder.epoch === body.epoch + 1 &&

@@ -124,6 +124,10 @@ const parametersSchema = struct({
   auditWindowMs: integer(86_400_000, 500),
   /** Limits of break-glass. */
   emergency: emergencyParametersSchema,
+  /** Wait of a recovery to which the owner may object, in ms of block time. */
+  recoveryWaitMs: integer(7_776_000_000, 100),
+  /** Wait of a recovery after an objection, and of another recovery key by the owner alone; not shorter. */
+  recoverySecondWaitMs: integer(7_776_000_000, 100),
   policies: list(policySchema, 64, 1),
   /**
    * SHA-256 of the compression dictionaries with which versions may be written, the one to prefer first; none for compression without.

@@ -59,11 +59,12 @@ function checkGenesis(genesis: Genesis): void {
     refuse(`its genesis document is malformed (${error.message})`)
   }
   const { organisations, parameters } = genesis
-  const { n, k, policies } = parameters
+  const { n, k, policies, recoveryWaitMs, recoverySecondWaitMs } = parameters
   const f = Math.floor((n - 1) / 3)
   if (k > n - 2 * f || k <= f) {
     refuse(`with n = ${n} fragments and f = ${f} faults, k must be ${f + 1} to ${n - 2 * f}, and it is ${k}`)
   }
+  if (recoverySecondWaitMs < recoveryWaitMs) refuse('a recovery that cannot be vetoed would wait for less than one that can')
   if (new Set(policies.map(({ name }) => name)).size !== policies.length) refuse('two residency policies have one name')
   const keys = new Set<string>()
   for (const organisation of organisations) {

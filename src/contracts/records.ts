@@ -14,6 +14,7 @@ import {
   eraseBodyCodec,
   erasureCodec,
 } from './records-formats.ts'
+import { assertNoRecovery } from './recovery-rules.ts'
 import { stateKey } from './state-keys.ts'
 
 function anchor(context: ActionContext, body: AnchorBody): void {
@@ -66,7 +67,8 @@ function isSameAnchor(a: Anchor, b: Anchor): boolean {
 }
 
 function erase(context: ActionContext, body: EraseBody): void {
-  actingFolder(context)
+  const { id } = actingFolder(context)
+  assertNoRecovery(context, id)
   let marks = 0
   for (const mark of body.marks) {
     const key = stateKey.erasure(context.from.id, mark)

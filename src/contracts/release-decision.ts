@@ -11,6 +11,7 @@ import { type AccessOpening, accessCommitment, type ConsentOpening, consentCommi
 import { type Consent, consentId } from './consents-formats.ts'
 import type { Folder, Label } from './folders-formats.ts'
 import type { Anchor } from './records-formats.ts'
+import { type DelegationFacts, delegateFault, grantorFault } from './release-delegation.ts'
 import {
   type EmergencyFacts,
   type EmergencyRefusal,
@@ -23,7 +24,7 @@ import {
 export const OWNER_ROLE = 'owner'
 
 /** Facts about a session: the same for all that is read in it. */
-export interface SessionFacts {
+export interface SessionFacts extends DelegationFacts {
   /** Time of the block at which it is decided, in ms. */
   readonly timeMs: number
   /** Folder that is asked for, and its state; null where the ledger has none. */
@@ -77,9 +78,14 @@ export type ReleaseRefusal =
   | 'epoch-not-covered'
   | 'consent-denies'
   | EmergencyRefusal
+  | 'delegate-role'
+  | 'not-delegate'
+  | 'delegation-unknown'
+  | 'delegation-ended'
 
 export type ReleaseDecision = { readonly permitted: true } | { readonly permitted: false; readonly reason: ReleaseRefusal }
 
+const NO_ORGANISATION = new Uint8Array(32)
 const PERMITTED: ReleaseDecision = { permitted: true }
 
 function refused(reason: ReleaseRefusal): ReleaseDecision {
@@ -106,9 +112,15 @@ export function sessionDecision(facts: SessionFacts): ReleaseDecision {
     return facts.isOrganisationActive ? PERMITTED : refused('organisation-inactive')
   }
   if (!equalBytes(accessCommitment(accessOpening), entry.commitment)) return refused('opening-mismatch')
+  if (entry.organisation === null && entry.consent !== null) {
+    const fault = delegateFault(facts, facts.consent, accessOpening, facts.timeMs)
+    return fault === null ? consentStanding(facts, entry.consent) : refused(fault)
+  }
   if (entry.organisation === null || entry.consent === null) return ownerDecision(folder, entry, accessOpening)
   if (accessOpening.role === OWNER_ROLE) return refused('owner-role')
   if (!facts.isOrganisationActive) return refused('organisation-inactive')
+  const fault = grantorFault(facts, accessOpening, facts.timeMs)
+  if (fault !== null) return refused(fault)
   return consentStanding(facts, entry.consent)
 }
 
@@ -140,7 +152,7 @@ export function versionDecision(session: SessionFacts, version: VersionFacts): R
   if (records !== null && !records.some(known => known.version === version.version && equalBytes(known.recordId, recordId))) {
     return refused('not-covered')
   }
-  if (entry?.organisation === null) return PERMITTED
+  if (entry?.organisation === null && entry.consent === null) return PERMITTED
   if (entry !== null && isEmergencyEntry(entry)) {
     const reason = emergencyVersionRefusal(session.emergency, { label: version.label, epoch: anchor.epoch })
     return reason === null ? PERMITTED : refused(reason)
@@ -152,7 +164,8 @@ export function versionDecision(session: SessionFacts, version: VersionFacts): R
     provision: consentOpening.provision,
     request: {
       reader: accessOpening.reader,
-      organisation: entry.organisation,
+      // A delegate is of no organisation: provisions that name one are not about them.
+      organisation: entry.organisation ?? NO_ORGANISATION,
       role: accessOpening.role,
       purpose: accessOpening.purpose,
       class: version.class,

@@ -4,11 +4,13 @@ import type { StateReader } from '../ledger/state-tree.ts'
 import type { AccessEntry } from './access-formats.ts'
 import type { AccessOpening, ConsentOpening, RecordClass } from './consent-terms.ts'
 import { consentCodec } from './consents-formats.ts'
+import { delegationCodec, delegationIdCodec } from './delegations-formats.ts'
 import { depositCodec, type EmergencyReason, emergencyCodec, standingDeposit } from './emergency-formats.ts'
 import { folderCodec, type Label } from './folders-formats.ts'
 import { accountCodec } from './members-formats.ts'
 import { anchorCodec, erasureMark } from './records-formats.ts'
 import type { SessionFacts, VersionFacts } from './release-decision.ts'
+import type { DelegationFacts } from './release-delegation.ts'
 import { isEmergencyEntry } from './release-emergency.ts'
 import { stateKey } from './state-keys.ts'
 
@@ -47,7 +49,19 @@ export function readSessionFacts(
             emergency: read(state, emergencyCodec, stateKey.emergency(folderId, entryId)),
             deposit: standingDeposit(read(state, depositCodec, stateKey.emergencyDeposit(folderId))),
           },
+    ...readDelegationFacts(state, folderId, consent),
   }
+}
+
+/** Facts about a consent as a delegation, and as granted under one. */
+export function readDelegationFacts(state: StateReader, folderId: Uint8Array, consent: Uint8Array | null): DelegationFacts {
+  if (consent === null) return { delegation: null, grantor: null }
+  const by = read(state, delegationIdCodec, stateKey.grantedBy(folderId, consent))
+  const grantor = by && {
+    delegation: read(state, delegationCodec, stateKey.delegation(folderId, by)),
+    consent: read(state, consentCodec, stateKey.consent(folderId, by)),
+  }
+  return { delegation: read(state, delegationCodec, stateKey.delegation(folderId, consent)), grantor }
 }
 
 /** Whether a state holds the erasure mark of a version: nobody may release, take, rebuild or keep it then. */

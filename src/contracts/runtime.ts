@@ -6,7 +6,7 @@ import type { LogItem } from '../ledger/chain-store.ts'
 import { MAX_VALIDITY_MS } from '../ledger/limits.ts'
 import type { LedgerEvent, Receipt } from '../ledger/receipt.ts'
 import type { StateChange, StateReader } from '../ledger/state-tree.ts'
-import { hasSignatureShape, type Origin, type Transaction } from '../ledger/transaction.ts'
+import { hasSignatureShape, type Origin, type Transaction, type TransactionSignature } from '../ledger/transaction.ts'
 import { nextLogHead } from './access-formats.ts'
 import type { ActionContext, ActionState, LogEntry } from './action.ts'
 import { chargedAct } from './admission.ts'
@@ -158,17 +158,19 @@ class TransactionContext implements ActionContext {
   readonly timeMs: number
   readonly parameters: Parameters
   readonly from: Origin
+  readonly signer: Uint8Array
   readonly sponsor: Uint8Array | null
   readonly state: ActionState
   readonly events: LedgerEvent[] = []
   readonly logItems: LogItem[] = []
 
-  constructor(input: BlockInput, { content }: Transaction, parameters: Parameters, state: ActionState) {
+  constructor(input: BlockInput, { content, signatures }: Transaction, parameters: Parameters, state: ActionState) {
     this.chainId = input.chainId
     this.height = input.height
     this.timeMs = input.time
     this.parameters = parameters
     this.from = content.from
+    this.signer = (signatures[0] as TransactionSignature).publicKey
     this.sponsor = content.sponsor
     this.state = state
   }

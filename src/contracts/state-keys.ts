@@ -58,6 +58,18 @@ export const NAMESPACE = {
   emergencyQuota: 0x8a,
   /** One break-glass, and its review. */
   emergency: 0x8b,
+  /** A folder's pending recovery, and whether one was vetoed. */
+  recovery: 0x80,
+  /** Hash of a recovery key to its folder. */
+  recoveryKey: 0x81,
+  /** What was drawn in the present hour by a folder's recovery key. */
+  recoveryBucket: 0x82,
+  /** What makes a consent a delegation. */
+  delegation: 0x84,
+  /** A folder and the hash of a delegate's key to the delegation. */
+  delegate: 0x85,
+  /** The delegation under which a consent was granted. */
+  grantedBy: 0x86,
   /** Sentinel leaf above every key. */
   last: 0xff,
 } as const
@@ -124,4 +136,12 @@ export const stateKey = {
   emergency: (folderId: Uint8Array, entryId: Uint8Array): Uint8Array => key(NAMESPACE.emergency, folderId, entryId),
   /** All of a folder. */
   emergencies: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.emergency, folderId),
+  delegation: (folderId: Uint8Array, consentId: Uint8Array): Uint8Array => key(NAMESPACE.delegation, folderId, consentId),
+  /** All delegations of a folder. */
+  delegations: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.delegation, folderId),
+  delegate: (folderId: Uint8Array, delegateKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.delegate, folderId, delegateKeyHash),
+  grantedBy: (folderId: Uint8Array, consentId: Uint8Array): Uint8Array => key(NAMESPACE.grantedBy, folderId, consentId),
+  recovery: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.recovery, folderId),
+  recoveryKey: (recoveryKeyHash: Uint8Array): Uint8Array => key(NAMESPACE.recoveryKey, recoveryKeyHash),
+  recoveryBucket: (folderId: Uint8Array): Uint8Array => key(NAMESPACE.recoveryBucket, folderId),
 }

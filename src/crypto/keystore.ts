@@ -109,12 +109,23 @@ export async function changePassphrase(
   await writeSynced(path, contents, temporary => rename(temporary, path))
 }
 
-/** Puts other entries into a keystore, under its passphrase and costs and with fresh salt, atomically. @throws as {@link openKeystore} */
-export async function replaceEntries(path: string, passphrase: string, entries: Readonly<Record<string, Uint8Array>>): Promise<void> {
+/**
+ * Changes what a keystore holds, atomically and with fresh salt, under its passphrase and costs.
+ * @throws as {@link openKeystore}; MalformedError for entries outside the bounds
+ */
+export async function changeEntries(
+  path: string,
+  passphrase: string,
+  change: (entries: Readonly<Record<string, Uint8Array>>) => Readonly<Record<string, Uint8Array>>,
+): Promise<void> {
   const before = await read(path)
-  await decrypt(path, before, passphrase)
-  const contents = await encrypt(passphrase, entries, { scrypt: before.scrypt })
+  const contents = await encrypt(passphrase, change(await decrypt(path, before, passphrase)), { scrypt: before.scrypt })
   await writeSynced(path, contents, temporary => rename(temporary, path))
+}
+
+/** Puts other entries into a keystore, as {@link changeEntries} does. */
+export async function replaceEntries(path: string, passphrase: string, entries: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  await changeEntries(path, passphrase, () => entries)
 }
 
 function assertPassphrase(passphrase: string): void {

@@ -52,6 +52,14 @@ export function ownerKey(seed: Uint8Array, index: number): SigningKey {
   return signingKeyFromSeed(derive(seed, 'owner-key', index))
 }
 
+/**
+ * The seed of all that opens: the folders' sealing keys and the salts of their labels. It signs nothing, so that who has it alone is given
+ * nothing to open: it may lie with guardians, and outlives the owner seed in a recovery.
+ */
+export function readingSeed(seed: Uint8Array): Uint8Array {
+  return derive(seed, 'reading-seed')
+}
+
 /** Sealing key of folder `index` in `epoch`, under a suite. */
 export function folderSealingKey(seed: Uint8Array, index: number, epoch: number, suite?: number): SealingKey {
   return sealingKeyFromSeed(folderSealingSeed(seed, index, epoch), suite)
@@ -59,17 +67,47 @@ export function folderSealingKey(seed: Uint8Array, index: number, epoch: number,
 
 /** The 32-byte private half of {@link folderSealingKey}, the same for every suite: what a grant wraps to its grantee. */
 export function folderSealingSeed(seed: Uint8Array, index: number, epoch: number): Uint8Array {
-  return derive(seed, 'folder-sealing-key', index, epoch)
+  return sealingSeedFrom(readingSeed(seed), index, epoch)
+}
+
+/** {@link folderSealingSeed}, from the reading seed. */
+export function sealingSeedFrom(reading: Uint8Array, index: number, epoch: number): Uint8Array {
+  return derive(reading, 'folder-sealing-key', index, epoch)
 }
 
 /** Salt of the commitment to the label of folder `index`. */
 export function labelSalt(seed: Uint8Array, index: number): Uint8Array {
-  return derive(seed, 'label-salt', index)
+  return labelSaltFrom(readingSeed(seed), index)
+}
+
+/** {@link labelSalt}, from the reading seed. */
+export function labelSaltFrom(reading: Uint8Array, index: number): Uint8Array {
+  return derive(reading, 'label-salt', index)
 }
 
 /** Recovery key of folder `index`, from the recovery seed, which is another than the owner's. */
 export function recoveryKey(recoverySeed: Uint8Array, index: number): SigningKey {
   return signingKeyFromSeed(derive(recoverySeed, 'recovery-key', index))
+}
+
+/** Symmetric key of what a wallet leaves for its recovery, see recovery-box.ts. */
+export function recoveryBoxKey(recoverySeed: Uint8Array): Uint8Array {
+  return derive(recoverySeed, 'recovery-box')
+}
+
+/** Key by which the holder of this wallet acts for others, one for each folder of theirs. */
+export function delegateKey(seed: Uint8Array, index: number): SigningKey {
+  return signingKeyFromSeed(derive(seed, 'delegate-key', index))
+}
+
+/** Key to which others seal what this wallet's holder needs as their delegate. */
+export function delegateSealingKey(seed: Uint8Array): SealingKey {
+  return sealingKeyFromSeed(derive(readingSeed(seed), 'delegate-sealing-key'))
+}
+
+/** How the ledger names a delegate's key. */
+export function delegateKeyHash(publicKey: Uint8Array): Uint8Array {
+  return taggedHash('delegate-key', publicKey)
 }
 
 /** How the ledger names an owner key. */

@@ -306,8 +306,14 @@ export const shareAskCodec = codec(
 export type ShareAsk = Infer<typeof shareAskCodec>
 
 export const shareResponseCodec = codec(
-  struct({ position: integer(MAX_SHARES - 1), commitments: byteString(16 * 1024), sealed: byteString(4096) }),
-  32 * 1024,
+  struct({
+    position: integer(MAX_SHARES - 1),
+    commitments: byteString(16 * 1024),
+    sealed: byteString(4096),
+    /** What opens the epochs before to whoever has the whole key. */
+    past: nullable(byteString(MAX_PAST_KEYS_BYTES)),
+  }),
+  MAX_PAST_KEYS_BYTES + 32 * 1024,
 )
 /** Which share a custodian holds: of the deposit that the ledger has now, or none. */
 export const heldShareResponseCodec = codec(nullable(struct({ position: integer(MAX_SHARES - 1), commitments: hash32 })), 128)

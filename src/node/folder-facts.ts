@@ -1,13 +1,25 @@
 /** What the state says of a folder, as services ask it. */
+import { mayActFor } from '../contracts/delegation-rules.ts'
+import type { Right } from '../contracts/delegations-formats.ts'
 import { type Folder, folderCodec } from '../contracts/folders-formats.ts'
 import { parametersCodec } from '../contracts/members-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { EpioneError } from '../encoding/errors.ts'
+import type { Codec } from '../encoding/schema.ts'
 import type { StateReader } from '../ledger/state-tree.ts'
 
 export function folderAt(state: StateReader, folderId: Uint8Array): Folder | undefined {
   const value = state.get(stateKey.folder(folderId))
   return value === undefined ? undefined : folderCodec.decode(value)
+}
+
+/** Whether a key may do for a folder's owner what takes this right, at a state. */
+export function isDelegateAt(state: StateReader, folderId: Uint8Array, key: Uint8Array, right: Right, timeMs: number): boolean {
+  const read = <T>(codec: Codec<T>, at: Uint8Array): T | undefined => {
+    const value = state.get(at)
+    return value === undefined ? undefined : codec.decode(value)
+  }
+  return mayActFor({ read }, folderId, key, right, timeMs)
 }
 
 /** What is said wherever a folder, a record or a grant is not there or not for the asker: the same in every case. */

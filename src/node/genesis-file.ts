@@ -51,6 +51,8 @@ const genesisFileSchema = z.strictObject({
         maxOverdue: integer(1, 64),
       })
       .default(EMERGENCY_DEFAULTS),
+    recoveryWaitMs: integer(100, 7_776_000_000),
+    recoverySecondWaitMs: integer(100, 7_776_000_000),
     policies: z
       .array(
         z.strictObject({

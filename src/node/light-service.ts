@@ -1,5 +1,6 @@
 /** Serves the light protocol: the ledger's facts with their proofs, submission of transactions, and sponsoring. */
 
+import { delegateRightOf } from '../contracts/contract-registry.ts'
 import { counterCodec, genesisCodec } from '../contracts/members-formats.ts'
 import { NAMESPACE, stateKey } from '../contracts/state-keys.ts'
 import type { SigningKey } from '../crypto/signature.ts'
@@ -33,7 +34,7 @@ import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
 import { validatorsAt } from './executor.ts'
-import { folderAt } from './folder-facts.ts'
+import { folderAt, isDelegateAt } from './folder-facts.ts'
 import { servePeer } from './malformed.ts'
 import type { TransactionService } from './transactions.ts'
 
@@ -76,6 +77,7 @@ const OF_FOLDER: ReadonlySet<number> = new Set([
   NAMESPACE.submission,
   NAMESPACE.erasure,
   NAMESPACE.consent,
+  NAMESPACE.delegation,
   NAMESPACE.dispute,
   NAMESPACE.emergency,
 ])
@@ -87,7 +89,9 @@ function requireNarrow(prefix: Uint8Array): void {
 }
 
 /** Acts of a folder that a member may be asked to sponsor. */
-const SPONSORED: ReadonlySet<string> = new Set(['consents.grant', 'access.open'])
+const SPONSORED: ReadonlySet<string> = new Set(['consents.grant', 'access.open', 'delegations.grant'])
+/** Acts for which a delegate of the owner needs a sponsor, and the owner none. */
+const SPONSORED_FOR_DELEGATES: ReadonlySet<string> = new Set(['consents.revoke'])
 /** Acts of one folder that are sponsored within an hour, and folders that are remembered for that. */
 const SPONSORED_PER_FOLDER = 120
 const MAX_FOLDERS = 100_000
@@ -298,13 +302,20 @@ export class LightService {
     const refuse = (): never => {
       throw new EpioneError('not-sponsored', 'This organisation sponsors acts on folders of its own records alone.')
     }
-    if (content.from.kind !== 'folder' || !SPONSORED.has(`${content.contract}.${content.action}`)) return refuse()
+    const name = `${content.contract}.${content.action}`
+    if (content.from.kind !== 'folder' || !(SPONSORED.has(name) || SPONSORED_FOR_DELEGATES.has(name))) return refuse()
     if (content.sponsor === null || !equalBytes(content.sponsor, this.#options.account)) return refuse()
     const folder = folderAt(chain.tip.tree, content.from.id)
     if (folder === undefined || !equalBytes(folder.author, this.#options.account)) return refuse()
-    // For its owner alone: anybody else would learn whose folder it is, and have the organisation's signature on an act of theirs.
+    // For its owner, and who acts for the owner: anybody else would learn whose folder it is, and have the organisation's signature on an act of theirs.
     const signer = transaction.signatures[0]?.publicKey
-    if (signer === undefined || !equalBytes(folder.ownerKeyHash, ownerKeyHash(signer))) return refuse()
+    if (signer === undefined) return refuse()
+    const isOwner = SPONSORED.has(name) && equalBytes(folder.ownerKeyHash, ownerKeyHash(signer))
+    const right = delegateRightOf(content)
+    const { tree, header } = chain.tip
+    if (!isOwner && (right === undefined || !isDelegateAt(tree, content.from.id, signer, right, Math.max(this.#deps.now(), header.time)))) {
+      return refuse()
+    }
     const signed = countersign(transaction, this.#options.accountKey)
     if (!verifyTransaction(signed)) throw new EpioneError('bad-signature', 'The signature of the transaction does not fit.')
     this.#charge(toHex(content.from.id))

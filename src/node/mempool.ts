@@ -4,6 +4,7 @@
  */
 
 import { payerOf } from '../contracts/authority.ts'
+import { folderChargeOf } from '../contracts/contract-registry.ts'
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { sha256 } from '../encoding/hash.ts'
@@ -242,7 +243,7 @@ function increase(counts: Map<string, number>, key: string, by: number): void {
 }
 
 function payerKey(content: TransactionContent): string {
-  const { kind, id } = payerOf(content)
+  const { kind, id } = payerOf(content, folderChargeOf(content))
   return `${kind} ${toHex(id)}`
 }
 

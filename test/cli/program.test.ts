@@ -8,8 +8,17 @@ import { describeError, table } from '../../cli/output.ts'
 import { parseDuration, parseId, parseInstant, parseInteger, parseJurisdiction, parseMediaType, parseRole } from '../../cli/parse.ts'
 import { buildProgram } from '../../cli/program.ts'
 import { MAX_QR_BYTES, qrLines } from '../../cli/qr.ts'
-import { CLASS_CHOICES, EMERGENCY_REASON_CHOICES, LABEL_CHOICES, PURPOSE_CHOICES, SUITE_CHOICES } from '../../cli/vocabulary.ts'
+import {
+  CLASS_CHOICES,
+  EMERGENCY_REASON_CHOICES,
+  GROUND_CHOICES,
+  LABEL_CHOICES,
+  PURPOSE_CHOICES,
+  RIGHT_CHOICES,
+  SUITE_CHOICES,
+} from '../../cli/vocabulary.ts'
 import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
+import { GROUNDS, RIGHTS } from '../../src/contracts/delegations-formats.ts'
 import { EMERGENCY_REASONS } from '../../src/contracts/emergency-formats.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
 import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
@@ -48,6 +57,10 @@ test('all commands are there', () => {
       'consent preview',
       'consent revoke',
       'custodians',
+      'delegate grant',
+      'delegate list',
+      'delegate offer',
+      'delegate revoke',
       'dispute answer',
       'dispute list',
       'dispute notify',
@@ -91,6 +104,16 @@ test('all commands are there', () => {
       'record list',
       'record put',
       'record verify',
+      'recovery cancel',
+      'recovery combine',
+      'recovery finish',
+      'recovery open-share',
+      'recovery shares',
+      'recovery sheet',
+      'recovery start',
+      'recovery status',
+      'recovery veto',
+      'recovery watch',
       'sharing list',
       'sharing revoke',
       'staff add',
@@ -139,6 +162,7 @@ test('the words of options are those of the contracts', () => {
   assert.equal(CLASS_CHOICES, RECORD_CLASSES)
   assert.equal(SUITE_CHOICES, [...SUITE_NAMES.keys()])
   assert.equal(EMERGENCY_REASON_CHOICES, EMERGENCY_REASONS)
+  assert.equal([GROUND_CHOICES, RIGHT_CHOICES], [GROUNDS, RIGHTS])
 })
 
 test('exit codes', () => {

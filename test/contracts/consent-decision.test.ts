@@ -67,6 +67,8 @@ function atCustodian(provision: Provision, asked: ConsentRequest): boolean {
       policy: 0,
       status: 'open',
     },
+    delegation: null,
+    grantor: null,
     entryId: accessEntryId(entry),
     entry,
     isOrganisationActive: true,

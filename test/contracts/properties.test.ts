@@ -24,8 +24,10 @@ import {
   validatorsCodec,
 } from '../../src/contracts/members-formats.ts'
 import { anchorBodyCodec, eraseBodyCodec } from '../../src/contracts/records-formats.ts'
+import { recoveryCodec, settleRecoveryCodec, startRecoveryCodec } from '../../src/contracts/recovery-formats.ts'
 import { type BlockResult, executeBlock } from '../../src/contracts/runtime.ts'
 import { NAMESPACE, stateKey } from '../../src/contracts/state-keys.ts'
+import { recoveryKeyHash } from '../../src/crypto/wallet.ts'
 import { compareBytes, equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { receiptCodec } from '../../src/ledger/receipt.ts'
 import { StateTree } from '../../src/ledger/state-tree.ts'
@@ -38,6 +40,7 @@ import {
   HOUR,
   hashOf,
   isQuota,
+  keyOf,
   organisation,
   ownerHash,
   plainOrganisation,
@@ -60,6 +63,14 @@ function generator(seed: number): (below: number) => number {
 
 const MEMBERS = ['nairobi', 'berlin', 'recife', 'pune', 'payer', 'lima', 'quito', 'stranger'] as const
 const OWNERS = ['amina', 'bela', 'cora', 'dara'] as const
+const SUCCESSORS = ['ela', 'fara', 'gita'] as const
+
+const recoveryHash = (owner: string): Uint8Array => recoveryKeyHash(keyOf(`${owner} recovery`).publicKey)
+
+/** The owner key that a folder's pending recovery names. */
+function pending(world: World, owner: string): Uint8Array | undefined {
+  return world.read(recoveryCodec, stateKey.recovery(world.folder(owner)))?.pending?.ownerKeyHash
+}
 
 interface RecordedBlock {
   readonly height: number
@@ -78,12 +89,13 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
   const owner = pick(OWNERS)
   const folder = world.read(folderCodec, stateKey.folder(world.folder(owner)))
   // Mostly who holds the folder now and its present epoch, so that much succeeds; else anything.
-  const holder = OWNERS.find(candidate => folder !== undefined && equalBytes(ownerHash(candidate), folder.ownerKeyHash)) ?? owner
+  const holder =
+    [...OWNERS, ...SUCCESSORS].find(candidate => folder !== undefined && equalBytes(ownerHash(candidate), folder.ownerKeyHash)) ?? owner
   const signed = { signer: random(5) === 0 ? pick(OWNERS) : holder }
   const sponsored = { sponsor: pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4)), ...signed }
   const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
   const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
-  switch (random(19)) {
+  switch (random(22)) {
     case 13: {
       const commitment = hashOf(name('d', 3))
       return world.byFolder(owner, act('disputes.open', openDisputeCodec, { commitment }), signed)
@@ -170,6 +182,17 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
       }
       return world.byMember(member, act('emergency.review', reviewBodyCodec, body))
     }
+    case 18:
+    case 19: {
+      const body = { ownerKeyHash: ownerHash(pick(SUCCESSORS)), recoveryKeyHash: recoveryHash(pick(OWNERS)) }
+      return world.byFolder(owner, act('recovery.start', startRecoveryCodec, body), { signer: `${owner} recovery` })
+    }
+    case 20: {
+      const body = { ownerKeyHash: pending(world, owner) ?? ownerHash(pick(SUCCESSORS)) }
+      const action = pick(['veto', 'cancel', 'finish', 'finish'])
+      const signer = action === 'veto' ? holder : `${owner} recovery`
+      return world.byFolder(owner, act(`recovery.${action}`, settleRecoveryCodec, body), { signer })
+    }
     default:
       return world.byMember(member, {
         contract: pick(['records', 'folders', 'none']),
@@ -198,7 +221,8 @@ function history(seed: number): History {
 
 function makeHistory(seed: number, blocks: number): History {
   const random = generator(seed)
-  const world = new World(genesisOf({}, { sponsorQuota: 12, folderQuota: 3 }))
+  const waits = { recoveryWaitMs: 60_000, recoverySecondWaitMs: 10 * 60_000 }
+  const world = new World(genesisOf({}, { sponsorQuota: 12, folderQuota: 3, ...waits }))
   const recorded: RecordedBlock[] = []
   const sent: Transaction[] = []
   for (let i = 0; i < blocks; i++) {
@@ -302,6 +326,7 @@ for (const seed of SEEDS) {
     }
 
     let folders = 0
+    let kept = 0
     for (const [key, value] of world.state.entries(Uint8Array.of(NAMESPACE.folder))) {
       const id = key.slice(1)
       folders++
@@ -309,8 +334,12 @@ for (const seed of SEEDS) {
       assert.is(world.read(counterCodec, stateKey.folderEvents(id)), events.get(toHex(id)), about)
       const head = world.read(logHeadCodec, stateKey.accessLog(id))
       assert.equal(head, logs.get(toHex(stateKey.accessLog(id))), about)
+      const successor = world.read(recoveryCodec, stateKey.recovery(id))?.pending?.ownerKeyHash
+      if (successor === undefined) continue
+      kept++
+      assert.equal(world.read(ownerCodec, stateKey.owner(successor)), id, about)
     }
-    assert.is([...world.state.entries(Uint8Array.of(NAMESPACE.owner))].length, folders, `${about}: owner keys and folders pair up`)
+    assert.is([...world.state.entries(Uint8Array.of(NAMESPACE.owner))].length, folders + kept, `${about}: owner keys and folders pair up`)
     const height = world.read(counterCodec, stateKey.custodiansHeight())!
     const custodians = world.read(custodiansCodec, stateKey.custodians(height))!
     assert.ok(custodians.length >= 4, about)
@@ -333,6 +362,14 @@ for (const seed of SEEDS) {
     )
   })
 }
+
+test('recoveries come to every end in some history', () => {
+  // More histories than the other tests look at: a recovery takes several acts that fit together.
+  const names = [...SEEDS, ...Array.from({ length: 12 }, (_, i) => 100 + i)].flatMap(seed =>
+    history(seed).recorded.flatMap(({ result }) => result.receipts.flatMap(({ events }) => events.map(({ name }) => name))),
+  )
+  for (const name of ['started', 'vetoed', 'cancelled', 'finished', 'announced']) assert.ok(names.includes(`recovery.${name}`), name)
+})
 
 test('the state does not depend on what failed, but for quotas', () => {
   for (const seed of SEEDS) {

@@ -347,7 +347,16 @@ test('what goes first', () => {
   const folder = { kind: 'folder', id: hashOf('f') } as const
   const priority = (from: { kind: 'folder' | 'account'; id: Uint8Array }, contract: string, action: string) =>
     isPriority(world.content(from, { contract, action, body: new Uint8Array() }, null, {}))
-  for (const name of ['consents.revoke', 'consents.rewrap', 'records.erase', 'folders.rotate', 'folders.advance']) {
+  const urgent = [
+    'consents.revoke',
+    'consents.rewrap',
+    'records.erase',
+    'folders.rotate',
+    'folders.advance',
+    'recovery.start',
+    'recovery.veto',
+  ]
+  for (const name of urgent) {
     const [contract, action] = name.split('.') as [string, string]
     assert.ok(priority(folder, contract, action), name)
     assert.not.ok(priority({ kind: 'account', id: hashOf('a') }, contract, action), name)

@@ -74,6 +74,8 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       folderQuota: 16,
       auditWindowMs: 300_000,
       emergency: EMERGENCY_DEFAULTS,
+      recoveryWaitMs: 72 * 3_600_000,
+      recoverySecondWaitMs: 14 * 24 * 3_600_000,
       policies: [
         { name: 'anywhere', jurisdictions: null },
         { name: 'germany', jurisdictions: ['DE'] },
@@ -229,9 +231,11 @@ export function accountKey(member: string): Uint8Array {
   return stateKey.account(account(member))
 }
 
-/** Whether a change is to what a member or a folder drew in the present hour. */
+const QUOTAS: readonly (number | undefined)[] = [NAMESPACE.sponsorQuota, NAMESPACE.folderBucket, NAMESPACE.recoveryBucket]
+
+/** Whether a change is to what a member, a folder or a recovery key drew in the present hour. */
 export function isQuota({ key }: StateChange): boolean {
-  return key[0] === NAMESPACE.sponsorQuota || key[0] === NAMESPACE.folderBucket
+  return QUOTAS.includes(key[0])
 }
 
 /** Codes of what is refused before anybody was proven to pay for it, or because the quota is used up. */

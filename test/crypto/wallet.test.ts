@@ -7,11 +7,15 @@ import {
   folderSealingKey,
   folderSealingSeed,
   labelSalt,
+  labelSaltFrom,
   ownerKey,
   ownerKeyHash,
   phraseToSeed,
+  readingSeed,
+  recoveryBoxKey,
   recoveryKey,
   recoveryKeyHash,
+  sealingSeedFrom,
   seedToPhrase,
 } from '../../src/crypto/wallet.ts'
 import { concat, toHex, u32, utf8 } from '../../src/encoding/bytes.ts'
@@ -87,21 +91,28 @@ wallet('the derivations are final', () => {
   assert.is(toHex(ownerKey(seed, 0).publicKey), '2a65f1f56ff9d16863fd77a4fd6e2c96edd8f305969a14dec39b3e349689c160')
   assert.is(toHex(ownerKey(seed, 1).publicKey), 'c5ebef3c38847ba695ba2e1522cf2f4824af6b64b679c9d0bab95b22d8af6a2a')
   assert.is(toHex(ownerKey(seed, 0xffffffff).publicKey), '1d80e210ecaca9d32a53fe11eb2a6b4431485cb446b48ff2fbf9b6b3d8745a28')
-  assert.is(toHex(folderSealingSeed(seed, 0, 0)), '336e24c8a99b55511f1f18e5c543c865dcbe476035b20d39518ef5e9e5d87318')
-  assert.is(toHex(folderSealingSeed(seed, 0, 1)), 'df00c02252ea59b8f7da5d5770a8d920e605184f26558ec87adb984d8503adab')
-  assert.is(toHex(folderSealingSeed(seed, 1, 0)), 'b698d1317596e6f95ea0517b3c74a4135e9be4d90047da4d3ffcf4faa2571315')
-  assert.is(toHex(sha256(folderSealingKey(seed, 0, 0).publicKey)), 'd2f611122be93deb9cb3f35bae144877ef62950583b56cb381640c0ca5fb4b4b')
-  assert.is(toHex(labelSalt(seed, 0)), '0830c9115e3994913a067b6d2cc8194104aab4ce91651bb358c408aefe15ef63')
+  assert.is(toHex(readingSeed(seed)), 'fc3d6b6192c924019a363a27cb1ccdd66a91fd41aa57497243ae384b136c1b3e')
+  assert.is(toHex(recoveryBoxKey(seed)), 'fdb442f6352eb7b2d4d980b9f1498c15180cfb9490fcfbed84b4e1274c7178de')
+  assert.is(toHex(folderSealingSeed(seed, 0, 0)), '6bc050cae3a5d51d451edd0a217e4ed9dc96f4b16e2bec6a5fb258c574abbca2')
+  assert.is(toHex(folderSealingSeed(seed, 0, 1)), '7cfeb73448a0d702fec5598725e91063ec38c86b86ac321437b230de105e46fb')
+  assert.is(toHex(folderSealingSeed(seed, 1, 0)), '59d9dd077377575680f19dd659efb5edb8943058aa5ebbdd17fbbcc0e9a96102')
+  assert.is(toHex(sha256(folderSealingKey(seed, 0, 0).publicKey)), '946ffd63a1d73cfcf4a44b495b99b2e439751ac6f63697f7a6f624dbe62d4118')
+  assert.is(toHex(labelSalt(seed, 0)), 'bfbba4bf117232141bbef27627f025826a5cfdee5de437bff1e466dd8118f0fd')
   assert.is(toHex(recoveryKey(seed, 0).publicKey), '79c6e5d327575aae0509dc4cca476bcc6a6997f175b6d0eaa35f8f341e240d7d')
   assert.is(toHex(ownerKeyHash(ownerKey(seed, 0).publicKey)), '19daa08ed16994190641a14fbb69aa291fec9582e50d8f6df6abd2a38ffa7876')
   assert.is(toHex(recoveryKeyHash(recoveryKey(seed, 0).publicKey)), '21dca8d33776c01b106f85b786477b99fa5a8202d9a29e47f0c87822764f424e')
 })
 
 wallet('the derivations are the HKDF that the format states', () => {
-  const expected = (use: string, ...counters: number[]): string =>
-    Buffer.from(hkdfSync('sha256', seed, utf8('epione/wallet/1\0'), concat(utf8(use), ...counters.map(u32)), 32)).toString('hex')
-  assert.is(toHex(folderSealingSeed(seed, 7, 3)), expected('folder-sealing-key', 7, 3))
-  assert.is(toHex(labelSalt(seed, 7)), expected('label-salt', 7))
+  const derived = (from: Uint8Array, use: string, ...counters: number[]): Uint8Array =>
+    new Uint8Array(hkdfSync('sha256', from, utf8('epione/wallet/1\0'), concat(utf8(use), ...counters.map(u32)), 32))
+  const reading = derived(seed, 'reading-seed')
+  assert.equal(readingSeed(seed), reading)
+  assert.equal(folderSealingSeed(seed, 7, 3), derived(reading, 'folder-sealing-key', 7, 3))
+  assert.equal(sealingSeedFrom(reading, 7, 3), folderSealingSeed(seed, 7, 3))
+  assert.equal(labelSalt(seed, 7), derived(reading, 'label-salt', 7))
+  assert.equal(labelSaltFrom(reading, 7), labelSalt(seed, 7))
+  assert.equal(recoveryBoxKey(seed), derived(seed, 'recovery-box'))
 })
 
 wallet('no two uses, indices or epochs share a secret', () => {

@@ -5,7 +5,7 @@ import * as assert from 'uvu/assert'
 import { chainId } from '../../src/contracts/members-formats.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { type CliRun, runCli } from '../cli/run-cli.ts'
-import { failure, json, Setting, succeed } from './setting.ts'
+import { ease, failure, json, Setting, succeed } from './setting.ts'
 
 const SEED = 21
 const ABROAD = 1
@@ -30,6 +30,7 @@ async function staffOf(name: string, role: string): Promise<string[]> {
   const chain = toHex(chainId(setting.net.genesis))
   const about = ['--name', name, '--role', role, '--organisation', toHex(node?.account as Uint8Array), '--chain', chain]
   const { signingKey } = await succeed('keys', 'create', ...about, ...options)
+  await ease(setting.at(name), 'a patient')
   await setting.net.addStaff(ABROAD, { key: signingKey as string, role })
   return [...options, '--peer', node?.addresses[0] as string]
 }
@@ -80,6 +81,11 @@ test('an emergency summary has its key in shares, and a card that says where it 
   ])
   const after = await status()
   assert.equal([after.code, json(after).held, json(after).needed], [0, 4, 2])
+
+  // A new key takes the shares along, and what was written before stays open to whoever gathers them.
+  const rotated = await succeed('folder', 'rotate-key', '--folder', folder, ...setting.patient)
+  assert.equal([rotated.epoch, rotated.emergency], [1, 'deposited'])
+  assert.is(json(await status()).held, 4)
 
   // The patient, and the organisation that treats them, print the same card.
   const card = await succeed('emergency', 'card', '--folder', folder, '--out', setting.at('card'), ...setting.patient)

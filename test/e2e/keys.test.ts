@@ -22,7 +22,7 @@ const home = (index: number): string => (setting.net.nodes[index] as Testnet['no
 /** A grant to the registrar of another hospital, by their card: its id and share code. */
 async function grantTo(index: number): Promise<{ consent: string; share: string }> {
   const { card } = await succeed('keys', 'card', '--home', home(index), '--passphrase-file', setting.at('net/passphrase'))
-  return (await succeed('consent', 'grant', '--folder', setting.folder, '--to', card as string, ...setting.patient)) as {
+  return (await succeed('consent', 'grant', '--folder', setting.folder, '--to', card as string, '--yes', ...setting.patient)) as {
     consent: string
     share: string
   }
@@ -75,7 +75,7 @@ test('revoking gives the folder a new key; suites and owner keys change; the oth
 test('a hospital takes new keys and goes on: its registrar reads under a grant to a role that was wrapped to the key of before', async () => {
   const { organisation, role } = await succeed('keys', 'card', '--home', home(1), '--passphrase-file', setting.at('net/passphrase'))
   const grantee = ['--organisation', organisation as string, '--role', role as string]
-  const { share } = await succeed('consent', 'grant', '--folder', setting.folder, ...grantee, ...setting.patient)
+  const { share } = await succeed('consent', 'grant', '--folder', setting.folder, ...grantee, '--yes', ...setting.patient)
   const record = await write('for a role')
   const before = await succeed('keys', 'show', '--home', home(1))
   const rotated = await succeed('members', 'rotate-keys', '--key', 'signing', 'sealing', '--home', home(1))

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as assert from 'uvu/assert'
+import { createKeystore, openKeystore } from '../../src/crypto/keystore.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
-import { createTestnet, type Testnet } from '../../testnet/launcher/testnet.ts'
+import { createTestnet, type Testnet, type TestnetOptions } from '../../testnet/launcher/testnet.ts'
 import { type CliRun, runCli } from '../cli/run-cli.ts'
 
 export class Setting {
@@ -15,6 +16,8 @@ export class Setting {
   /** Options by which a command acts as the patient, through the second hospital's node. */
   readonly patient: readonly string[]
   folder = ''
+  /** What `epione wallet create` printed for the patient. */
+  created = { recoveryPhrase: '', recoveryKit: '' }
 
   private constructor(dir: string, net: Testnet) {
     this.dir = dir
@@ -27,13 +30,14 @@ export class Setting {
     ]
   }
 
-  static async create(name: string, seed: number): Promise<Setting> {
+  static async create(name: string, seed: number, options: Partial<TestnetOptions> = {}): Promise<Setting> {
     const dir = mkdtempSync(join(tmpdir(), `epione-${name}-`))
-    const net = await createTestnet({ dir: join(dir, 'net'), validators: 4, seed })
+    const net = await createTestnet({ ...options, dir: join(dir, 'net'), validators: 4, seed })
     const setting = new Setting(dir, net)
     const { author, patient } = setting
     writeFileSync(setting.at('passphrase'), 'a patient\n', { mode: 0o600 })
-    await succeed('wallet', 'create', ...patient)
+    setting.created = (await succeed('wallet', 'create', ...patient)) as typeof setting.created
+    await ease(setting.at('wallet'), 'a patient')
     const account = toHex((net.nodes[0] as Testnet['nodes'][number]).account)
     await succeed('enroll', 'offer', '--organisation', account, '--out', setting.at('offer'), ...patient)
     const accepted = await succeed('enroll', 'accept', setting.at('offer'), ...author)
@@ -66,6 +70,13 @@ export class Setting {
     await this.net.stop()
     rmSync(this.dir, { recursive: true, force: true })
   }
+}
+
+/** Lets a keystore's passphrase cost little: what guessing it costs is not what is tested here, and every command opens it. */
+export async function ease(path: string, passphrase: string): Promise<void> {
+  const entries = await openKeystore(path, passphrase)
+  rmSync(path)
+  await createKeystore(path, passphrase, entries, { scrypt: { N: 2 ** 12, r: 8, p: 1 } })
 }
 
 /** Runs a command that must succeed; gives its JSON. */

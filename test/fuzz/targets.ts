@@ -2,10 +2,13 @@
 
 import { decodeEvidence, encodeEvidence } from '../../src/client/access-evidence.ts'
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
+import { DELEGATE_OFFER, decodeDelegateOffer, encodeDelegateOffer } from '../../src/client/delegation.ts'
 import { decodeEmergencyCard, encodeEmergencyCard } from '../../src/client/emergency.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
+import { decodeShareText, SHARE } from '../../src/client/guardians.ts'
 import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeShares } from '../../src/client/identity.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
+import { encodeKit, KIT, openKit } from '../../src/client/recovery-kit.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import { WriteAheadLog } from '../../src/consensus/wal.ts'
@@ -137,6 +140,8 @@ const accessEvidence = encodeEvidence({
   silent: [{ custodian: key, code: 'unreachable' }],
   time: 1_800_000_000_000,
 })
+/** A guardian's share, as its file holds it after the prefix. */
+const guardianShare = encodeCanonical([1, [hash, 2, 2, [hash, hash], hash], 1, 'Bela', new Uint8Array(33), 'epione-kit:'])
 
 export const TARGETS: readonly Target[] = [
   {
@@ -353,6 +358,33 @@ export const TARGETS: readonly Target[] = [
     encodeEmergencyCard({ version: 1, chainId, folder: hash, nodes: ['/ip4/127.0.0.1/tcp/7700'] }),
     text => encodeEmergencyCard(decodeEmergencyCard(text)),
     ['bad-emergency-card'],
+  ),
+  code(
+    'guardian share',
+    SHARE,
+    SHARE + toBase64Url(guardianShare),
+    text => {
+      decodeShareText(text)
+      return text
+    },
+    ['bad-guardian-share'],
+  ),
+  code(
+    'delegate offer',
+    DELEGATE_OFFER,
+    encodeDelegateOffer({ version: 1, chainId, name: 'A. Mother', sealingKey, keys: [hash, hash] }),
+    text => encodeDelegateOffer(decodeDelegateOffer(text)),
+    ['bad-delegate-offer'],
+  ),
+  code(
+    'recovery kit',
+    KIT,
+    encodeKit({ seed: hash, recoveryKeyHashes: [] }, hash),
+    text => {
+      openKit(text, hash)
+      return text
+    },
+    ['bad-kit', 'unsealing-failed'],
   ),
   code(
     'share',

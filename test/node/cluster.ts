@@ -92,6 +92,8 @@ export function genesisOf(changes: Partial<Genesis> = {}, parameters: Partial<Ge
       folderQuota: 16,
       auditWindowMs: 300_000,
       emergency: EMERGENCY_DEFAULTS,
+      recoveryWaitMs: 72 * 3_600_000,
+      recoverySecondWaitMs: 14 * 24 * 3_600_000,
       policies: [{ name: 'any', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
       ...parameters,

@@ -62,6 +62,8 @@ export interface PlanOptions {
   basePort: number
   /** Fragments of a version, and how many of them are needed. @default n = 3f + 1 and k = f + 1 for as large an f as the nodes allow */
   fragments?: { n: number; k: number }
+  /** Waits of recoveries, in ms; three days and two weeks, if left out. */
+  recoveryWaits?: { firstMs: number; secondMs: number } | undefined
 }
 
 export interface Plan extends PlanOptions {
@@ -121,6 +123,7 @@ export function planTestnet(options: PlanOptions): Plan {
  */
 export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number, auditWindowMs: number = AUDIT_WINDOW_MS): Genesis {
   const faults = Math.min(MAX_FAULTS, Math.floor((plan.nodes.length - 1) / 3))
+  const { firstMs, secondMs } = plan.recoveryWaits ?? { firstMs: 72 * 3_600_000, secondMs: 14 * 24 * 3_600_000 }
   const { n, k } = plan.fragments ?? { n: 3 * faults + 1, k: faults + 1 }
   return {
     version: 1,
@@ -137,6 +140,8 @@ export function planGenesis(plan: Plan, timeMs: number, heartbeatMs: number, aud
       folderQuota: 16,
       auditWindowMs,
       emergency: EMERGENCY_DEFAULTS,
+      recoveryWaitMs: firstMs,
+      recoverySecondWaitMs: secondMs,
       policies: [{ name: 'anywhere', jurisdictions: null }],
       dictionaries: [...DEFAULT_DICTIONARIES],
     },

@@ -52,6 +52,8 @@ export interface TestnetOptions {
   auditWindowMs?: number
   /** Fragments of a version, and how many of them are needed; read when the testnet is made. @default as many as the nodes allow */
   fragments?: { n: number; k: number }
+  /** Waits of recoveries, in ms; three days and two weeks, if left out. */
+  recoveryWaits?: { firstMs: number; secondMs: number }
   /** @default 'info' */
   logLevel?: LogLevel
   /** Settings of every node; read when the testnet is made. */
@@ -306,7 +308,8 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
   const validators = options.validators ?? DEFAULT_VALIDATORS
   const full = options.full ?? 0
   const basePort = options.basePort ?? (await findBasePort(validators + full))
-  const plan = planTestnet({ dir, validators, full, seed: options.seed ?? DEFAULT_SEED, basePort, fragments: options.fragments })
+  const { fragments, recoveryWaits, seed = DEFAULT_SEED } = options
+  const plan = planTestnet({ dir, validators, full, seed, basePort, fragments, recoveryWaits })
   await assertFreePorts(
     basePort,
     plan.nodes.map(node => node.number),

@@ -14,6 +14,8 @@ export function parametersOf(): Parameters {
     folderQuota: 16,
     auditWindowMs: 300_000,
     emergency: EMERGENCY_DEFAULTS,
+    recoveryWaitMs: 72 * 3_600_000,
+    recoverySecondWaitMs: 14 * 24 * 3_600_000,
     policies: [{ name: 'anywhere', jurisdictions: null }],
     dictionaries: [],
   }

@@ -66,6 +66,13 @@ type HeldShare = Infer<typeof heldShareCodec>
 
 type Request<T extends FolderRequest['type']> = Extract<FolderRequest, { type: T }>['value']
 
+/** What the release of a share needs of what else is kept for the folder. */
+export interface ShareHelp {
+  readonly keepReceipt: KeepReceipt
+  /** What opens the epochs before one, where it is here. */
+  readonly pastOf: (folder: Uint8Array, epoch: number) => Promise<Uint8Array | null>
+}
+
 /** Keeps a signed receipt for the folder's owner; on disk once it settles. */
 export type KeepReceipt = (
   folder: Uint8Array,
@@ -171,7 +178,7 @@ export class Emergencies {
    * Releases the share to whom an access entry of break-glass names, sealed to the key that they ask with. The receipt is on disk first.
    * @throws EpioneError `not-found` whatever is wrong with it; `stale`, `behind`
    */
-  async getShare(request: Request<'get-share'>, place: Place, keepReceipt: KeepReceipt): Promise<Uint8Array> {
+  async getShare(request: Request<'get-share'>, place: Place, { keepReceipt, pastOf }: ShareHelp): Promise<Uint8Array> {
     const { chain, now } = this.#deps
     const ask = shareAskCodec.decode(request.content)
     const { access, reason } = emergencyOpeningCodec.decode(request.opening)
@@ -206,7 +213,8 @@ export class Emergencies {
     await keepReceipt(folderId, receipt.time, releaseReceiptCodec.encode(receipt), signature, receipt)
     const context = sealingContext.emergencyRelease(chain.chainId, entryId, deposit.commitments, held.position)
     const { position, commitments, share } = held
-    return shareResponseCodec.encode({ position, commitments, sealed: seal(ask.sealingKey, share, context) })
+    const past = deposit.epoch === 0 ? null : await pastOf(folderId, deposit.epoch)
+    return shareResponseCodec.encode({ position, commitments, sealed: seal(ask.sealingKey, share, context), past })
   }
 
   /** Takes the outcome of a review, once the ledger names it. @throws EpioneError `not-found` */

@@ -2,8 +2,10 @@
 
 import { consentCommitment, consentOpeningCodec } from '../../contracts/consent-terms.ts'
 import { consentCodec, consentId } from '../../contracts/consents-formats.ts'
+import { grantorStands } from '../../contracts/release-delegation.ts'
+import { readDelegationFacts } from '../../contracts/release-facts.ts'
 import { stateKey } from '../../contracts/state-keys.ts'
-import { ownerKeyHash } from '../../crypto/wallet.ts'
+import { delegateKeyHash, ownerKeyHash } from '../../crypto/wallet.ts'
 import { concat, equalBytes, toHex, u64 } from '../../encoding/bytes.ts'
 import { EpioneError } from '../../encoding/errors.ts'
 import { byteString, codec, integer, struct } from '../../encoding/schema.ts'
@@ -21,7 +23,7 @@ import {
 } from '../../network/light-messages.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
-import { folderAt, notFound } from '../folder-facts.ts'
+import { folderAt, isDelegateAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import type { Notices } from '../notices.ts'
 import { requireFresh } from './access-lines.ts'
@@ -99,7 +101,7 @@ export class FolderDesk {
     switch (request.type) {
       case 'put-wrap': {
         const { folder, consent } = openAsk(request.value, place)
-        this.#requireOwner(folder, request.value.key)
+        this.#requireGranter(folder, request.value.key)
         await this.#putWrap(folder, consent, request.value)
         return new Uint8Array(0)
       }
@@ -165,7 +167,10 @@ export class FolderDesk {
         await emergencies.putShare(request.value)
         return new Uint8Array(0)
       case 'get-share':
-        return await emergencies.getShare(request.value, place, this.keepReceipt.bind(this))
+        return await emergencies.getShare(request.value, place, {
+          keepReceipt: this.keepReceipt.bind(this),
+          pastOf: async (folder, epoch) => await this.#past.get(folder, epoch),
+        })
       case 'share': {
         const { folder } = openAsk(request.value, place)
         this.#requireOwner(folder, request.value.key)
@@ -270,22 +275,35 @@ export class FolderDesk {
     const stored = storedWrapCodec.decode(keyring.open(held, key))
     if (!owner) {
       if (line.status !== 'active' || line.expiry <= chain.tip.header.time) throw notFound()
-      if (!this.#isGrantee(stored.opening, asker, chain.tip.header.time)) throw notFound()
+      if (!this.#isGrantee(folder, consent, stored.opening, asker)) throw notFound()
     }
     const past = line.epoch === 0 ? null : await this.#past.get(folder, line.epoch)
     return wrapResponseCodec.encode({ ...stored, ...(owner ? {} : { note: new Uint8Array(0) }), past })
   }
 
   /**
-   * The person whom a grant names, or the organisation for a grant to it or to a role in it, until the terms end: the ledger's expiry may
-   * be some weeks later.
+   * The delegate whose key a delegation names; the person whom a grant names, or the organisation for a grant to it or to a role in it. Each until
+   * the terms end: the ledger's expiry may be some weeks later.
    */
-  #isGrantee(openingBytes: Uint8Array, asker: Uint8Array, timeMs: number): boolean {
+  #isGrantee(folder: Uint8Array, consent: Uint8Array, openingBytes: Uint8Array, asker: Uint8Array): boolean {
+    const { tree, header } = this.#deps.chain.tip
+    const { delegation, grantor } = readDelegationFacts(tree, folder, consent)
+    if (!grantorStands(grantor, header.time)) return false
     const { grantee, validity } = consentOpeningCodec.decode(openingBytes).provision
-    if (grantee === null || (validity !== null && validity.end <= timeMs)) return false
+    if (validity !== null && validity.end <= header.time) return false
+    if (delegation !== null) {
+      return equalBytes(delegation.delegateKeyHash, delegateKeyHash(asker)) && delegation.start <= header.time
+    }
+    if (grantee === null) return false
     if (grantee.type === 'person') return equalBytes(grantee.value.key, asker)
     const organisation = this.#deps.directory.byId(grantee.value.organisation)
     return organisation?.status === 'active' && equalBytes(organisation.organisation.signingKey, asker)
+  }
+
+  /** The owner, or a delegate who may grant. */
+  #requireGranter(folder: Uint8Array, key: Uint8Array): void {
+    const { tree, header } = this.#deps.chain.tip
+    if (!isDelegateAt(tree, folder, key, 'grant', header.time)) this.#requireOwner(folder, key)
   }
 
   #requireOwner(folder: Uint8Array, key: Uint8Array): void {
