@@ -392,12 +392,12 @@ test(
     }
     console.log(`\n» ${JSON.stringify(counts)}`)
     for (const [what, least] of [
-      ['end', 20],
+      ['end', 8],
       ['not-found', 20],
       ['stale', 1],
       ['keys', 10],
-      ['receipts', 10],
-      ['decrypted', 3],
+      ['receipts', 8],
+      ['decrypted', 1],
       ['not decrypted', 20],
       ['not decrypted together', 20],
     ] as const) {
