@@ -230,6 +230,20 @@ test('a revoked grant is gone for its grantee at once, and stays for the owner',
   assert.equal((await get(at, owner, grant.consent)).note, grant.note)
 })
 
+test('a custodian that is cut off gives grants to the owner alone: it would not hear of a revocation', async () => {
+  using place = temporary()
+  await using at = await world(place.dir)
+  const grant = grantOf(at.folder, 'a')
+  await put(at, grant)
+  await commitGrant(at, grant)
+  at.clock.now = at.chain.tip.header.time + 75_000
+  await get(at, reader.signing, grant.consent)
+  at.clock.now++
+  await rejectsCode(get(at, reader.signing, grant.consent), 'stale')
+  await rejectsCode(get(at, reader.signing, seedOf('no grant')), 'stale')
+  assert.equal((await get(at, owner, grant.consent)).note, grant.note)
+})
+
 test('only the owner leaves grants, and only such as belong to the folder', async () => {
   using place = temporary()
   await using at = await world(place.dir)
@@ -249,6 +263,7 @@ test('a grant that never gets its line in the ledger is dropped after an hour; o
   await commitGrant(at, kept)
   at.clock.now += HOUR + 1
   await at.desk.dropExpired()
+  await at.chain.accept(nextBlock(at.chain, [], HOUR))
   await commitGrant(at, dropped)
   await get(at, reader.signing, kept.consent)
   await rejectsCode(get(at, reader.signing, dropped.consent), 'not-found')

@@ -34,6 +34,8 @@ const ABROAD = 1
 
 export interface StoryOptions {
   seed: number
+  /** Where the people's secrets come from, 32 bytes for each name; whoever gives them can look for them afterwards. @default fresh ones */
+  secret?: (name: string) => Uint8Array
   signal: AbortSignal
 }
 
@@ -50,7 +52,7 @@ export async function tellStory(net: Testnet, narrator: Narrator, options: Story
     const author = await clinicianOf(net, HOME, 'Dr Wanjiru', peers, options)
     const abroad = await clinicianOf(net, ABROAD, 'Dr Keller', peers, options)
     const patient = await connect(net, peers, options)
-    const wallet = newWallet()
+    const wallet = newWallet(options)
     narrator.step('A patient and two clinicians join as light peers; none of them trusts a node')
     const head = await patient.head(options)
     narrator.say(`header of height ${head.header.height} verified from genesis, ${ms(head.asOf.ageMs)} old`)
@@ -77,18 +79,23 @@ async function connect(net: Testnet, peers: LightPeer[], options: StoryOptions, 
 }
 
 async function clinicianOf(net: Testnet, at: number, name: string, peers: LightPeer[], options: StoryOptions): Promise<Clinician> {
-  const signingSeed = randomBytes(32)
+  const { secret = fresh } = options
+  const [signingSeed, sealingSeed] = [secret(`${name}, signing`), secret(`${name}, sealing`)]
   const node = net.nodes[at]
   if (node === undefined) throw new Error('the testnet lacks a node')
-  const person = personFromSeeds({ organisation: node.account, role: 'physician', signingSeed, sealingSeed: randomBytes(32) })
+  const person = personFromSeeds({ organisation: node.account, role: 'physician', signingSeed, sealingSeed })
   await net.addStaff(at, { key: toHex(person.signing.publicKey), role: 'physician' })
   return { person, name, peer: await connect(net, peers, options, at) }
 }
 
-function newWallet(): Wallet {
-  const recoverySeed = randomBytes(32)
+function fresh(): Uint8Array {
+  return randomBytes(32)
+}
+
+function newWallet({ secret = fresh }: StoryOptions): Wallet {
+  const recoverySeed = secret('recovery')
   return {
-    seed: randomBytes(32),
+    seed: secret('wallet'),
     recoveryKeyHashes: Array.from({ length: RECOVERY_KEYS }, (_, i) => recoveryKeyHash(recoveryKey(recoverySeed, i).publicKey)),
   }
 }

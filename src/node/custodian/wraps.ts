@@ -27,6 +27,7 @@ import { folderAt, isDelegateAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import type { Notices } from '../notices.ts'
 import { evenly } from '../refusals.ts'
+import { requireFresh } from './access-lines.ts'
 import { openAsk, type Place } from './clock-check.ts'
 import type { Disputes } from './disputes.ts'
 import type { Emergencies } from './emergencies.ts'
@@ -267,6 +268,9 @@ export class FolderDesk {
 
   async #getWrap(folder: Uint8Array, consent: Uint8Array, asker: Uint8Array): Promise<Uint8Array> {
     const { chain, keyring, store } = this.#deps
+    const owner = equalBytes(folderAt(chain.tip.tree, folder)?.ownerKeyHash ?? new Uint8Array(0), ownerKeyHash(asker))
+    // Who is cut off would not hear of a revocation. It says so before it looks whether there is a grant at all.
+    if (!owner) requireFresh(chain.tip, this.#deps)
     const value = chain.tip.tree.get(stateKey.consent(folder, consent))
     if (value === undefined) throw notFound()
     const line = consentCodec.decode(value)
@@ -274,7 +278,6 @@ export class FolderDesk {
     const held = await store.get(key)
     if (held === undefined) throw notFound()
     const stored = storedWrapCodec.decode(keyring.open(held, key))
-    const owner = equalBytes(folderAt(chain.tip.tree, folder)?.ownerKeyHash ?? new Uint8Array(0), ownerKeyHash(asker))
     if (!owner) {
       if (line.status !== 'active' || line.expiry <= chain.tip.header.time) throw notFound()
       if (!this.#isGrantee(folder, consent, stored.opening, asker)) throw notFound()
