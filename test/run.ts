@@ -51,6 +51,8 @@ interface FileResult {
 const MAX_OUTPUT = 200_000
 /** How long the pipes of a process that has ended may stay open: longer means that something it started still runs. */
 const DRAIN_MS = 3_000
+/** End-to-end tests that measure, or that hold nodes to times: nothing runs beside them. */
+const ALONE: ReadonlySet<string> = new Set(['test/e2e/browser.test.ts', 'test/e2e/large.test.ts', 'test/e2e/perturb.test.ts'])
 const PRELOAD = join(import.meta.dirname, 'count-assertions.ts')
 const COMPILE_CACHE = join(import.meta.dirname, '..', 'node_modules', '.cache', 'compile')
 
@@ -155,6 +157,7 @@ export async function runTests(options: RunOptions): Promise<RunResult> {
   const jobs = options.jobs ?? availableParallelism()
   const write = options.write ?? (line => process.stdout.write(`${line}\n`))
   const isEndToEnd = (file: string): boolean => file.startsWith(`test${sep}e2e${sep}`)
+  const isAlone = (file: string): boolean => ALONE.has(file.split(sep).join('/'))
   const isSimulation = (file: string): boolean => file.startsWith(`test${sep}simulator${sep}`)
   const limitOf = (file: string): number => (isEndToEnd(file) ? e2eLimitMs : isSimulation(file) ? simulatorLimitMs : limitMs)
   const files = globSync('test/**/*.test.ts', { cwd: root })
@@ -185,7 +188,12 @@ export async function runTests(options: RunOptions): Promise<RunResult> {
     files.filter(file => !isEndToEnd(file)),
     jobs,
   )
-  await runQueue(files.filter(isEndToEnd), 1)
+  // Commands and nodes of these wait for each other most of the time: two of them fit.
+  await runQueue(
+    files.filter(file => isEndToEnd(file) && !isAlone(file)),
+    Math.min(2, jobs),
+  )
+  await runQueue(files.filter(isAlone), 1)
   return result
 }
 

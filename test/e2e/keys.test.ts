@@ -50,7 +50,7 @@ test('revoking gives the folder a new key; suites and owner keys change; the oth
   await reads(first, 'first', ...asGone)
 
   const revoked = await succeed('consent', 'revoke', gone.consent, '--folder', setting.folder, ...setting.patient)
-  assert.equal([revoked.key, revoked.keyError], [{ epoch: 1, rewrapped: 1, left: [], stored: 4 }, null])
+  assert.equal([revoked.key, revoked.keyError], [{ epoch: 1, rewrapped: 1, left: [], stored: 4, emergency: null }, null])
   const second = await write('second')
   await reads(second, 'second', ...asKept)
   const refused = await runCli(['record', 'get', second, '--out', setting.at('out'), ...asGone, '--json'])
