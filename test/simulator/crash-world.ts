@@ -120,7 +120,8 @@ export class CrashWorld implements Surroundings {
     if (this.#failure !== undefined) throw this.#failure
     if (!completed || validator.service === null) return
     this.starts++
-    const { tip } = validator.chain as NonNullable<typeof validator.chain>
+    // Not its present tip: a validator that is alone may decide its next block in the very moment of its start.
+    const tip = validator.opened as NonNullable<typeof validator.opened>
     const { height } = tip.header
     assert.ok(height === before || height === before + 1, `it was at ${before} and starts at ${height}`)
     assert.ok(height >= acknowledged, `height ${acknowledged} was acknowledged, and it starts at ${height}`)
@@ -129,7 +130,7 @@ export class CrashWorld implements Surroundings {
     else assert.is(toHex(tip.hash), known, `the block at ${height} is the one that was stored`)
     const status = validator.service.status()
     assert.is(status?.notVotingBecause, null, `it votes at ${height + 1}`)
-    assert.is(status?.height, height + 1)
+    assert.ok((status?.height ?? 0) > height, `it goes on after ${height}`)
   }
 
   #opened(validator: Validator, doom: Doom | null): { done: boolean; result: Promise<boolean> } {

@@ -20,7 +20,10 @@ export function runShare(share: number): void {
     assert.equal(failures, [])
     assert.is(tally.schedules, SHARE)
     // A run in which nothing went wrong would show nothing.
-    assert.ok(tally.crashes > SHARE && tally.rounds > 5 && tally.forks > 10 && tally.real > SHARE / 200 && tally.silences > 20, describeTally(tally))
+    assert.ok(
+      tally.crashes > SHARE && tally.rounds > 5 && tally.forks > 10 && tally.real > SHARE / 200 && tally.silences > 20,
+      describeTally(tally),
+    )
     // The bound is for the worst; most are through far sooner, or a slowdown would go unseen.
     assert.ok(tally.slow < SHARE / 50, `${tally.slow} recoveries took more than a quarter of the bound`)
     for (const kind of ['silent', 'selective', 'equivocate', 'amnesia', 'forge', 'propose', 'twins'] as const) {

@@ -79,6 +79,8 @@ export class Validator {
   service: ConsensusService | null = null
   /** Height that was told to be stored, by any life. */
   acknowledged = 0
+  /** The tip with which the present life began, before anything was decided in it. */
+  opened: Chain['tip'] | null = null
   readonly #world: Surroundings
   readonly #disk: SimulatedDisk
   readonly #store: PowerStore
@@ -125,6 +127,7 @@ export class Validator {
     const chain = await Chain.open(genesis, chainStore, store.sublevel('validator-sets'))
     this.#assertAlive(life)
     this.chain = chain
+    this.opened = chain.tip
     this.pool = new Mempool()
     chain.onCommit(block => {
       if (!life.alive) return
