@@ -79,6 +79,8 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'listen-failed',
     'testnet-exists',
     'testnet-missing',
+    'testnet-stopped',
+    'control-failed',
     'node-version',
   ],
   [EXIT.unreachable]: ['unreachable', 'no-address', 'node-unreachable', 'not-running', 'timeout', 'connection-lost', 'busy'],

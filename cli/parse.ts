@@ -95,3 +95,30 @@ export function parseCheckpoint(text: string): Checkpoint {
   }
   return { height: Number(height), headerHash }
 }
+
+/** Name of a node of a testnet, given as `node2` or `2`. */
+export function parseNode(text: string): string {
+  const [, number] = /^(?:node)?(\d{1,2})$/.exec(text) ?? []
+  if (number === undefined) throw new InvalidArgumentError('Name a node, such as node2.')
+  return `node${Number(number)}`
+}
+
+/** Groups of nodes such as `1,2|3,4`. */
+export function parseGroups(text: string): string[][] {
+  return text.split('|').map(group => group.split(',').map(name => parseNode(name.trim())))
+}
+
+/** Milliseconds of a short span such as `100ms`, `2s` or `0`. */
+export function parseShortSpan(text: string): number {
+  const [, digits, unit] = /^\+?(\d{1,8})(ms|s|m|h)$/.exec(text) ?? []
+  if (digits !== undefined) return Number(digits) * (unit === 'ms' ? 1 : UNITS_MS[unit as string]!)
+  if (/^\+?0$/.test(text)) return 0
+  throw new InvalidArgumentError('Give a number and ms, s, m or h, such as 100ms.')
+}
+
+/** A share from 0 to 1 of a percentage such as `5%`. */
+export function parsePercentage(text: string): number {
+  const [, digits] = /^(\d{1,3}(?:\.\d{1,3})?)%?$/.exec(text) ?? []
+  if (digits === undefined || Number(digits) > 100) throw new InvalidArgumentError('Give a percentage such as 5%.')
+  return Number(digits) / 100
+}

@@ -1,5 +1,6 @@
 /** `epione testnet up` */
 import { resolve } from 'node:path'
+import type { Manifest } from '../../testnet/launcher/manifest.ts'
 import type { Context } from '../context.ts'
 import { formatSpan } from '../format.ts'
 import { table } from '../output.ts'
@@ -18,8 +19,9 @@ const BASE_PORT = 7700
 const DEFAULT_DIR = '.epione-testnet'
 
 export async function testnetUp(context: Context, options: TestnetUpOptions): Promise<void> {
-  const [{ openTestnet }, { lightPeerSnippet }, { readManifest }] = await Promise.all([
+  const [{ openTestnet }, { startControl, act }, { lightPeerSnippet }, { readManifest }] = await Promise.all([
     import('../../testnet/launcher/testnet.ts'),
+    import('../../testnet/control/remote.ts'),
     import('../../testnet/launcher/snippet.ts'),
     import('../../testnet/launcher/manifest.ts'),
   ])
@@ -27,17 +29,23 @@ export async function testnetUp(context: Context, options: TestnetUpOptions): Pr
   const { validators, full, seed } = options
   const startedAt = performance.now()
   const basePort = options.basePort ?? (readManifest(dir) === null ? BASE_PORT : undefined)
-  const net = await openTestnet({ dir, validators, full, seed, basePort, detached: true })
+  const planned = await openTestnet({ dir, validators, full, seed, basePort, detached: true })
+  const { signal } = context
+  context.output.note(`starting ${planned.nodes.length} nodes in ${planned.dir}`)
+  const before = await Promise.all(planned.nodes.map(async (_, index) => await planned.runningPid(index)))
+  let manifest: Manifest
   try {
-    context.output.note(`starting ${net.nodes.length} nodes in ${net.dir}`)
-    await net.start()
-    await net.ready({ signal: context.signal })
-    await net.leave()
+    await startControl(dir, { signal })
+    await act(dir, { verb: 'up' }, { signal })
+    // As the process that started them noted them.
+    const net = await openTestnet({ dir, detached: true })
+    await net.ready({ signal }).finally(async () => await net.leave())
+    manifest = net.manifest
   } catch (error) {
-    await net.stop({ onlyStarted: true })
+    const { stopStarted } = await import('../../testnet/launcher/control.ts')
+    await stopStarted(dir, before)
     throw error
   }
-  const { manifest } = net
   const readyMs = Math.round(performance.now() - startedAt)
   const snippet = lightPeerSnippet(manifest, process.cwd())
   const at = options.dir === DEFAULT_DIR ? '' : ` --dir ${options.dir}`

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { action, type Host } from '../context.ts'
 import { parseInteger } from '../parse.ts'
 import { examples } from './declare.ts'
+import { declareTestnetFaults } from './testnet-faults.ts'
 
 export function declareTestnetCommands(program: Command, host: Host): void {
   program.commandsGroup('Try it on this machine:')
@@ -51,4 +52,6 @@ export function declareTestnetCommands(program: Command, host: Host): void {
     .option('-n, --lines <n>', 'last lines of each node', parseInteger(0, 100_000), 20)
     .action(action(host, async () => (await import('../commands/testnet-logs.ts')).testnetLogs))
   examples(logs, [['epione testnet logs node2 -f', 'one hospital, as it goes']])
+
+  declareTestnetFaults(testnet, host, dir)
 }

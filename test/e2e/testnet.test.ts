@@ -9,6 +9,7 @@ import * as assert from 'uvu/assert'
 import { createLightPeer } from '../../src/client/light-peer.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { processStart } from '../../src/node/process-start.ts'
+import type { ControlState } from '../../testnet/control/server.ts'
 import { stopTestnet } from '../../testnet/launcher/control.ts'
 import type { Manifest } from '../../testnet/launcher/manifest.ts'
 import { findBasePort } from '../../testnet/launcher/ports.ts'
@@ -89,6 +90,37 @@ test('up, its snippet, status, logs; down after a node was killed; up again; not
   assert.match(clash!.stderr, new RegExp(`port ${basePort + 10}, which node1 would listen at.*--base-port.*\\(port-in-use\\)`))
   assert.not.ok(existsSync(join(scratch, 'clash')))
   assert.is(table!.stdout.match(/ ok /g)?.length, 4, table!.stdout)
+
+  // Broken on purpose by command, and mended.
+  const verb = async (...args: string[]): Promise<{ state: ControlState }> => {
+    const done = await runCli(['testnet', ...args, '--dir', dir, '--json'])
+    assert.is(done.code, 0, done.stderr)
+    return JSON.parse(done.stdout)
+  }
+  const state = async (index: number): Promise<string> => {
+    const seen = await runCli(['testnet', 'status', '--dir', dir, '--json'])
+    return JSON.parse(seen.stdout).nodes[index].status?.state ?? 'no answer'
+  }
+  assert.is((await verb('partition', '1,2|3,4')).state.links.length, 8)
+  await waitFor(async () => (await state(0)) === 'quorum-missing', { what: 'halves without a quorum', timeoutMs: 60_000 })
+  await verb('clock', '4', '+90s')
+  assert.equal((await verb('heal')).state.links, [])
+  await waitFor(async () => (await state(0)) === 'ok', { what: 'a network that is whole again', timeoutMs: 60_000 })
+  const late = JSON.parse((await runCli(['testnet', 'status', '--dir', dir, '--json'])).stdout)
+  assert.ok(late.nodes[3].status.blockAgeMs > 90_000, 'node4 is ahead of its time')
+  await verb('clock', '4', '0')
+  const paused = await verb('pause', '4')
+  assert.equal(
+    paused.state.nodes.map(node => node.paused),
+    [false, false, false, true],
+  )
+  await verb('resume', 'node4')
+  const restarted = await verb('restart', '4')
+  assert.is.not(restarted.state.nodes[3]?.pid, net.nodes[3]?.process?.pid)
+  net.nodes[3]!.process!.pid = restarted.state.nodes[3]!.pid!
+  noted.nodes[3]!.process = JSON.parse(readFileSync(join(dir, 'net.json'), 'utf8')).nodes[3].process
+  const none = await runCli(['testnet', 'kill', '9', '--dir', dir])
+  assert.equal([none.code, /there are node1, node2/i.test(none.stderr)], [2, true], none.stderr)
 
   // One is killed, and a stranger's process has the id that another is noted under.
   process.kill(net.nodes[2]!.process!.pid, 'SIGKILL')

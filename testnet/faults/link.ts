@@ -1,6 +1,9 @@
 /** One directed link between two nodes: a TCP proxy on loopback between who dials and where the other listens. */
 import { createServer, type Server, Socket } from 'node:net'
 import { freePorts } from '../launcher/ports.ts'
+import { type SeededRandom, seededRandom } from '../population/random.ts'
+import { Flow } from './flow.ts'
+import { FAIR, travelMs, type Weather } from './weather.ts'
 
 const HOST = '127.0.0.1'
 
@@ -18,6 +21,8 @@ const FIRST_RESEND_MS = { standing: 200, beginning: 1_000 }
 interface Pair {
   readonly near: Socket
   readonly far: Socket
+  /** There and back. */
+  readonly flows: readonly Flow[]
   /** Whether one side ended while the link was silent: the other learns it later. */
   over: boolean
   /** Since when nothing passes, by `performance.now()`, and whether the connection was there by then; null while all passes. */
@@ -29,21 +34,32 @@ export class Link {
   readonly #server: Server
   readonly #target: number
   readonly #pairs = new Set<Pair>()
+  readonly #random: SeededRandom
   #state: LinkState = 'open'
+  #weather: Weather = FAIR
 
-  private constructor(server: Server, target: number) {
+  private constructor(server: Server, target: number, random: SeededRandom) {
     this.#server = server
     this.#target = target
+    this.#random = random
     server.on('connection', near => this.#accept(near))
   }
 
-  /** A link to a port, that listens at a free one. */
-  static async open(target: number): Promise<Link> {
-    for (const port of freePorts()) {
+  /**
+   * A link to a port, that listens at a free one.
+   * @param options.at listens there and nowhere else: null where that port is taken
+   * @param options.seed of the weather's chances
+   */
+  static async open(target: number, options?: { at?: undefined; seed?: number }): Promise<Link>
+  static async open(target: number, options: { at?: number | undefined; seed?: number }): Promise<Link | null>
+  static async open(target: number, options: { at?: number | undefined; seed?: number } = {}): Promise<Link | null> {
+    const { at, seed = 1 } = options
+    for (const port of at === undefined ? freePorts() : [at]) {
       // Half-open connections are passed on as they are.
       const server = createServer({ allowHalfOpen: true })
-      if (await listens(server, port)) return new Link(server, target)
+      if (await listens(server, port)) return new Link(server, target, seededRandom(seed))
     }
+    if (at !== undefined) return null
     throw new RangeError('no port for a link is free')
   }
 
@@ -60,6 +76,15 @@ export class Link {
   /** Connections that stand, or wait for the link to heal. */
   get connections(): number {
     return this.#pairs.size
+  }
+
+  get weather(): Weather {
+    return this.#weather
+  }
+
+  /** Holds for what is sent from now on; what is under way arrives before it. */
+  setWeather(weather: Weather): void {
+    this.#weather = weather
   }
 
   set(state: LinkState): void {
@@ -79,7 +104,15 @@ export class Link {
 
   #accept(near: Socket): void {
     const far = new Socket({ allowHalfOpen: true })
-    const pair: Pair = { near, far, over: false, held: null, timer: undefined }
+    const travel = (): number => travelMs(this.#weather, this.#random)
+    const pair: Pair = {
+      near,
+      far,
+      flows: [new Flow(near, far, travel), new Flow(far, near, travel)],
+      over: false,
+      held: null,
+      timer: undefined,
+    }
     this.#pairs.add(pair)
     for (const socket of [near, far]) {
       socket.setNoDelay(true)
@@ -93,7 +126,7 @@ export class Link {
     }
     far.connect(this.#target, HOST)
     if (this.#state === 'silent') hold(pair, 'beginning')
-    else join(pair)
+    else for (const flow of pair.flows) flow.release()
   }
 
   #closed(pair: Pair, failed: boolean): void {
@@ -103,12 +136,13 @@ export class Link {
     else if (this.#state === 'silent') pair.over = true
     else if (failed) this.#reset(pair)
     // What the side that ended has said last still goes out.
-    else for (const socket of [near, far]) socket.destroySoon()
+    else (near.destroyed ? pair.flows[0] : pair.flows[1])?.finish()
   }
 
   #reset(pair: Pair): void {
     this.#pairs.delete(pair)
     clearTimeout(pair.timer)
+    for (const flow of pair.flows) flow.stop()
     for (const socket of [pair.near, pair.far]) {
       if (socket.connecting) socket.destroy()
       else if (!socket.destroyed) socket.resetAndDestroy()
@@ -116,15 +150,10 @@ export class Link {
   }
 }
 
-function join({ near, far }: Pair): void {
-  near.pipe(far)
-  far.pipe(near)
-}
-
 function hold(pair: Pair, kind: keyof typeof FIRST_RESEND_MS): void {
   clearTimeout(pair.timer)
   pair.held ??= { sinceMs: performance.now(), kind }
-  for (const socket of [pair.near, pair.far]) socket.unpipe().pause()
+  for (const flow of pair.flows) flow.hold()
 }
 
 /** Lets bytes pass again from the moment at which TCP would next have sent what was lost. */
@@ -140,7 +169,7 @@ function resume(pair: Pair): void {
   clearTimeout(pair.timer)
   pair.timer = setTimeout(() => {
     pair.held = null
-    join(pair)
+    for (const flow of pair.flows) flow.release()
   }, resendMs - silentMs)
 }
 

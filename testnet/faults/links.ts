@@ -6,8 +6,12 @@ import { extname, join } from 'node:path'
 import type { NodePorts } from '../launcher/ports.ts'
 import { Link, type LinkState } from './link.ts'
 import { LINKS_VARIABLE } from './variables.ts'
+import { FAIR, type Weather } from './weather.ts'
 
 const REDIRECT = join(import.meta.dirname, `redirect${extname(import.meta.filename)}`)
+
+/** For each node: port of another one, and port of the link that leads there. */
+export type LinkPorts = readonly (readonly (readonly [number, number])[])[]
 
 /** What a node's process is started with so that it keeps to its links. */
 export interface LinkedStart {
@@ -25,24 +29,41 @@ export class Links {
     this.#nodes = links.length
   }
 
-  /** Opens a link from each node to every port of every other one. */
-  static async open(nodes: readonly NodePorts[]): Promise<Links> {
-    const links: { to: number; port: number; link: Link }[][] = []
-    for (const from of nodes.keys()) {
-      const row: { to: number; port: number; link: Link }[] = []
+  /**
+   * Opens a link from each node to every port of every other one.
+   * @param options.at where they listened before: where nodes run that were started for these. Null where one of the ports is taken
+   * @param options.seed of the weather's chances
+   */
+  static async open(nodes: readonly NodePorts[], options?: { at?: undefined; seed?: number }): Promise<Links>
+  static async open(nodes: readonly NodePorts[], options: { at?: LinkPorts | undefined; seed?: number }): Promise<Links | null>
+  static async open(nodes: readonly NodePorts[], options: { at?: LinkPorts | undefined; seed?: number } = {}): Promise<Links | null> {
+    const { at, seed = 1 } = options
+    const links: { to: number; port: number; link: Link }[][] = nodes.map(() => [])
+    let count = 0
+    for (const [from, row] of links.entries()) {
       for (const [to, { tcp, ws }] of nodes.entries()) {
         if (to === from) continue
-        for (const port of [tcp, ws]) row.push({ to, port, link: await Link.open(port) })
+        for (const port of [tcp, ws]) {
+          const link = await Link.open(port, { at: at?.[from]?.find(([target]) => target === port)?.[1], seed: seed + count++ })
+          if (link === null) {
+            await new Links(links).stop()
+            return null
+          }
+          row.push({ to, port, link })
+        }
       }
-      links.push(row)
     }
     return new Links(links)
   }
 
+  /** Where the links listen, for {@link Links.open} of a later process. */
+  ports(): LinkPorts {
+    return this.#links.map(row => row.map(({ port, link }) => [port, link.port]))
+  }
+
   /** For the start of a node. */
   start(node: number): LinkedStart {
-    const routes = this.#row(node).map(({ port, link }) => [port, link.port])
-    return { execArgv: ['--import', REDIRECT], env: { [LINKS_VARIABLE]: JSON.stringify(routes) } }
+    return { execArgv: ['--import', REDIRECT], env: { [LINKS_VARIABLE]: JSON.stringify(this.ports()[node] ?? []) } }
   }
 
   /** Sets the link by which one node dials another. A connection that the other one dialled is not touched. */
@@ -57,9 +78,41 @@ export class Links {
     }
   }
 
-  /** Opens every link. */
+  /** Parts the nodes: those of one group reach each other and nobody else. Nodes that no group names are one more group. */
+  part(groups: readonly (readonly number[])[], state: Exclude<LinkState, 'open'> = 'cut'): void {
+    const groupOf = (node: number): number => groups.findIndex(group => group.includes(node))
+    for (let from = 0; from < this.#nodes; from++) {
+      for (let to = 0; to < this.#nodes; to++) this.set(from, to, groupOf(from) === groupOf(to) ? 'open' : state)
+    }
+  }
+
+  /** The weather of the links between nodes of different groups, or of all where there are none, both ways. */
+  setWeather(weather: Partial<Weather>, groups: readonly (readonly number[])[] = []): void {
+    const groupOf = (node: number): number => groups.findIndex(group => group.includes(node))
+    for (const [from, row] of this.#links.entries()) {
+      for (const { to, link } of row) {
+        const [here, there] = [groupOf(from), groupOf(to)]
+        if (groups.length === 0 || (here !== there && here >= 0 && there >= 0)) link.setWeather({ ...link.weather, ...weather })
+      }
+    }
+  }
+
+  /** Opens every link, in fair weather. */
   heal(): void {
-    for (const row of this.#links) for (const { link } of row) link.set('open')
+    for (const row of this.#links) {
+      for (const { link } of row) {
+        link.set('open')
+        link.setWeather(FAIR)
+      }
+    }
+  }
+
+  /** How each link is: who dials, whom, and what it does. */
+  list(): { from: number; to: number; state: LinkState; weather: Weather }[] {
+    // Both ports of a node have the same.
+    return this.#links.flatMap((row, from) =>
+      row.filter((_, i) => i % 2 === 0).map(({ to, link }) => ({ from, to, state: link.state, weather: link.weather })),
+    )
   }
 
   /** Connections that stand on the links from one node to another. */

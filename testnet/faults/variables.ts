@@ -2,3 +2,6 @@
 
 /** JSON of pairs: port of another node, port of the proxy that leads there. */
 export const LINKS_VARIABLE = 'TESTNET_LINKS'
+
+/** Path of the file with a node's faults, see {@link ./node-faults.ts}. */
+export const FAULTS_VARIABLE = 'TESTNET_FAULTS'

@@ -3,6 +3,9 @@ import { rm, rmdir } from 'node:fs/promises'
 import { homePaths } from '../../src/node/home.ts'
 import { readRunning } from '../../src/node/running.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
+import { controlPaths } from '../control/note.ts'
+import { stopControl } from '../control/remote.ts'
+import { linkPortsPath } from '../faults/link-ports.ts'
 import { type ManifestNode, manifestPath, readManifest, requireManifest, writeManifest } from './manifest.ts'
 import { createProbe } from './probe.ts'
 import { isRunning, stopProcess } from './processes.ts'
@@ -24,6 +27,8 @@ export interface StoppedNode {
 export async function stopTestnet(dir: string, options: { clean?: boolean } = {}): Promise<StoppedNode[] | null> {
   const manifest = readManifest(dir)
   if (manifest === null) return null
+  // First, for it starts nodes.
+  await stopControl(dir)
   const stopped = (await Promise.all(manifest.nodes.map(stopNode))).flat()
   for (const node of manifest.nodes) node.process = null
   if (options.clean !== true) {
@@ -32,9 +37,25 @@ export async function stopTestnet(dir: string, options: { clean?: boolean } = {}
   }
   for (const { home } of manifest.nodes) await rm(home, { recursive: true, force: true })
   // The manifest goes last: after an interruption the rest can still be found and removed.
-  for (const path of [manifest.genesis, manifest.passphraseFile, manifestPath(dir)]) await rm(path, { force: true })
+  const { log, history } = controlPaths(dir)
+  for (const path of [log, history, linkPortsPath(dir), manifest.genesis, manifest.passphraseFile, manifestPath(dir)])
+    await rm(path, { force: true })
   await rmdir(dir).catch(() => undefined)
   return stopped
+}
+
+/**
+ * Ends the nodes that a failed start has started, and what minds them where nothing ran before.
+ * @param before ids of the processes of then, null where none ran
+ */
+export async function stopStarted(dir: string, before: readonly (number | null)[]): Promise<void> {
+  const manifest = readManifest(dir)
+  if (manifest === null) return
+  if (before.every(pid => pid === null)) {
+    await stopTestnet(dir)
+    return
+  }
+  await Promise.all(manifest.nodes.map(async (node, index) => (before[index] === null ? await stopNode(node) : [])))
 }
 
 async function stopNode(node: ManifestNode): Promise<StoppedNode[]> {

@@ -5,7 +5,7 @@
  *     const peer = await createLightPeer({ nodes: net.nodes[0].addresses, genesis: net.genesis })
  */
 import type { ChildProcess } from 'node:child_process'
-import { resolve } from 'node:path'
+import { extname, join, resolve } from 'node:path'
 import type { Genesis } from '../../src/contracts/members-formats.ts'
 import { parseHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
@@ -14,7 +14,10 @@ import { homePaths } from '../../src/node/home.ts'
 import type { LogLevel, NodeConfig } from '../../src/node/settings.ts'
 import { type Person, readStaff, writeStaff } from '../../src/node/staff.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
+import { readLinkPorts, writeLinkPorts } from '../faults/link-ports.ts'
 import { Links } from '../faults/links.ts'
+import { type NodeFaults, readNodeFaults, writeNodeFaults } from '../faults/node-faults.ts'
+import { FAULTS_VARIABLE } from '../faults/variables.ts'
 import { writeHomes } from './homes.ts'
 import { tailOf } from './logs.ts'
 import { type Manifest, type ManifestNode, readManifest, writeManifest } from './manifest.ts'
@@ -27,6 +30,9 @@ import { waitFor } from './wait.ts'
 export const DEFAULT_SEED = 7
 const DEFAULT_VALIDATORS = 4
 const READY_MS = 30_000
+/** In a node's home: what is wrong within it. */
+const FAULTS_FILE = 'faults.json'
+const INJECT = join(import.meta.dirname, '..', 'faults', `inject${extname(import.meta.filename)}`)
 
 export interface TestnetOptions {
   /** Folder of the testnet. One that holds a testnet already is started again as it is. */
@@ -46,6 +52,11 @@ export interface TestnetOptions {
    * with `detached`. @default false
    */
   links?: boolean
+  /**
+   * For the process that minds a detached testnet and lives as long as it does: its nodes have links, which begin again at the same
+   * ports where nodes run that know them, and can be given faults (see {@link Testnet.setFaults}). @default false
+   */
+  minded?: boolean
   /** Longest silence between two blocks, in ms. @default 30 000 */
   heartbeatMs?: number
   /** Span of time in which audits count together, in ms: each validator asks every custodian about four times. @default 10 000 */
@@ -91,6 +102,7 @@ export class Testnet {
   /** What the nodes reach each other by; null where the testnet was made without. Light peers connect past it. */
   readonly links: Links | null
   readonly #detached: boolean
+  readonly #minded: boolean
   readonly #registrars: readonly StaffSeeds[]
   readonly #children = new Map<number, ChildProcess>()
   readonly #onExit = (): void => {
@@ -105,8 +117,9 @@ export class Testnet {
     manifest: Manifest,
     genesis: Genesis,
     registrars: readonly StaffSeeds[],
-    { detached, links }: { detached: boolean; links: Links | null },
+    { detached, links, minded }: { detached: boolean; links: Links | null; minded: boolean },
   ) {
+    this.#minded = minded
     this.manifest = manifest
     this.links = links
     this.genesis = genesis
@@ -196,6 +209,44 @@ export class Testnet {
     )
   }
 
+  /** Id of a node's process; null where none runs. */
+  async runningPid(index: number): Promise<number | null> {
+    const node = this.#node(index)
+    return (await isRunning(node)) ? (node.process?.pid ?? null) : null
+  }
+
+  /** Starts a node that does not run, and does not wait for it; one that runs is left alone. */
+  async launch(index: number): Promise<void> {
+    const node = this.#node(index)
+    if (await isRunning(node)) return
+    await assertFreePorts(this.manifest.basePort, [index + 1])
+    await this.#spawn(node)
+  }
+
+  /** Asks a node to end, and sees to it. @returns whether it did by itself; null where it did not run */
+  async end(index: number): Promise<boolean | null> {
+    const node = this.#node(index)
+    if (!(await isRunning(node))) return null
+    const byItself = await stopProcess(node)
+    this.#forget(index)
+    return byItself
+  }
+
+  /** What is wrong within a node. Of a minded testnet. */
+  faults(index: number): NodeFaults {
+    return readNodeFaults(this.#faultsPath(index))
+  }
+
+  /** Makes something wrong within a node, or right again; it takes effect within a tenth of a second, and at a later start too. */
+  setFaults(index: number, faults: Partial<NodeFaults>): void {
+    if (!this.#minded) throw new EpioneError('invalid-argument', 'only the nodes of a minded testnet can be given faults')
+    writeNodeFaults(this.#faultsPath(index), { ...this.faults(index), ...faults })
+  }
+
+  #faultsPath(index: number): string {
+    return join(this.#node(index).home, FAULTS_FILE)
+  }
+
   /** Keys of a member of staff whom the node's organisation vouches for, as `personFromSeeds` takes them. */
   registrar(index: number): StaffSeeds {
     this.#node(index)
@@ -239,8 +290,14 @@ export class Testnet {
   }
 
   async #spawn(node: ManifestNode): Promise<void> {
-    const linked = this.links?.start(this.manifest.nodes.indexOf(node))
-    const { child, process: started } = await startProcess(node, { detached: this.#detached, ...linked })
+    const index = this.manifest.nodes.indexOf(node)
+    const { execArgv = [], env = {} } = this.links?.start(index) ?? {}
+    const faults = this.#minded ? { execArgv: ['--import', INJECT], env: { [FAULTS_VARIABLE]: this.#faultsPath(index) } } : null
+    const { child, process: started } = await startProcess(node, {
+      detached: this.#detached,
+      execArgv: [...execArgv, ...(faults?.execArgv ?? [])],
+      env: { ...env, ...faults?.env },
+    })
     if (!this.#detached) this.#children.set(started.pid, child)
     this.#started.add(node)
     node.process = started
@@ -289,7 +346,8 @@ function checkSame(manifest: Manifest, options: TestnetOptions): void {
 /** Makes a testnet's folder, or opens it where it is there. Starts nothing. */
 export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
   const dir = resolve(options.dir)
-  const detached = options.detached ?? false
+  const minded = options.minded ?? false
+  const detached = options.detached ?? minded
   if (detached && options.links === true) {
     throw new EpioneError('invalid-argument', 'links live in the process that makes them: a testnet with links cannot be detached')
   }
@@ -302,7 +360,7 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
       found,
       await readGenesis(found.genesis),
       plan.nodes.map(node => node.registrar),
-      { detached, links: await openLinks(found, options) },
+      { detached, minded, links: await openLinks(found, options) },
     )
   }
   const validators = options.validators ?? DEFAULT_VALIDATORS
@@ -328,13 +386,24 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
     manifest,
     genesis,
     plan.nodes.map(node => node.registrar),
-    { detached, links: await openLinks(manifest, options) },
+    { detached, minded, links: await openLinks(manifest, options) },
   )
 }
 
-async function openLinks({ basePort, nodes }: Manifest, options: TestnetOptions): Promise<Links | null> {
-  if (options.links !== true) return null
-  return await Links.open(nodes.map((_, index) => portsOf(basePort, index + 1)))
+async function openLinks({ basePort, nodes, directory, seed }: Manifest, options: TestnetOptions): Promise<Links | null> {
+  if (options.links !== true && options.minded !== true) return null
+  const ports = nodes.map((_, index) => portsOf(basePort, index + 1))
+  if (options.minded !== true) return await Links.open(ports, { seed })
+  const running = await Promise.all(nodes.map(async node => await isRunning(node)))
+  if (running.includes(true)) {
+    const links = await Links.open(ports, { at: readLinkPorts(directory), seed })
+    if (links !== null) return links
+    const message = `Nodes of ${directory} run whose links cannot be opened again: stop them with: epione testnet down --dir ${directory}`
+    throw new EpioneError('port-in-use', message)
+  }
+  const links = await Links.open(ports, { seed })
+  writeLinkPorts(directory, links.ports())
+  return links
 }
 
 /**
