@@ -43,7 +43,7 @@ const ROOMS: Readonly<Record<string, { imports: readonly string[]; lazy?: readon
 }
 
 /** Rooms that browsers run; in them `node:` modules and Node's globals appear in `platform.ts` alone. */
-const BROWSER_SAFE = ['src/encoding', 'src/crypto', 'src/ledger', 'src/fragments', 'src/client']
+const BROWSER_SAFE = ['src/encoding', 'src/crypto', 'src/ledger', 'src/fragments', 'src/network', 'src/client']
 
 /** Files of those rooms that only nodes load: stores on disk. No browser-safe and no pure file may import them. */
 export const NODE_ONLY: readonly string[] = ['src/crypto/keystore.ts', 'src/fragments/fragment-store.ts', 'src/ledger/store.ts']

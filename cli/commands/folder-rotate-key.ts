@@ -1,6 +1,6 @@
 /** `epione folder rotate-key` */
 import { advanceFolder } from '../../src/client/epochs.ts'
-import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
+import { SUITE_NAMES } from '../../src/crypto/sealing-suites.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'

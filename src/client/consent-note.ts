@@ -1,6 +1,6 @@
 /** What an owner notes of a consent for themselves: sealed to the folder's own key, of one length whatever it says. */
 import { LABELS, labelSchema } from '../contracts/folders-formats.ts'
-import { sealingPublicKeySchema } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing-suites.ts'
 import { concat } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { codec, fixedBytes, type Infer, integer, list, nullable, struct, text } from '../encoding/schema.ts'

@@ -12,7 +12,8 @@ import {
   ownerCodec,
 } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
-import { type SealingOpener, sealingKeyFromSeed, sealingOpener, sealingPublicKeySchema, suiteOf } from '../crypto/sealing.ts'
+import { type SealingOpener, sealingKeyFromSeed, sealingOpener } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema, suiteOf } from '../crypto/sealing-suites.ts'
 import type { SigningKey } from '../crypto/signature.ts'
 import { folderSealingKey, folderSealingSeed, labelSalt, labelSaltFrom, ownerKey, ownerKeyHash, sealingSeedFrom } from '../crypto/wallet.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'

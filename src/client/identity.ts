@@ -1,6 +1,7 @@
 /** Who acts through a light peer: a person whom an organisation answers for, or the owner of a wallet. */
 
-import { type SealingKey, sealingKeyFromSeed, sealingPublicKeySchema } from '../crypto/sealing.ts'
+import { type SealingKey, sealingKeyFromSeed } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing-suites.ts'
 import { type SigningKey, signingKeyFromSeed } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'

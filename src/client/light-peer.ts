@@ -540,7 +540,7 @@ function present(value: Uint8Array | null): Uint8Array {
 
 /** Starts a light peer: connects, fetches or takes the genesis document, and is ready to ask. */
 export async function createLightPeer(options: LightPeerOptions): Promise<LightPeer> {
-  const network = await createNetwork({ privateKeySeed: randomBytes(32), listen: [], mode: 'light' }, {})
+  const network = await createNetwork({ privateKeySeed: randomBytes(32), listen: [], mode: 'light', gossip: false }, {})
   await network.start()
   try {
     const nodes = new NodePool(network, options.nodes)

@@ -3,7 +3,8 @@
  * key. Both show a number of what they gave and got: whoever comes between shows another.
  */
 import { scryptKey } from '../crypto/kdf.ts'
-import { seal, sealingKeyFromSeed, sealingPublicKeySchema } from '../crypto/sealing.ts'
+import { seal, sealingKeyFromSeed } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing-suites.ts'
 import { concat, utf8 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { domain, taggedHash } from '../encoding/hash.ts'

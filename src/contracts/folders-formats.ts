@@ -1,6 +1,6 @@
 /** Formats of the folders contract. */
 
-import { sealingPublicKeySchema } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing-suites.ts'
 import { taggedHash } from '../encoding/hash.ts'
 import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct } from '../encoding/schema.ts'
 

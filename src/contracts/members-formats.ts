@@ -1,6 +1,6 @@
 /** Formats of the members contract: organisations, validators, custodians, genesis. */
 
-import { sealingPublicKeySchema } from '../crypto/sealing.ts'
+import { sealingPublicKeySchema } from '../crypto/sealing-suites.ts'
 import { concat } from '../encoding/bytes.ts'
 import { domain, taggedHash } from '../encoding/hash.ts'
 import { codec, fixedBytes, hash32, type Infer, integer, list, nullable, oneOf, struct, tagged, text } from '../encoding/schema.ts'

@@ -1,5 +1,5 @@
 /** The contract `members`: what the network starts with, and the validators' votes on who belongs to it. */
-import { SUITE_XWING } from '../crypto/sealing.ts'
+import { SUITE_XWING } from '../crypto/sealing-suites.ts'
 import { isAdmissiblePublicKey } from '../crypto/signature.ts'
 import { compareBytes, equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'

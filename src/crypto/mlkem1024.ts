@@ -14,9 +14,7 @@ import {
   type PlatformKey,
   shake256,
 } from './platform.ts'
-
-export const MLKEM1024_PUBLIC_KEY_LENGTH = 1568
-export const MLKEM1024_CIPHERTEXT_LENGTH = 1568
+import { MLKEM1024_CIPHERTEXT_LENGTH, MLKEM1024_PUBLIC_KEY_LENGTH } from './sealing-suites.ts'
 
 const SEED_LENGTH = 32
 const DECAPSULATION_SEED_LENGTH = 64

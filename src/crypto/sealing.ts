@@ -1,28 +1,16 @@
 /**
- * Sealing to a public key: HPKE (RFC 9180), base mode, single shot. The first byte of a public key and of a sealed message
- * names the suite, so that a later one can live beside this one.
+ * Sealing to a public key: HPKE (RFC 9180), base mode, single shot. The suites are in
+ * `sealing-suites.ts`.
  */
 import { compareBytes, concat } from '../encoding/bytes.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
-import { byteString, refine, type Schema } from '../encoding/schema.ts'
 import { type HpkeKeySchedule, hpkeKeySchedule } from './hpke.ts'
 import { hkdf } from './kdf.ts'
-import { MLKEM1024_CIPHERTEXT_LENGTH, MLKEM1024_PUBLIC_KEY_LENGTH, mlkem1024Encapsulate, mlkem1024KeyFromSeed } from './mlkem1024.ts'
+import { mlkem1024Encapsulate, mlkem1024KeyFromSeed } from './mlkem1024.ts'
 import { AEAD_TAG_LENGTH, aesGcmOpen, aesGcmSeal } from './platform.ts'
-import { XWING_CIPHERTEXT_LENGTH, XWING_PUBLIC_KEY_LENGTH, XWING_SEED_LENGTH, xwingEncapsulate, xwingKeyFromSeed } from './xwing.ts'
-
-/** X-Wing (KEM 0x647a), HKDF-SHA-256, AES-256-GCM: what every key is made with unless something else is asked for. */
-export const SUITE_XWING = 1
-/** ML-KEM-1024 (KEM 0x0042), HKDF-SHA-256, AES-256-GCM. */
-export const SUITE_MLKEM1024 = 2
-
-/** Suite byte and X-Wing public key. */
-export const SEALING_PUBLIC_KEY_LENGTH = 1 + XWING_PUBLIC_KEY_LENGTH
-/** The same for every suite: the seed of a key does not say of which. */
-export const SEALING_SEED_LENGTH = XWING_SEED_LENGTH
-/** How much longer a message that is sealed under X-Wing is than its plaintext: suite byte, encapsulated key, tag. */
-export const SEALED_OVERHEAD = 1 + XWING_CIPHERTEXT_LENGTH + AEAD_TAG_LENGTH
+import { SUITE_MLKEM1024, SUITE_SIZES, SUITE_XWING, unknownSuite } from './sealing-suites.ts'
+import { xwingEncapsulate, xwingKeyFromSeed } from './xwing.ts'
 
 /** Half of a key pair as a suite makes it of a seed. */
 interface SuiteKey {
@@ -34,9 +22,6 @@ interface SuiteKey {
 
 interface Suite {
   readonly id: number
-  readonly name: string
-  readonly publicKeyLength: number
-  readonly ciphertextLength: number
   readonly schedule: HpkeKeySchedule
   keyFromSeed(seed: Uint8Array): SuiteKey
   encapsulate(publicKey: Uint8Array): { sharedSecret: Uint8Array; ciphertext: Uint8Array }
@@ -45,46 +30,17 @@ interface Suite {
 const SUITES: readonly Suite[] = [
   {
     id: SUITE_XWING,
-    name: 'x-wing',
-    publicKeyLength: XWING_PUBLIC_KEY_LENGTH,
-    ciphertextLength: XWING_CIPHERTEXT_LENGTH,
     schedule: hpkeKeySchedule({ kem: 0x647a, kdf: 0x0001, aead: 0x0002, keyLength: 32 }),
     keyFromSeed: xwingKeyFromSeed,
     encapsulate: xwingEncapsulate,
   },
   {
     id: SUITE_MLKEM1024,
-    name: 'ml-kem-1024',
-    publicKeyLength: MLKEM1024_PUBLIC_KEY_LENGTH,
-    ciphertextLength: MLKEM1024_CIPHERTEXT_LENGTH,
     schedule: hpkeKeySchedule({ kem: 0x0042, kdf: 0x0001, aead: 0x0002, keyLength: 32 }),
     keyFromSeed: mlkem1024KeyFromSeed,
     encapsulate: mlkem1024Encapsulate,
   },
 ]
-
-/** Suites by the names under which people choose them. */
-export const SUITE_NAMES: ReadonlyMap<string, number> = new Map(SUITES.map(({ id, name }) => [name, id]))
-
-function lengthOf(publicKey: Uint8Array): number | undefined {
-  const suite = SUITES.find(({ id }) => id === publicKey[0])
-  return suite === undefined ? undefined : 1 + suite.publicKeyLength
-}
-
-const SHORTEST_PUBLIC_KEY = 1 + Math.min(...SUITES.map(({ publicKeyLength }) => publicKeyLength))
-const LONGEST_PUBLIC_KEY = 1 + Math.max(...SUITES.map(({ publicKeyLength }) => publicKeyLength))
-
-/** A public key for sealing: the byte of a known suite, and as many bytes as that suite's keys have. Whether they are a key shows when it is sealed to. */
-export const sealingPublicKeySchema: Schema<Uint8Array> = refine(
-  byteString(LONGEST_PUBLIC_KEY, SHORTEST_PUBLIC_KEY),
-  'a sealing key of a known suite',
-  key => lengthOf(key) === key.length,
-)
-
-/** Suite of a public key or sealed message. @throws EpioneError `unknown-suite` */
-export function suiteOf(bytes: Uint8Array): number {
-  return known(bytes[0]).id
-}
 
 /** What both sides must agree on for a sealed message to open. */
 export interface SealingContext {
@@ -173,12 +129,11 @@ export function seal(publicKey: Uint8Array, plaintext: Uint8Array, context: Seal
   return concat(Uint8Array.of(id), ciphertext, aesGcmSeal(key, nonce, context.aad, plaintext))
 }
 
-function known(suite: number | undefined): Suite {
+function known(suite: number | undefined): Suite & (typeof SUITE_SIZES)[number] {
   const found = SUITES.find(({ id }) => id === suite)
-  if (found !== undefined) return found
-  throw new EpioneError('unknown-suite', 'this version does not know the sealing suite; upgrade to read or write it', {
-    metadata: { suite: suite ?? -1 },
-  })
+  const sizes = SUITE_SIZES.find(({ id }) => id === suite)
+  if (found === undefined || sizes === undefined) throw unknownSuite(suite)
+  return { ...found, ...sizes }
 }
 
 function unsealingFailed(): EpioneError {

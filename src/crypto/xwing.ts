@@ -20,10 +20,9 @@ import {
   x25519PublicKey,
   x25519RawPublicKey,
 } from './platform.ts'
+import { XWING_CIPHERTEXT_LENGTH, XWING_PUBLIC_KEY_LENGTH } from './sealing-suites.ts'
 
 export const XWING_SEED_LENGTH = 32
-export const XWING_PUBLIC_KEY_LENGTH = 1216
-export const XWING_CIPHERTEXT_LENGTH = 1120
 
 const MLKEM_PUBLIC_KEY_LENGTH = 1184
 const MLKEM_CIPHERTEXT_LENGTH = 1088

@@ -1,6 +1,7 @@
 /** The private halves of a folder's past epochs, sealed to a later epoch's key: one wrap opens the past. */
 import type { Folder } from '../contracts/folders-formats.ts'
-import { SEALING_SEED_LENGTH, type SealingOpener, seal } from '../crypto/sealing.ts'
+import { type SealingOpener, seal } from '../crypto/sealing.ts'
+import { SEALING_SEED_LENGTH } from '../crypto/sealing-suites.ts'
 import { concat, equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { taggedHash } from '../encoding/hash.ts'

@@ -2,7 +2,7 @@
  * Gossip of committed blocks and of announcements to light peers. Everything in it carries its own signatures, so messages are
  * neither signed nor numbered again; a message's id is a hash of its topic and its bytes.
  */
-import { type GossipSub, type GossipsubOpts, type Message, TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
+import { type GossipSub, type GossipsubOpts, gossipsub, type Message, TopicValidatorResult } from '@chainsafe/libp2p-gossipsub'
 import { createTopicScoreParams } from '@chainsafe/libp2p-gossipsub/score'
 import type { PeerId } from '@libp2p/interface'
 import { concat, utf8 } from '../encoding/bytes.ts'
@@ -30,6 +30,11 @@ const MESSAGE_ID_LENGTH = 20
 /** First 20 bytes of SHA-256 over the topic, a NUL and the data. The topic is in it so that a copy on another topic hides nothing. */
 export function messageId(topic: string, data: Uint8Array): Uint8Array {
   return sha256(concat(utf8(topic), Uint8Array.of(0), data)).subarray(0, MESSAGE_ID_LENGTH)
+}
+
+/** libp2p's service, with the settings that README.md gives the reasons for. */
+export function gossipService(topics: readonly Topic[]): ReturnType<typeof gossipsub> {
+  return gossipsub(gossipOptions(topics))
 }
 
 export function gossipOptions(topics: readonly Topic[]): Partial<GossipsubOpts> {

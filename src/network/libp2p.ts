@@ -1,17 +1,16 @@
 /** libp2p assembled, with the settings that README.md gives the reasons for. */
-import { gossipsub } from '@chainsafe/libp2p-gossipsub'
+import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { noise } from '@chainsafe/libp2p-noise'
-import { identify } from '@libp2p/identify'
+import type { identify } from '@libp2p/identify'
 import type { ConnectionGater, PeerId, PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
-import { tcp } from '@libp2p/tcp'
-import { webSockets } from '@libp2p/websockets'
 import { yamux } from '@libp2p/yamux'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { gossipOptions, type Topic } from './gossip.ts'
+import type { gossipService } from './gossip.ts'
 import { type Announce, createMembersDht, type Introduce } from './locate.ts'
+import { transports } from './platform.ts'
 
 const YAMUX_WINDOW = 1 << 20
 /** Streams that may come before the connection is fully set up: a client asks many things at once as soon as it is connected. */
@@ -23,7 +22,10 @@ export interface AssemblyOptions {
   privateKey: PrivateKey
   listen: readonly string[]
   announce: readonly string[]
-  topics: readonly Topic[]
+  /** What tells others of this peer's protocols and addresses; a peer that serves nothing and has no gossip does without. */
+  identify?: ReturnType<typeof identify>
+  /** Gossip, where this peer takes part in it. */
+  pubsub?: ReturnType<typeof gossipService>
   maxConnections: number
   inboundConnectionsPerSecond: number
   /** Members' DHT, where there is one: tells who is a member by the hex of the network key. */
@@ -36,7 +38,7 @@ export interface AssemblyOptions {
 
 export interface Assembly {
   node: Libp2p
-  pubsub: ReturnType<ReturnType<typeof gossipsub>>
+  pubsub: GossipSub | undefined
   ping: Ping
   dht: { service: KadDHT; announce: Announce } | undefined
   introduce: Introduce
@@ -57,7 +59,7 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     privateKey: options.privateKey,
     nodeInfo: { name: 'epione', version: '1', userAgent: 'epione/1' },
     addresses: { listen: [...options.listen], announce: [...options.announce] },
-    transports: [tcp(), webSockets()],
+    transports: transports(),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ maxEarlyStreams: YAMUX_EARLY_STREAMS, streamOptions: { maxStreamWindowSize: YAMUX_WINDOW } })],
     connectionGater,
@@ -73,16 +75,16 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     ...(options.datastore === undefined ? {} : { datastore: options.datastore }),
   }
   const services = {
-    identify: identify(),
+    ...(options.identify === undefined ? {} : { identify: options.identify }),
     ping: ping({ maxInboundStreams: PING_STREAMS, maxOutboundStreams: PING_STREAMS }),
-    pubsub: gossipsub(gossipOptions(options.topics)),
+    ...(options.pubsub === undefined ? {} : { pubsub: options.pubsub }),
   }
   if (options.dhtMembers === undefined) {
-    const node = await createLibp2p({ ...common, services })
+    const node = await createLibp2p<{ identify?: unknown; ping: Ping; pubsub?: GossipSub }>({ ...common, services })
     return { node, pubsub: node.services.pubsub, ping: node.services.ping, dht: undefined, introduce: () => undefined }
   }
   const { service, introduce, announce } = await createMembersDht(options.dhtMembers)
-  const node = await createLibp2p<{ identify: unknown; ping: Ping; pubsub: Assembly['pubsub']; dht: KadDHT }>({
+  const node = await createLibp2p<{ identify?: unknown; ping: Ping; pubsub?: GossipSub; dht: KadDHT }>({
     ...common,
     services: { ...services, dht: service },
   })

@@ -15,6 +15,7 @@ import { drained, FrameReader, writeTo } from './frames.ts'
 import type { Logger } from './logger.ts'
 import type { Members } from './members.ts'
 import { networkKeyOf } from './peer.ts'
+import { afterTurn } from './platform.ts'
 import { OK_STATUS } from './reply.ts'
 import { refuse } from './services.ts'
 import type { Offence } from './standing.ts'
@@ -188,7 +189,7 @@ export class ValidatorChannel implements MemberChannel {
     if (link.writing || this.#dirty.includes(link)) return
     this.#dirty.push(link)
     if (this.#dirty.length > 1) return
-    setImmediate(() => {
+    afterTurn(() => {
       const dirty = this.#dirty
       this.#dirty = []
       for (const each of dirty) void this.#flush(each)

@@ -14,7 +14,7 @@ import { startDeadline } from './deadline.ts'
 import { MemberDialer } from './dialer.ts'
 import { translateError, translateListenError } from './errors.ts'
 import type { FrameChannel } from './frames.ts'
-import { Gossip, type Topic, type TopicHandler } from './gossip.ts'
+import type { Gossip, Topic, TopicHandler } from './gossip.ts'
 import { type Assembly, assemble } from './libp2p.ts'
 import { Liveness } from './liveness.ts'
 import { createLocate, type Locate } from './locate.ts'
@@ -55,11 +55,16 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
   }
   const limits: NetworkLimits = { ...DEFAULT_BUDGET_LIMITS, ...DEFAULT_CONNECTION_LIMITS, ...options.limits }
   const full = options.mode === 'full'
+  const topics: readonly Topic[] = full ? ['blocks', 'announcements'] : ['announcements']
+  // Loaded here, so that who takes no part in it does without.
+  const gossip = options.gossip === false ? undefined : await import('./gossip.ts')
   const assembly = await assemble({
     privateKey,
     listen,
     announce,
-    topics: full ? ['blocks', 'announcements'] : ['announcements'],
+    // Gossip learns by it who speaks it.
+    ...(full || gossip !== undefined ? { identify: (await import('@libp2p/identify')).identify() } : {}),
+    ...(gossip === undefined ? {} : { pubsub: gossip.gossipService(topics) }),
     maxConnections: limits.maxConnections,
     inboundConnectionsPerSecond: limits.inboundConnectionsPerSecond,
     ...(full ? { dhtMembers: key => parts.members.isMember(key) } : {}),
@@ -81,7 +86,13 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
       const key = networkKeyOf(remotePeer)
       return key === undefined || !parts.members.isMember(toHex(key))
     }).length
-  return new Libp2pNetwork(Uint8Array.from(privateKey.publicKey.raw), full, limits, assembly, parts, deps.logger ?? silentLogger)
+  const network = new Libp2pNetwork(Uint8Array.from(privateKey.publicKey.raw), full, limits, assembly, parts, deps.logger ?? silentLogger)
+  const { pubsub } = assembly
+  if (gossip !== undefined && pubsub !== undefined) {
+    const onReject = (peer: Uint8Array): void => network.report(peer, 'malformed')
+    network.attach(new gossip.Gossip({ topics }, { router: pubsub, onReject, logger: deps.logger ?? silentLogger }))
+  }
+  return network
 }
 
 class Libp2pNetwork implements Network {
@@ -94,7 +105,7 @@ class Libp2pNetwork implements Network {
   readonly #connections: Connections
   readonly #log: Logger
   readonly #services: Services
-  readonly #gossip: Gossip
+  #gossip: Gossip | undefined
   readonly #dialer: MemberDialer
   readonly #liveness: Liveness
   readonly #channels: ValidatorChannel[] = []
@@ -120,10 +131,6 @@ class Libp2pNetwork implements Network {
     this.#log = logger
     const report = (peer: Uint8Array, offence: Offence): void => this.report(peer, offence)
     this.#services = new Services({ members: parts.members, budgets: new Budgets(limits), report, logger })
-    this.#gossip = new Gossip(
-      { topics: full ? ['blocks', 'announcements'] : ['announcements'] },
-      { router: assembly.pubsub, onReject: peer => this.report(peer, 'malformed'), logger },
-    )
     this.#dialer = new MemberDialer(networkKey, {
       isConnected: peer => this.#connections.connectionTo(peer) !== undefined,
       dial: async (member, signal) => {
@@ -139,6 +146,11 @@ class Libp2pNetwork implements Network {
     const isMember = (key: string): boolean => this.#members.isMember(key)
     const { dht, node } = assembly
     this.locate = dht === undefined ? NO_LOCATE : createLocate(dht.service, isMember, { own: node.peerId, announce: dht.announce })
+  }
+
+  /** Takes part in gossip; before the start. */
+  attach(gossip: Gossip): void {
+    this.#gossip = gossip
   }
 
   addresses(): string[] {
@@ -157,7 +169,7 @@ class Libp2pNetwork implements Network {
       throw translateListenError(error)
     }
     this.#started = true
-    this.#gossip.start()
+    this.#gossip?.start()
     for (const channel of this.#channels) channel.start()
     this.#liveness.start()
     if (this.#full) this.#dialer.start()
@@ -171,7 +183,7 @@ class Libp2pNetwork implements Network {
     this.#liveness.stop()
     for (const channel of this.#channels) channel.stop()
     this.#services.stop()
-    this.#gossip.stop()
+    this.#gossip?.stop()
     const { node } = this.#assembly
     await node.stop()
     node.removeEventListener('peer:connect', this.#onConnect)
@@ -185,7 +197,7 @@ class Libp2pNetwork implements Network {
     if (this.#full) {
       this.#dialer.update(this.#members.list())
       const others = this.#members.list().filter(member => !equalBytes(member.networkKey, this.networkKey))
-      this.#gossip.setDirectPeers(others.length <= MAX_DIRECT_PEERS ? others.map(member => peerIdOf(member.networkKey)) : [])
+      this.#gossip?.setDirectPeers(others.length <= MAX_DIRECT_PEERS ? others.map(member => peerIdOf(member.networkKey)) : [])
       this.#introduceNew(new Set(before.map(member => toHex(member.networkKey))))
     }
     if (this.#started) for (const channel of this.#channels) channel.update()
@@ -249,6 +261,7 @@ class Libp2pNetwork implements Network {
 
   async publish(topic: Topic, bytes: Uint8Array): Promise<void> {
     if (!this.#full) throw new EpioneError('unsupported', 'A light peer publishes nothing.')
+    if (this.#gossip === undefined) throw noGossip()
     try {
       await this.#gossip.publish(topic, bytes)
     } catch (error) {
@@ -257,6 +270,7 @@ class Libp2pNetwork implements Network {
   }
 
   subscribe(topic: Topic, handler: TopicHandler): void {
+    if (this.#gossip === undefined) throw noGossip()
     this.#gossip.subscribe(topic, handler)
   }
 
@@ -347,4 +361,8 @@ const NO_LOCATE: Locate = {
   provide: async () => noDht(),
   withdraw: async () => noDht(),
   find: () => noDht(),
+}
+
+function noGossip(): EpioneError {
+  return new EpioneError('unsupported', 'This peer takes no part in gossip.')
 }

@@ -29,6 +29,8 @@ export interface NetworkOptions {
   /** Addresses to give to others in place of those. */
   announce?: readonly string[]
   mode: 'full' | 'light'
+  /** Whether it takes part in gossip; the code for it is loaded only then. @default true */
+  gossip?: boolean
   limits?: Partial<NetworkLimits>
 }
 

@@ -21,7 +21,7 @@ import { PURPOSES, RECORD_CLASSES } from '../../src/contracts/consent-terms.ts'
 import { GROUNDS, RIGHTS } from '../../src/contracts/delegations-formats.ts'
 import { EMERGENCY_REASONS } from '../../src/contracts/emergency-formats.ts'
 import { LABELS } from '../../src/contracts/folders-formats.ts'
-import { SUITE_NAMES } from '../../src/crypto/sealing.ts'
+import { SUITE_NAMES } from '../../src/crypto/sealing-suites.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { ROOT, staticClosure } from '../laws.ts'
 

@@ -11,7 +11,8 @@ import {
   validatorsCodec,
 } from '../../src/contracts/members-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
-import { SUITE_MLKEM1024, sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
+import { sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
+import { SUITE_MLKEM1024 } from '../../src/crypto/sealing-suites.ts'
 import { createTransaction, type Transaction } from '../../src/ledger/transaction.ts'
 import { account, accountKey, act, hashOf, keyOf, sealingKey, World } from './world.ts'
 

@@ -9,7 +9,7 @@ import { accountId, chainId, type Genesis, type Organisation, type VoteBody, vot
 import { anchorBodyCodec } from '../../src/contracts/records-formats.ts'
 import { type BlockResult, countsAsSeen, executeBlock } from '../../src/contracts/runtime.ts'
 import { NAMESPACE, stateKey } from '../../src/contracts/state-keys.ts'
-import { SEALING_PUBLIC_KEY_LENGTH } from '../../src/crypto/sealing.ts'
+import { SEALING_PUBLIC_KEY_LENGTH } from '../../src/crypto/sealing-suites.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/signature.ts'
 import { ownerKeyHash, recoveryKeyHash } from '../../src/crypto/wallet.ts'
 import { toHex, utf8 } from '../../src/encoding/bytes.ts'

@@ -1,10 +1,15 @@
 /** What browsers take in the place of Node's primitives gives the same bytes; both run in Node here. */
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import * as browserClient from '../../src/client/platform.browser.ts'
+import * as nodeClient from '../../src/client/platform.ts'
 import * as browser from '../../src/crypto/platform.browser.ts'
 import * as node from '../../src/crypto/platform.ts'
 import * as browserEncoding from '../../src/encoding/platform.browser.ts'
 import * as nodeEncoding from '../../src/encoding/platform.ts'
+import { FHIR_DICTIONARY_HASH, findDictionary } from '../../src/fragments/dictionary/dictionary.ts'
+import * as browserLedger from '../../src/ledger/platform.browser.ts'
+import * as nodeLedger from '../../src/ledger/platform.ts'
 import { property } from '../encoding/seeded.ts'
 
 const test = suite('primitives for browsers')
@@ -12,15 +17,58 @@ const test = suite('primitives for browsers')
 /** Lengths around the edges of blocks. */
 const LENGTHS = [0, 1, 15, 16, 17, 55, 56, 63, 64, 65, 1000, 70_000]
 
-test('they have the names and shapes of those of Node, but for signatures and key agreement', () => {
-  const names = Object.keys({ ...browser } satisfies Partial<typeof node>).sort()
-  const missing = Object.keys(node).filter(name => !names.includes(name))
-  assert.equal(
-    missing.filter(name => !/^(?:ed25519|x25519|mlkem)/.test(name)),
-    [],
-  )
+/** What a key is differs; all else has the shape that it has in Node. */
+type Shapes = { [Name in keyof typeof node]: Name extends `${'ed25519' | 'x25519' | 'mlkem'}${string}` ? unknown : (typeof node)[Name] }
+
+test('they have the names and shapes of those of Node', () => {
+  assert.equal(Object.keys({ ...browser } satisfies Shapes).sort(), Object.keys(node).sort())
   assert.equal(Object.keys({ ...browserEncoding } satisfies typeof nodeEncoding).sort(), Object.keys(nodeEncoding).sort())
+  assert.equal(Object.keys({ ...browserLedger } satisfies typeof nodeLedger).sort(), Object.keys(nodeLedger).sort())
+  assert.equal(Object.keys({ ...browserClient } satisfies typeof nodeClient).sort(), Object.keys(nodeClient).sort())
 })
+
+test(
+  'one-byte strings are the same',
+  property(random => {
+    for (const length of LENGTHS) {
+      const bytes = random.bytes(length)
+      const text = nodeLedger.bytesToLatin1(bytes)
+      assert.is(browserLedger.bytesToLatin1(bytes), text)
+      assert.equal(browserLedger.latin1ToBytes(text), bytes)
+      assert.is(browserLedger.sha256Latin1(text, text), nodeLedger.sha256Latin1(text, text))
+    }
+    const [left, right] = [random.bytes(32), random.bytes(32)].map(bytes => nodeLedger.bytesToLatin1(bytes)) as [string, string]
+    assert.is(browserLedger.innerHashLatin1(left, right), nodeLedger.innerHashLatin1(left, right))
+  }),
+)
+
+test(
+  'what one compresses the other gives back, with and without a dictionary, and never more than was said',
+  property(async random => {
+    const dictionary = findDictionary(FHIR_DICTIONARY_HASH)?.bytes as Uint8Array
+    for (const length of LENGTHS) {
+      const bytes = random.bytes(length)
+      for (let i = 0; i < length; i += 3) bytes[i] = 7
+      for (const used of [undefined, dictionary]) {
+        const [here, there] = [await nodeClient.zstd(bytes, used), await browserClient.zstd(bytes, used)]
+        for (const compressed of [here, there]) {
+          assert.equal(await nodeClient.unzstd(compressed, length, used), bytes)
+          assert.equal(await browserClient.unzstd(compressed, length, used), bytes)
+        }
+        if (length < 1000) continue
+        for (const side of [nodeClient, browserClient]) {
+          for (const compressed of [here, there]) {
+            const failed = await side.unzstd(compressed, length - 1, used).then(
+              () => false,
+              () => true,
+            )
+            assert.ok(failed, 'no more than was said')
+          }
+        }
+      }
+    }
+  }),
+)
 
 test(
   'hashes and hex are the same',

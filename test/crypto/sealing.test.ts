@@ -4,19 +4,16 @@ import { hpkeKeySchedule } from '../../src/crypto/hpke.ts'
 import { keystream } from '../../src/crypto/keystream.ts'
 import { mlkem1024Encapsulate, mlkem1024Key, mlkem1024KeyFromSeed, mlkem1024Seed } from '../../src/crypto/mlkem1024.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
+import { type SealingKey, seal, sealingKeyFromSeed, sealingOpener } from '../../src/crypto/sealing.ts'
 import {
   SEALED_OVERHEAD,
   SEALING_PUBLIC_KEY_LENGTH,
-  type SealingKey,
   SUITE_MLKEM1024,
   SUITE_NAMES,
   SUITE_XWING,
-  seal,
-  sealingKeyFromSeed,
-  sealingOpener,
   sealingPublicKeySchema,
   suiteOf,
-} from '../../src/crypto/sealing.ts'
+} from '../../src/crypto/sealing-suites.ts'
 import { xwingEncapsulate, xwingKeyFromSeed } from '../../src/crypto/xwing.ts'
 import { concat, toHex, utf8 } from '../../src/encoding/bytes.ts'
 import { sha256 } from '../../src/encoding/hash.ts'

@@ -2,7 +2,8 @@
  * Valid samples of any codec, made from nothing but its own refusals: a decoder that says what it wants where is asked again until it is
  * content. Which place a refusal is about is seen by watching what the decoder looks at last.
  */
-import { SUITE_MLKEM1024, SUITE_XWING, sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
+import { sealingKeyFromSeed } from '../../src/crypto/sealing.ts'
+import { SUITE_MLKEM1024, SUITE_XWING } from '../../src/crypto/sealing-suites.ts'
 import type { Canonical } from '../../src/encoding/cbor.ts'
 import { MalformedError } from '../../src/encoding/errors.ts'
 import type { Codec } from '../../src/encoding/schema.ts'

@@ -14,7 +14,8 @@ import { type Browser, chromium, type Page } from 'playwright-core'
 const ARGUMENTS = ['--headless', '--disable-gpu', '--disable-dev-shm-usage', '--no-zygote', '--mute-audio']
 /** Where this process is root, Chromium's own isolation of processes does not start. */
 const AS_ROOT = ['--no-sandbox']
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"
+/** Nothing looser for scripts; `connect-src` is for nodes on this machine and for WebAssembly beside the script. */
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*"
 
 export interface Bundle {
   script: string
@@ -36,6 +37,12 @@ export async function bundle(entry: string): Promise<Bundle> {
   }
 }
 
+/** What a bundle with the client needs beside it. */
+export function clientFiles(): ReadonlyMap<string, Uint8Array> {
+  const home = dirname(fileURLToPath(import.meta.resolve('@bokuweb/zstd-wasm')))
+  return new Map([['zstd.wasm', readFileSync(join(home, '..', 'web', 'zstd.wasm'))]])
+}
+
 export interface OpenPage extends AsyncDisposable {
   readonly page: Page
   readonly version: string
@@ -45,8 +52,8 @@ export interface OpenPage extends AsyncDisposable {
   memory(): number | undefined
 }
 
-/** A page with this script, or why there is no browser on this machine. */
-export async function openPage(script: string): Promise<OpenPage | { reason: string }> {
+/** A page with this script, or why there is no browser on this machine. @param files served beside it, by name */
+export async function openPage(script: string, files: ReadonlyMap<string, Uint8Array> = new Map()): Promise<OpenPage | { reason: string }> {
   const dir = mkdtempSync(join(tmpdir(), 'epione-chromium-'))
   const clear = (): void => rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
   let browser: Browser
@@ -58,7 +65,7 @@ export async function openPage(script: string): Promise<OpenPage | { reason: str
     clear()
     return { reason: reasonOf(error) }
   }
-  const server = await serve(script)
+  const server = await serve(script, files)
   const page = await browser.newPage()
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
@@ -113,16 +120,15 @@ function memoryOf(dir: string): number | undefined {
   return bytes
 }
 
-async function serve(script: string): Promise<Server> {
+async function serve(script: string, files: ReadonlyMap<string, Uint8Array>): Promise<Server> {
+  const html = '<!doctype html><html lang="en"><title>page</title><script type="module" src="/page.js"></script></html>'
   const server = createServer((request, response) => {
-    const isScript = request.url === '/page.js'
-    response.writeHead(isScript || request.url === '/' ? 200 : 404, {
-      'content-type': isScript ? 'text/javascript' : 'text/html',
-      'content-security-policy': POLICY,
-    })
-    response.end(
-      isScript ? script : '<!doctype html><html lang="en"><title>codec</title><script type="module" src="/page.js"></script></html>',
-    )
+    const file = files.get(request.url?.slice(1) ?? '')
+    const [type, body] =
+      file !== undefined ? ['application/wasm', file] : request.url === '/page.js' ? ['text/javascript', script] : ['text/html', html]
+    const isThere = file !== undefined || request.url === '/page.js' || request.url === '/'
+    response.writeHead(isThere ? 200 : 404, { 'content-type': type, 'content-security-policy': POLICY })
+    response.end(body)
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   return server
