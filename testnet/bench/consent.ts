@@ -2,8 +2,8 @@
 import { grantConsent, revokeConsent } from '../../src/client/consents.ts'
 import { revokeAndAdvance } from '../../src/client/epochs.ts'
 import { findOwnedFolder } from '../../src/client/folders.ts'
-import { listVersions } from '../../src/client/get.ts'
-import { type Person, personFromSeeds } from '../../src/client/identity.ts'
+import { listVersions, readVersions } from '../../src/client/get.ts'
+import { type Person, personFromSeeds, type ShareCode } from '../../src/client/identity.ts'
 import { createLightPeer, type LightPeer } from '../../src/client/light-peer.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { contentOf } from '../../src/client/record-object.ts'
@@ -11,11 +11,15 @@ import { openSession } from '../../src/client/session.ts'
 import type { Provision } from '../../src/contracts/consent-terms.ts'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import type { Testnet } from '../launcher/testnet.ts'
+import { generateBytes } from '../population/random.ts'
 import { type BenchFolder, openBenchFolder } from './folder.ts'
 import { percentile, type Row } from './table.ts'
 
 /** Grants and revocations that are timed: a folder may do 16 acts an hour by itself. */
 const ROUNDS = 15
+/** Reads of each kind, and the length of what is read, in bytes. */
+const READS = 30
+const READ_BYTES = 10_000
 /** Other grants of the folder whose key changes. */
 const GRANTS = [1, 10, 100] as const
 /** Records of the folders whose key changes. */
@@ -34,6 +38,11 @@ export async function measureConsent(net: Testnet, options: { seed: number; prog
     const folder = await openBenchFolder(net, author, seed)
     await write(author, folder, 10)
     const rows = await toEffect(patient, readerPeer, folder, reader)
+    progress('reading with and without an open chart session')
+    const chart = await openBenchFolder(net, author, seed)
+    await writeOne(author, chart, seed)
+    const { share } = await grant(patient, chart, reader)
+    rows.push(...(await reads(readerPeer, reader, share)))
     for (const records of RECORDS) {
       progress(`a folder of ${records} records`)
       const big = await openBenchFolder(net, author, seed)
@@ -63,6 +72,11 @@ async function write(peer: LightPeer, { person, address }: BenchFolder, records:
     const inputs = texts.map(bytes => ({ mediaType: 'text/plain', class: 'laboratory' as const, content: contentOf(bytes) }))
     await putRecords(peer, person, address, inputs)
   }
+}
+
+async function writeOne(peer: LightPeer, { person, address }: BenchFolder, seed: number): Promise<void> {
+  const content = { size: READ_BYTES, open: () => generateBytes(seed, READ_BYTES) }
+  await putRecords(peer, person, address, [{ mediaType: 'application/octet-stream', class: 'other', content }])
 }
 
 async function grant(peer: LightPeer, { wallet, owned }: BenchFolder, reader: Person) {
@@ -107,6 +121,37 @@ async function toEffect(patient: LightPeer, readerPeer: LightPeer, folder: Bench
     row('grant to effect', times.readable, 'until the reader, in a fresh session, has the list'),
     row('revocation, committed', times.revoked, 'alone, without a new key'),
     row('revocation to effect', times.refused, 'until an open session is refused by all custodians'),
+  ]
+}
+
+/** Reads of one record, each in a fresh session, and each in one that is open: what a chart session spares. */
+async function reads(peer: LightPeer, reader: Person, share: ShareCode): Promise<Row[]> {
+  const open = await openSession(peer, reader, share)
+  const times = { fresh: { first: [] as number[], whole: [] as number[] }, open: { first: [] as number[], whole: [] as number[] } }
+  for (let i = 0; i < READS; i++) {
+    for (const [kind, session] of [
+      ['fresh', undefined],
+      ['open', open],
+    ] as const) {
+      const start = performance.now()
+      const used = session ?? (await openSession(peer, reader, share))
+      const { versions } = await listVersions(peer, used)
+      let first = 0
+      for await (const version of readVersions(peer, used, versions)) {
+        for await (const _ of version.content) first ||= performance.now() - start
+      }
+      times[kind].first.push(first)
+      times[kind].whole.push(performance.now() - start)
+    }
+  }
+  const row = (what: string, { first, whole }: { first: number[]; whole: number[] }, conditions: string): Row => ({
+    what,
+    result: `${percentile(whole, 0.5).toFixed(0)} ms`,
+    conditions: `p50 of ${READS}, p95 ${percentile(whole, 0.95).toFixed(0)} ms, first byte after ${percentile(first, 0.5).toFixed(0)} ms; ${conditions}`,
+  })
+  return [
+    row('read, 10 kB, without an open session', times.fresh, 'access entry committed, list, fragments, all verified'),
+    row('read, 10 kB, in an open session', times.open, 'list, fragments, all verified'),
   ]
 }
 
