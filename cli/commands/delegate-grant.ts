@@ -67,8 +67,6 @@ const RIGHT_WORDS: Readonly<Record<Right, string>> = {
   read: 'read',
   grant: 'let others read',
   revoke: 'take consents back',
-  dispute: 'dispute entries',
-  export: 'export everything',
 }
 
 export function rightsWords(rights: readonly Right[]): string {

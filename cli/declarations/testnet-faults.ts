@@ -53,6 +53,7 @@ export function declareTestnetFaults(testnet: Command, host: Host, dir: readonly
 
   const heal = testnet.command('heal').summary('mend all links: no partition, no delay, no loss')
   declare(heal, () => ({ verb: 'heal' }))
+  examples(heal, [['epione testnet heal', 'after partition, delay or drop']])
 
   const delay = testnet
     .command('delay')
@@ -80,6 +81,8 @@ export function declareTestnetFaults(testnet: Command, host: Host, dir: readonly
     ...(groups === undefined ? {} : { groups }),
   }))
 
+  examples(drop, [['epione testnet drop 5%', 'a bad line everywhere']])
+
   const clock = testnet
     .command('clock')
     .summary("put a node's clock wrong, or right again")
@@ -99,10 +102,16 @@ export function declareTestnetFaults(testnet: Command, host: Host, dir: readonly
     .option('--undo', 'there is room again')
   declare(diskFull, ({ undo }: { undo?: boolean }, node: string) => ({ verb: 'disk-full', node, full: undo !== true }))
 
+  examples(diskFull, [
+    ['epione testnet disk-full node3', 'it takes no more fragments'],
+    ['epione testnet disk-full node3 --undo', 'it does again'],
+  ])
+
   const slowDisk = testnet
     .command('slow-disk')
     .summary("make a node's disk slow, or right again")
     .argument('<node>', 'such as node2, or 2', parseNode)
     .argument('<time>', 'what each write that must be on disk takes more, such as 50ms; 0 ends it', parseShortSpan)
   declare(slowDisk, (_, node: string, ms: number) => ({ verb: 'slow-disk', node, ms }))
+  examples(slowDisk, [['epione testnet slow-disk node3 50ms', 'a tired disk']])
 }

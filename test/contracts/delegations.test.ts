@@ -79,7 +79,7 @@ test('grant: a consent of the same id, and what makes it a delegation', () => {
   const id = world.consent('amina', 'delegation')
   assert.equal(world.read(delegationCodec, stateKey.delegation(folder, id)), {
     delegateKeyHash: keyHash('mother'),
-    rights: 31,
+    rights: 7,
     start: today(world),
     terms: hashOf('terms'),
   })
@@ -87,7 +87,7 @@ test('grant: a consent of the same id, and what makes it a delegation', () => {
   assert.equal(ok(world, byOwner(world, delegation(world))), [], 'the same again')
   refused(world, byOwner(world, delegation(world, { rights: 1 })), 'exists')
   refused(world, byOwner(world, delegation(world, { commitment: hashOf('other') })), 'exists')
-  assert.equal(rightsOf(31), [...RIGHTS])
+  assert.equal(rightsOf(7), [...RIGHTS])
 })
 
 test('grant: bounds, and by the owner alone', () => {
