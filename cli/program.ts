@@ -1,4 +1,5 @@
 /** The command line as a whole: global options, groups of commands, help. Bodies of commands are loaded when they run. */
+import { existsSync } from 'node:fs'
 import { Command } from 'commander'
 import { SETTINGS } from '../src/node/settings.ts'
 import type { Host } from './context.ts'
@@ -19,10 +20,12 @@ import { EXIT_MEANING } from './exit-codes.ts'
 import { packageInfo } from './package-info.ts'
 import { collect } from './parse.ts'
 
+/** The published package comes without the testnet: its faults are for a checkout of the project. */
+const HAS_TESTNET = existsSync(new URL('../testnet', import.meta.url))
+
 const FOOTER = `
 Examples:
-  $ epione testnet up                     four hospitals on this machine
-  $ epione wallet create                  a patient's keys
+${HAS_TESTNET ? '  $ epione testnet up                     four hospitals on this machine\n' : ''}  $ epione wallet create                  a patient's keys
   $ epione record put history.json --folder 3f0c...
   $ epione record put --help              everything about one command
 
@@ -69,7 +72,7 @@ export function buildProgram(host: Host, options: { completion?: boolean } = {})
   declareCorrectionCommands(program, host)
   declareRightsCommands(program, host)
   declareEmergencyCommands(program, host)
-  declareTestnetCommands(program, host)
+  if (HAS_TESTNET) declareTestnetCommands(program, host)
   declareToolCommands(program, host)
   program.addHelpCommand(new Command('help').argument('[command]').description('print help for a command').helpGroup('This program:'))
   if (options.completion !== false) declareCompletion(program, () => buildProgram(host, { completion: false }))

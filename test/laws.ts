@@ -21,6 +21,10 @@ const ROOMS: Readonly<Record<string, { imports: readonly string[]; lazy?: readon
     lazy: ['src/fhir'],
   },
   'src/gateway': { imports: ['src/encoding', 'src/client', 'src/node'], lazy: ['src/fhir'] },
+  // A whole network in one process, for tests of applications.
+  'src/testing': {
+    imports: ['src/encoding', 'src/crypto', 'src/contracts', 'src/fragments', 'src/network', 'src/node', 'src/client'],
+  },
   'src/portal': { imports: ['src/encoding', 'src/client'] },
   // Besides client and node: the errors, the wallet and the keystore, and the words of the contracts (labels, purposes).
   cli: { imports: ['src/encoding', 'src/crypto', 'src/contracts', 'src/client', 'src/node'], lazy: ['testnet', 'src/gateway'] },
@@ -43,7 +47,7 @@ const ROOMS: Readonly<Record<string, { imports: readonly string[]; lazy?: readon
 }
 
 /** Rooms that browsers run; in them `node:` modules and Node's globals appear in `platform.ts` alone. */
-const BROWSER_SAFE = ['src/encoding', 'src/crypto', 'src/ledger', 'src/fragments', 'src/network', 'src/client']
+const BROWSER_SAFE = ['src/encoding', 'src/crypto', 'src/ledger', 'src/fragments', 'src/network', 'src/fhir', 'src/client']
 
 /** Files of those rooms that only nodes load: stores on disk. No browser-safe and no pure file may import them. */
 export const NODE_ONLY: readonly string[] = ['src/crypto/keystore.ts', 'src/fragments/fragment-store.ts', 'src/ledger/store.ts']
@@ -52,7 +56,12 @@ export const NODE_ONLY: readonly string[] = ['src/crypto/keystore.ts', 'src/frag
 export const GENERATORS: readonly string[] = ['src/fragments/kernel/build.ts']
 
 /** The public faces of the package, one for each entry of its `exports`: files that may hold nothing but re-exports. */
-export const PUBLIC_FACES: Readonly<Record<string, string>> = { './consensus': 'src/consensus/core.ts' }
+export const PUBLIC_FACES: Readonly<Record<string, string>> = {
+  './client': 'src/client/public.ts',
+  './consensus': 'src/consensus/core.ts',
+  './fhir': 'src/fhir/public.ts',
+  './testing': 'src/testing/public.ts',
+}
 
 /** Rooms whose files have no clock, no randomness and no effects: everything comes in as input and goes out as data. */
 const PURE = ['src/consensus', 'src/contracts']

@@ -56,7 +56,7 @@ export type AccessEvidence = Infer<typeof evidenceCodec>
 
 export const encodeEvidence = (evidence: AccessEvidence): Uint8Array => evidenceCodec.encode(evidence)
 
-/** @throws EpioneError `bad-evidence` */
+/** Inverse of `encodeEvidence`. @throws EpioneError `bad-evidence` */
 export function decodeEvidence(bytes: Uint8Array): AccessEvidence {
   try {
     return evidenceCodec.decode(bytes)

@@ -59,6 +59,7 @@ export type DelegateOffer = Infer<typeof offerCodec>
 
 export const DELEGATE_OFFER = 'epione-delegate:'
 
+/** What a delegate gives to the owner of folders: public keys to act with, one for each folder, and one to be sealed to. Nothing in it is secret. */
 export function createDelegateOffer(
   wallet: Wallet,
   input: { chainId: Uint8Array; name: string; firstIndex: number; keys: number },
@@ -72,11 +73,12 @@ export function createDelegateOffer(
   }
 }
 
+/** An offer as text, for a QR code or a message. */
 export function encodeDelegateOffer(offer: DelegateOffer): string {
   return DELEGATE_OFFER + toBase64Url(offerCodec.encode(offer))
 }
 
-/** @throws EpioneError `bad-delegate-offer` */
+/** Inverse of {@link encodeDelegateOffer}. @throws EpioneError `bad-delegate-offer` */
 export function decodeDelegateOffer(value: string): DelegateOffer {
   try {
     if (!value.startsWith(DELEGATE_OFFER)) throw new Error('prefix')

@@ -45,11 +45,12 @@ export type EmergencyCard = Infer<typeof cardCodec>
 
 const CARD = 'epione-emergency:'
 
+/** What a patient carries, as text for a QR code: it says where the emergency summary is, and opens nothing. */
 export function encodeEmergencyCard(card: EmergencyCard): string {
   return CARD + toBase64Url(cardCodec.encode(card))
 }
 
-/** @throws EpioneError `bad-emergency-card` */
+/** Inverse of {@link encodeEmergencyCard}. @throws EpioneError `bad-emergency-card` */
 export function decodeEmergencyCard(value: string): EmergencyCard {
   try {
     if (!value.startsWith(CARD)) throw new Error('prefix')

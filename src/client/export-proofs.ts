@@ -30,7 +30,7 @@ const anchorsCodec = codec(
 export type AnchorProofs = Infer<typeof anchorsCodec>
 export const encodeAnchors = (proofs: AnchorProofs): Uint8Array => anchorsCodec.encode(proofs)
 
-/** @throws EpioneError `bad-evidence` */
+/** Inverse of `encodeAnchors`. @throws EpioneError `bad-evidence` */
 export function decodeAnchors(bytes: Uint8Array): AnchorProofs {
   try {
     return anchorsCodec.decode(bytes)
@@ -39,6 +39,7 @@ export function decodeAnchors(bytes: Uint8Array): AnchorProofs {
   }
 }
 
+/** Proofs, by a node and checked, of the anchors of a folder's submissions: with them what was taken along can be checked later. */
 export async function collectAnchors(
   peer: LightPeer,
   folder: Uint8Array,
@@ -86,6 +87,7 @@ export interface VersionProof {
   readonly place: string | null
 }
 
+/** What it takes to prove a version that was read to somebody else. */
 export function proofOf({ listed, beginning, commitmentSalt, place }: ReadVersion): VersionProof {
   return {
     submission: toHex(listed.submission.root),

@@ -66,6 +66,7 @@ export interface OwnedFolder {
   readonly labelSalt: Uint8Array
 }
 
+/** The key that signs a folder's acts. */
 export function folderOwnerKey(wallet: Wallet, folder: OwnedFolder): SigningKey {
   return ownerKey(wallet.seed, folder.index)
 }
@@ -128,11 +129,12 @@ export type Enrolment = Infer<typeof enrolmentCodec>
 
 const ENROLMENT = 'epione-enrolment:'
 
+/** An enrolment as text, for a QR code or a message to the organisation: public keys alone. */
 export function encodeEnrolment(enrolment: Enrolment): string {
   return ENROLMENT + toBase64Url(enrolmentCodec.encode(enrolment))
 }
 
-/** @throws EpioneError `bad-enrolment` */
+/** Inverse of {@link encodeEnrolment}. @throws EpioneError `bad-enrolment` */
 export function decodeEnrolment(value: string): Enrolment {
   try {
     if (!value.startsWith(ENROLMENT)) throw new Error('prefix')

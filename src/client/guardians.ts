@@ -74,7 +74,7 @@ export async function shareAmong(
   })
 }
 
-/** @throws EpioneError `bad-guardian-share` */
+/** A guardian's share as text, open or sealed. @throws EpioneError `bad-guardian-share` */
 export function decodeShareText(value: string): HeldShare {
   try {
     if (!value.startsWith(SHARE)) throw new Error('prefix')

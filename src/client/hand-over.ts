@@ -50,11 +50,12 @@ export type HandOver = Infer<typeof handOverCodec>
 
 const PREFIX = 'epione-hand-over:'
 
+/** A hand-over as text, for the organisation that opened the folder. */
 export function encodeHandOver(handOver: HandOver): string {
   return PREFIX + toBase64Url(handOverCodec.encode(handOver))
 }
 
-/** @throws EpioneError `bad-hand-over` */
+/** Inverse of {@link encodeHandOver}. @throws EpioneError `bad-hand-over` */
 export function decodeHandOver(value: string): HandOver {
   try {
     if (!value.startsWith(PREFIX)) throw new Error('prefix')
@@ -121,7 +122,7 @@ export async function handOverFolder(
   await peer.submit(peer.sign({ from, contract: 'folders', action: 'rotate', body: rotated }, key), options)
 }
 
-export interface TakenOver {
+export interface TakeOverResult {
   readonly owned: OwnedFolder
   /** Versions that were sealed to the wallet's own key. */
   readonly resealed: number
@@ -134,7 +135,12 @@ export interface TakenOver {
  * before end with it, for they are of an epoch of which nothing is left. Repeat it where it was interrupted, with the same hand-over.
  * @throws EpioneError `other-chain`; `not-found` where the folder is not this wallet's (yet); `bad-hand-over`; as moveRecords
  */
-export async function takeOverFolder(peer: LightPeer, wallet: Wallet, handOver: HandOver, options: MoveOptions = {}): Promise<TakenOver> {
+export async function takeOverFolder(
+  peer: LightPeer,
+  wallet: Wallet,
+  handOver: HandOver,
+  options: MoveOptions = {},
+): Promise<TakeOverResult> {
   if (!equalBytes(handOver.chainId, peer.chainId)) throw new EpioneError('other-chain', 'The folder is handed over on another network.')
   const index = await indexOf(peer, wallet, handOver, options)
   const { seeds } = secretCodec.decode(
@@ -173,7 +179,7 @@ async function reseal(
   session: Session,
   upTo: number,
   options: MoveOptions,
-): Promise<Omit<TakenOver, 'owned'>> {
+): Promise<Omit<TakeOverResult, 'owned'>> {
   const { versions, incomplete } = await listVersions(peer, session, options)
   if (incomplete.length > 0) throw tooFewCustodians()
   const old = versions.filter(({ submission }) => submission.anchor.epoch <= upTo)

@@ -18,6 +18,7 @@ export interface Person {
   readonly sealing: SealingKey
 }
 
+/** A person of an organisation with keys from two seeds of 32 bytes each: one signs, to the other is sealed. */
 export function personFromSeeds(input: {
   organisation: Uint8Array
   role: string
@@ -50,11 +51,12 @@ export type ContactCard = Infer<typeof cardCodec>
 
 const CARD = 'epione-card:'
 
+/** A contact card as text, for a QR code or a message: public keys, role and organisation of a person. Nothing in it is secret. */
 export function encodeCard(card: ContactCard): string {
   return CARD + toBase64Url(cardCodec.encode(card))
 }
 
-/** @throws EpioneError `bad-card` */
+/** Inverse of {@link encodeCard}. @throws EpioneError `bad-card` */
 export function decodeCard(value: string): ContactCard {
   try {
     if (!value.startsWith(CARD)) throw new Error('prefix')
@@ -85,6 +87,7 @@ const sharesCodec = codec(
 
 const SHARE = 'epione-share:'
 
+/** A share code as text: it names a folder and a consent, and is of use to the grantee alone. */
 export function encodeShare(share: ShareCode): string {
   return SHARE + toBase64Url(shareCodec.encode(share))
 }

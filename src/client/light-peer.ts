@@ -106,8 +106,11 @@ export interface Committed {
   /** Time of the block, in ms. */
   time: number
   receipt: Receipt
+  /** The receipt with the path that leads from it to the block's header, and the header's certificate: what a third party checks by {@link LightPeer.checkProof}. */
+  proof: Uint8Array
 }
 
+/** A light peer that runs: reads are proven, writes are followed to their receipts. It ends with {@link LightPeer.stop}, or by `await using`. */
 export class LightPeer {
   readonly genesis: Genesis
   readonly chainId: Uint8Array
@@ -382,7 +385,7 @@ export class LightPeer {
           if (response === null) return undefined
           const { header, receipt } = await this.checkReceipt(response, options)
           if (!equalBytes(receipt.transaction, id)) throw new EpioneError('invalid-proof', 'The receipt is for another transaction.')
-          return { status: 'committed' as const, height: header.height, time: header.time, receipt }
+          return { status: 'committed' as const, height: header.height, time: header.time, receipt, proof: bytes }
         },
         { signal: options.signal, timeoutMs: WAIT_TIMEOUT_MS },
       )
@@ -408,6 +411,14 @@ export class LightPeer {
       throw new EpioneError('invalid-proof', 'The receipt is not in the block that the node names.')
     }
     return { header, receipt: receiptCodec.decode(receipt) }
+  }
+
+  /** Checks the proof of a transaction that somebody else has handed in. @throws EpioneError `invalid-proof`, `malformed`, and as `verifyCommit` */
+  async checkProof(proof: Uint8Array, options: CallOptions = {}): Promise<Committed> {
+    const response = receiptResponseCodec.decode(proof)
+    if (response === null) throw new EpioneError('invalid-proof', 'This proves nothing: no block holds the transaction.')
+    const { header, receipt } = await this.checkReceipt(response, options)
+    return { status: 'committed', height: header.height, time: header.time, receipt, proof }
   }
 
   /** All members, proven complete; remembered for some seconds. */

@@ -52,6 +52,17 @@ export interface CallOptions {
   timeoutMs?: number
 }
 
+/** What came of asking one node. */
+export interface Probed<T> {
+  /** Its network key, where it is known. */
+  readonly key: Uint8Array | null
+  readonly addresses: readonly string[]
+  readonly tookMs: number
+  /** Null where it failed. */
+  readonly answer: T | null
+  readonly error: unknown
+}
+
 export class NodePool {
   readonly #network: Network
   #nodes: Node[]
@@ -135,6 +146,37 @@ export class NodePool {
     }
     await Promise.all(Array.from({ length: ASKED_AT_ONCE }, work))
     return answers
+  }
+
+  /**
+   * Asks each of the known nodes the same, the preferred one first, and says of each what came of it. What `read` throws is the node's failure.
+   * @param options.limit most nodes that are asked
+   */
+  async probe<T>(
+    request: LightRequest,
+    read: (bytes: Uint8Array) => Promise<T>,
+    options: CallOptions & { limit: number },
+  ): Promise<Probed<T>[]> {
+    const bytes = lightRequestCodec.encode(request)
+    const nodes = this.order().slice(0, options.limit)
+    return await Promise.all(
+      nodes.map(async (node): Promise<Probed<T>> => {
+        const startMs = performance.now()
+        const about = (): Omit<Probed<T>, 'answer' | 'error'> => ({
+          key: node.key ?? null,
+          addresses: [...node.addresses],
+          tookMs: performance.now() - startMs,
+        })
+        try {
+          const key = await this.#connect(node, options)
+          const answer = await read(await this.#askNode(key, bytes, options))
+          return { ...about(), answer, error: null }
+        } catch (error) {
+          options.signal?.throwIfAborted()
+          return { ...about(), answer: null, error }
+        }
+      }),
+    )
   }
 
   /** Learns where the other members' nodes are. Nothing of it is trusted: a connection proves the key that it reaches. */

@@ -41,11 +41,12 @@ export type ReceiptSet = Infer<typeof receiptSetCodec>
 
 const PREFIX = 'epione-receipts:'
 
+/** Storage receipts with their proofs as one file, for `checkReceiptsOffline` and `checkReceiptsOnline`. */
 export function encodeReceipts(set: ReceiptSet): string {
   return PREFIX + toBase64Url(receiptSetCodec.encode(set))
 }
 
-/** @throws EpioneError `bad-receipts` */
+/** Inverse of {@link encodeReceipts}. @throws EpioneError `bad-receipts` */
 export function decodeReceipts(value: string): ReceiptSet {
   try {
     if (!value.startsWith(PREFIX)) throw new Error('prefix')

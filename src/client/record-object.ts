@@ -22,6 +22,7 @@ export interface Content {
   open(): AsyncIterable<Uint8Array>
 }
 
+/** Bytes in memory as the content of a record. */
 export function contentOf(bytes: Uint8Array): Content {
   return {
     size: bytes.length,

@@ -47,7 +47,7 @@ export function encodeKit(wallet: Wallet, recoverySeed: Uint8Array): string {
   return KIT + toBase64Url(kitCodec.encode({ version: 1, box: sealRecoveryBox(recoverySeed, content) }))
 }
 
-/** @throws EpioneError `bad-kit`; `unsealing-failed` where the kit is of another recovery seed */
+/** Opens a recovery kit with the recovery seed. @throws EpioneError `bad-kit`; `unsealing-failed` where the kit is of another recovery seed */
 export function openKit(value: string, recoverySeed: Uint8Array): RecoveryKit {
   let box: Uint8Array
   try {

@@ -20,6 +20,7 @@ export interface DriverOptions {
 /** What to do with an input: apply it now, keep it for its height, or drop it, and why. */
 export type Relevance = 'apply' | 'future' | 'old' | ReturnType<HeightState['relevance']>
 
+/** Consensus of one height after another with headers, keys and signatures as they are on the wire; pure: inputs come in, effects go out. */
 export class Driver {
   readonly #options: DriverOptions
   readonly #future = new FutureBuffer()

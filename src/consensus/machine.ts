@@ -83,6 +83,7 @@ export const initialState: MachineState = {
   precommitTimeoutScheduled: false,
 }
 
+/** One step of the round state machine: the state after an input, and what is to be said and done. */
 export function transition(state: MachineState, input: MachineInput): Transition {
   const unchanged: Transition = { state, outputs: [] }
   if (state.step === 'decided') return unchanged

@@ -47,6 +47,7 @@ export interface BufferedVotes {
   accused: number
 }
 
+/** Votes of one height: who voted for what in which round, and which quorums stand. */
 export class VoteKeeper {
   readonly #total: number
   readonly #members = new Map<string, Validator>()

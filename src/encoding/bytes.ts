@@ -31,6 +31,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): -1 | 0 | 1 {
   return a.length === b.length ? 0 : a.length < b.length ? -1 : 1
 }
 
+/** Lower-case hex. */
 export function toHex(bytes: Uint8Array): string {
   return bytesToHex(bytes)
 }

@@ -7,6 +7,9 @@ export interface EpioneErrorOptions {
   cause?: unknown
 }
 
+/** Causes that are followed. */
+const MAX_DEPTH = 32
+
 /**
  * Base of every error that epione throws on purpose. `code` is stable and is what callers and tests match; `message` is a
  * sentence that a person can act on.
@@ -20,6 +23,20 @@ export class EpioneError extends Error {
     this.name = 'EpioneError'
     this.code = code
     this.metadata = options.metadata ?? {}
+  }
+
+  /** Where the code is explained, as a path in this project. */
+  get docs(): string {
+    return `docs/errors.md#${this.code}`
+  }
+
+  /** The first error among this one and what caused it, and so on, for which the test holds; undefined where there is none. */
+  walk(test: (error: unknown) => boolean): unknown {
+    for (let error: unknown = this, depth = 0; error !== undefined && depth < MAX_DEPTH; depth++) {
+      if (test(error)) return error
+      error = error instanceof Error ? error.cause : undefined
+    }
+    return undefined
   }
 }
 

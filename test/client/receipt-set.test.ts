@@ -20,7 +20,7 @@ const body = anchorBodyCodec.encode({
   memberHeight: 0,
 })
 const receipt = { transaction: hash('transaction'), code: 'ok', events: [] }
-const anchored = { status: 'committed' as const, height: 7, time: 1, receipt }
+const anchored = { status: 'committed' as const, height: 7, time: 1, receipt, proof: new Uint8Array(0) }
 
 /** Collects while the nodes answer with `prove`. */
 async function collect(prove: () => Promise<Uint8Array>, signal?: AbortSignal) {

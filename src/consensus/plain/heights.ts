@@ -46,6 +46,7 @@ export function stepConsensus(state: ConsensusState, input: ConsensusInput): Ste
   return consensus.step(state, input)
 }
 
+/** What a node's state holds, for display and tests. */
 export function viewConsensus(state: ConsensusState): ConsensusView {
   return consensus.live(state).view()
 }

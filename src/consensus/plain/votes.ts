@@ -62,7 +62,7 @@ const votes = recorder<VotesSetup, VotesInput, VotesOutput, Live>(
   applyInput,
 )
 
-/** @throws EpioneError `consensus-setup` */
+/** The vote keeper of a height, with no vote yet. @throws EpioneError `consensus-setup` */
 export function startVotes(setup: VotesSetup): VotesState {
   return votes.start(setup)
 }
