@@ -13,8 +13,8 @@ import { randomBytes } from '../../src/crypto/random.ts'
 import { concat, toHex } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
+import { bundle, clientFiles, openPage } from '../../testnet/browser/chromium.ts'
 import { createTestnet } from '../../testnet/launcher/testnet.ts'
-import { bundle, clientFiles, openPage } from './browser/chromium.ts'
 import type { PeerPage } from './browser/peer-page.ts'
 
 const test = suite('a light peer in a browser')

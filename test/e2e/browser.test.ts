@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { bundle, type OpenPage, openPage } from './browser/chromium.ts'
+import { bundle, type OpenPage, openPage } from '../../testnet/browser/chromium.ts'
 import type { CodecPage } from './browser/codec-page.ts'
 import { CODES, code, flip, seal, stream } from './browser/codec-work.ts'
 

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert'
 import { describeTally, runSchedules } from '../../testnet/simulator/batch.ts'
 
 /** Schedules of one share; there are two. */
-export const SHARE = 6_000
+export const SHARE = 5_000
 
 /** Declares and runs the test of one share. Seeds are the same in every run, so that a failure is one of the code. */
 export function runShare(share: number): void {

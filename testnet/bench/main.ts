@@ -8,16 +8,18 @@ import { createTestnet, type Testnet } from '../launcher/testnet.ts'
 import { measureConsent } from './consent.ts'
 import { measureEmergency } from './emergency.ts'
 import { measureLedger } from './ledger.ts'
+import { measureLight } from './light.ts'
 import { AUDIT_WINDOW_MS, measureDispersal, measureRecords } from './records.ts'
 import { type Row, table } from './table.ts'
 
-const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent | --emergency]
+const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent | --emergency | --light]
 
   --seed N          keys and content (default 1)
   --transactions N  transactions of the throughput run (default 4000)
   --consent         instead, grants and revocations to their effect, and new keys of folders of 10 and 10,000 records
   --records         instead, records of 10 kB to 100 MB over 4 and 7 custodians, which takes some minutes
   --emergency       instead, from breaking the glass to the first byte
+  --light           instead, light verification over 10,000 and 1,000,000 heights, in Node and in a browser, and proofs of the state
 `
 
 async function main(): Promise<number> {
@@ -28,6 +30,7 @@ async function main(): Promise<number> {
       records: { type: 'boolean' },
       consent: { type: 'boolean' },
       emergency: { type: 'boolean' },
+      light: { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -42,6 +45,11 @@ async function main(): Promise<number> {
     return 2
   }
   const progress = (text: string): void => void process.stderr.write(`${text}\n`)
+  if (values.light === true) {
+    const rows = await measureLight({ seed, progress })
+    process.stdout.write(`\n${machine()}, seed ${seed}; medians\n\n${table(rows)}\n`)
+    return 0
+  }
   const dir = await mkdtemp(join(tmpdir(), 'epione-bench-'))
   if (values.records === true) {
     try {
