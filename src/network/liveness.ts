@@ -13,10 +13,14 @@ const PING_TIMEOUT_MS = 4_000
  * doubles its pauses meanwhile, so that after a silence of half a minute the old connection stays useless for as long again.
  */
 const SILENT_PINGS = 3
+/** Rounds in which each of the other peers is asked once. */
+const ROUNDS = 6
 
 export interface LivenessDeps {
   /** Peers that are connected, by the hex of their network keys. */
-  connected(): readonly string[]
+  connected(): ReadonlySet<string>
+  /** Whether a peer is asked in each round; others in every sixth, for there may be thousands of them. */
+  isClose(peer: string): boolean
   /** Round-trip time in ms. */
   ping(peer: string, options: { timeoutMs: number; signal: AbortSignal }): Promise<number>
   drop(peer: string): void
@@ -29,6 +33,7 @@ export class Liveness {
   readonly #running = new Set<string>()
   #stopped = new AbortController()
   #timer: NodeJS.Timeout | undefined
+  #round = 0
 
   constructor(deps: LivenessDeps) {
     this.#deps = deps
@@ -37,7 +42,11 @@ export class Liveness {
   start(): void {
     this.#stopped = new AbortController()
     this.#timer = setInterval(() => {
-      for (const peer of this.#deps.connected()) void this.#check(peer)
+      this.#round = (this.#round + 1) % ROUNDS
+      for (const peer of this.#deps.connected()) {
+        // By the key's first byte, so that each has a round of its own and all rounds are alike.
+        if (this.#deps.isClose(peer) || Number.parseInt(peer.slice(0, 2), 16) % ROUNDS === this.#round) void this.#check(peer)
+      }
     }, INTERVAL_MS)
   }
 
@@ -76,7 +85,7 @@ export class Liveness {
       if (silent >= SILENT_PINGS) this.#deps.drop(peer)
     } finally {
       this.#running.delete(peer)
-      if (!this.#deps.connected().includes(peer)) this.disconnected(peer)
+      if (!this.#deps.connected().has(peer)) this.disconnected(peer)
     }
   }
 }

@@ -52,6 +52,7 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
     standing: new Standing(),
     /** Peers that this side decided to dial; a full node dials nobody that a stranger names. */
     wanted: new Map<string, number>(),
+    connected: new Set<string>(),
   }
   const limits: NetworkLimits = { ...DEFAULT_BUDGET_LIMITS, ...DEFAULT_CONNECTION_LIMITS, ...options.limits }
   const full = options.mode === 'full'
@@ -81,11 +82,11 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
     },
     ...(deps.datastore === undefined ? {} : { datastore: deps.datastore }),
   })
-  const strangers = (): number =>
-    assembly.node.getConnections().filter(({ remotePeer }) => {
-      const key = networkKeyOf(remotePeer)
-      return key === undefined || !parts.members.isMember(toHex(key))
-    }).length
+  const strangers = (): number => {
+    let members = 0
+    for (const key of parts.connected) if (parts.members.isMember(key)) members++
+    return parts.connected.size - members
+  }
   const network = new Libp2pNetwork(Uint8Array.from(privateKey.publicKey.raw), full, limits, assembly, parts, deps.logger ?? silentLogger)
   const { pubsub } = assembly
   if (gossip !== undefined && pubsub !== undefined) {
@@ -103,6 +104,8 @@ class Libp2pNetwork implements Network {
   readonly #members: Members
   readonly #standing: Standing
   readonly #connections: Connections
+  /** Hex of the network keys of peers that are connected. */
+  readonly #connected: Set<string>
   readonly #log: Logger
   readonly #services: Services
   #gossip: Gossip | undefined
@@ -119,7 +122,7 @@ class Libp2pNetwork implements Network {
     full: boolean,
     limits: NetworkLimits,
     assembly: Assembly,
-    parts: { members: Members; standing: Standing; wanted: Map<string, number> },
+    parts: { members: Members; standing: Standing; wanted: Map<string, number>; connected: Set<string> },
     logger: Logger,
   ) {
     this.networkKey = networkKey
@@ -127,6 +130,7 @@ class Libp2pNetwork implements Network {
     this.#assembly = assembly
     this.#members = parts.members
     this.#standing = parts.standing
+    this.#connected = parts.connected
     this.#connections = new Connections({ ...parts, node: assembly.node, ping: assembly.ping, logger })
     this.#log = logger
     const report = (peer: Uint8Array, offence: Offence): void => this.report(peer, offence)
@@ -139,7 +143,8 @@ class Libp2pNetwork implements Network {
       logger,
     })
     this.#liveness = new Liveness({
-      connected: () => this.#connections.connectedKeys(),
+      connected: () => this.#connected,
+      isClose: key => !full || this.#members.isMember(key),
       ping: (peer, options) => this.#connections.ping(peer, options),
       drop: peer => this.#connections.drop(parseHex(peer) ?? networkKey, 'the peer is silent'),
     })
@@ -274,8 +279,15 @@ class Libp2pNetwork implements Network {
     this.#gossip.subscribe(topic, handler)
   }
 
-  peers(): PeerInfo[] {
-    const keys = new Set([...this.#members.list().map(member => toHex(member.networkKey)), ...this.#connections.connectedKeys()])
+  strangers(): number {
+    let members = 0
+    for (const { networkKey } of this.#members.list()) if (this.#connected.has(toHex(networkKey))) members++
+    return this.#connected.size - members
+  }
+
+  peers(options: { membersOnly?: boolean } = {}): PeerInfo[] {
+    const others = options.membersOnly === true ? [] : this.#connected
+    const keys = new Set([...this.#members.list().map(member => toHex(member.networkKey)), ...others])
     const own = toHex(this.networkKey)
     const out: PeerInfo[] = []
     for (const key of keys) {
@@ -328,6 +340,7 @@ class Libp2pNetwork implements Network {
     const peer = networkKeyOf(event.detail)
     if (peer === undefined) return
     const key = toHex(peer)
+    this.#connected.add(key)
     if (this.#members.isMember(key)) void this.#connections.tag(event.detail)
     this.#liveness.connected(key)
     for (const channel of this.#channels) channel.connected(peer)
@@ -337,6 +350,7 @@ class Libp2pNetwork implements Network {
   readonly #onDisconnect = (event: CustomEvent<PeerId>): void => {
     const peer = networkKeyOf(event.detail)
     if (peer === undefined) return
+    this.#connected.delete(toHex(peer))
     this.#liveness.disconnected(toHex(peer))
     this.#dialer.disconnected(peer)
     this.#tell({ type: 'disconnect', peer })

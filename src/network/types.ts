@@ -85,8 +85,10 @@ export interface Network {
   subscribe(topic: Topic, handler: TopicHandler): void
   /** `unsupported` in a light peer. */
   readonly locate: Locate
-  /** Members, connected or not, and whoever else is connected. */
-  peers(): PeerInfo[]
+  /** Members, connected or not, and whoever else is connected, unless members alone are asked for: there may be thousands of others. */
+  peers(options?: { membersOnly?: boolean }): PeerInfo[]
+  /** How many peers are connected that are no members. */
+  strangers?(): number
   /** Connects to an address and returns the network key of the peer there. */
   connect(address: string | Multiaddr, options?: { signal?: AbortSignal }): Promise<Uint8Array>
   /** Returns the function that ends the subscription. */

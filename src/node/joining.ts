@@ -187,7 +187,7 @@ export class Joining {
   /** Asks the validators that are connected and have not answered. */
   #ask(): void {
     const { chain, directory, network, peerStatus } = this.#deps
-    const connected = new Set(network.peers().flatMap(peer => (peer.connected ? [toHex(peer.networkKey)] : [])))
+    const connected = new Set(network.peers({ membersOnly: true }).flatMap(peer => (peer.connected ? [toHex(peer.networkKey)] : [])))
     for (const { publicKey } of chain.tip.validators.next.validators) {
       const networkKey = directory.byConsensusKey(publicKey)?.organisation.networkKey
       if (networkKey === undefined || !connected.has(toHex(networkKey)) || peerStatus.get(networkKey) !== undefined) continue

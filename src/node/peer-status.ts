@@ -149,7 +149,7 @@ export class PeerStatusService {
   tick(): void {
     if (this.#stopped.signal.aborted) return
     const now = this.#monotonic()
-    const members = this.#deps.network.peers().filter(({ member }) => member)
+    const members = this.#deps.network.peers({ membersOnly: true }).filter(({ member }) => member)
     const names = new Set(members.map(({ networkKey }) => toHex(networkKey)))
     for (const name of this.#members.keys()) if (!names.has(name)) this.#members.delete(name)
     for (const { networkKey, connected } of members) {

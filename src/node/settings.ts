@@ -56,7 +56,13 @@ export const SETTINGS = {
     'file whose content unlocks the keys, for starts without a terminal',
   ),
   logLevel: setting('level', 'info', '--log-level', 'EPIONE_LOG_LEVEL', `least severe log lines to write: ${LOG_LEVELS.join(', ')}`),
-  listen: setting('multiaddrs', ['/ip4/0.0.0.0/tcp/7700'], '--listen', 'EPIONE_LISTEN', 'addresses to listen on, as multiaddrs'),
+  listen: setting(
+    'multiaddrs',
+    ['/ip4/0.0.0.0/tcp/7700', '/ip4/0.0.0.0/tcp/7701/ws'],
+    '--listen',
+    'EPIONE_LISTEN',
+    'addresses to listen on, as multiaddrs: TCP, and WebSockets for pages in browsers',
+  ),
   advertise: setting(
     'multiaddrs',
     [],

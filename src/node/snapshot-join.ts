@@ -157,7 +157,9 @@ export class SnapshotJoin {
   }
 
   #members(): Uint8Array[] {
-    return this.#deps.network.peers().flatMap(({ networkKey, member, connected }) => (member && connected ? [networkKey] : []))
+    return this.#deps.network
+      .peers({ membersOnly: true })
+      .flatMap(({ networkKey, member, connected }) => (member && connected ? [networkKey] : []))
   }
 
   async #ask(peer: Uint8Array, request: SnapshotRequest, signal: AbortSignal, timeoutMs = REQUEST_TIMEOUT_MS): Promise<Uint8Array> {

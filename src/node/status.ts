@@ -121,7 +121,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
   const own = directory.byId(keys.account)
   const engine = consensus.status()
   const facts = validatorFacts(sources, engine, keys.consensus.publicKey, consensus.silentThrough())
-  const peers = network.peers()
+  const peers = network.peers({ membersOnly: true })
   const blockAgeMs = Math.max(0, now() - header.time)
   const round = engine === undefined ? null : consensusStatus(sources, engine)
   const joining = facts.some(({ self }) => self) ? consensus.joining() : null
@@ -177,7 +177,10 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     validators: facts.map(({ differs: _, ...validator }) => validator),
     seat,
     offences: offencesOf(chain.tip, directory),
-    peers: { connected: peers.filter(peer => peer.connected).length, members: peers.filter(peer => peer.member && peer.connected).length },
+    peers: {
+      connected: peers.filter(peer => peer.connected).length + (network.strangers?.() ?? 0),
+      members: peers.filter(peer => peer.member && peer.connected).length,
+    },
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
     storage: { ...fragments.usage(), ledger: storage.report(), ...limitsReport(sources) },
     custody: sources.custody(),
@@ -241,7 +244,7 @@ export function nodePeers({
   /** Where a member's node can be dialled, as far as that is known. */
   addressesOf: (networkKey: Uint8Array) => string[]
 }): PeersReport {
-  const peers = network.peers().filter(peer => peer.member && !equalBytes(peer.networkKey, network.networkKey))
+  const peers = network.peers({ membersOnly: true }).filter(peer => peer.member && !equalBytes(peer.networkKey, network.networkKey))
   const own = directory.byNetworkKey(network.networkKey)
   const describe = (networkKey: Uint8Array) => {
     const member = directory.byNetworkKey(networkKey)

@@ -253,7 +253,7 @@ export class SyncService {
   /** Asks the connected members where they stand; goes on once all have answered, or one is ahead and has the next block. */
   async #askClaims(): Promise<void> {
     const { network, peerStatus, chain } = this.#deps
-    const members = network.peers().filter(({ member, connected }) => member && connected)
+    const members = network.peers({ membersOnly: true }).filter(({ member, connected }) => member && connected)
     const names = new Set(members.map(({ networkKey }) => toHex(networkKey)))
     for (const { peer } of this.progress()) if (!names.has(peer)) this.#plan.gone(peer)
     this.#plan.tip(chain.tip.header.height, this.#now())

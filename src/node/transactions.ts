@@ -338,7 +338,7 @@ export class TransactionService {
     ask: (peer: Uint8Array, over: AbortSignal) => Promise<T>,
     options: { afterMs: number; signal: AbortSignal },
   ): Promise<T> {
-    const peers = this.#deps.network.peers().filter(({ validator, connected }) => validator && connected)
+    const peers = this.#deps.network.peers({ membersOnly: true }).filter(({ validator, connected }) => validator && connected)
     const rank = ({ networkKey }: { networkKey: Uint8Array }): number => Number(this.#late.has(toHex(networkKey)))
     return await staggered(
       peers

@@ -36,7 +36,7 @@ export function validatorFacts(
   ownKey: Uint8Array,
   ownSilentThrough: number,
 ): (ValidatorFacts & { jurisdiction: string })[] {
-  const connected = new Set(network.peers().flatMap(peer => (peer.connected ? [toHex(peer.networkKey)] : [])))
+  const connected = new Set(network.peers({ membersOnly: true }).flatMap(peer => (peer.connected ? [toHex(peer.networkKey)] : [])))
   const { tip } = chain
   const { height } = tip.header
   return tip.validators.next.validators.map(({ publicKey, power }) => {

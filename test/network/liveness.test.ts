@@ -11,9 +11,11 @@ test.after.each(() => mock.timers.reset())
 
 /** A check of one peer under a clock that is turned by hand; a peer that is silent lets each ping run into its limit. */
 function watched() {
-  const state = { silent: false, refuses: false, dropped: 0 }
+  const state = { silent: false, refuses: false, dropped: 0, close: true }
+  const name = '2a'
   const liveness = new Liveness({
-    connected: () => (state.dropped === 0 ? ['peer'] : []),
+    connected: () => new Set(state.dropped === 0 ? [name] : []),
+    isClose: () => state.close,
     ping: async (_peer, { timeoutMs }) => {
       if (state.silent) {
         await new Promise(resolve => setTimeout(resolve, timeoutMs))
@@ -37,7 +39,7 @@ function watched() {
 test('a peer that says nothing any more is given up within 20 seconds, not at its first late answer', async () => {
   const { state, liveness, pass } = watched()
   await pass(12_000)
-  assert.is(liveness.rttMs('peer'), 7)
+  assert.is(liveness.rttMs('2a'), 7)
   state.silent = true
   await pass(12_000)
   assert.is(state.dropped, 0)
@@ -55,6 +57,19 @@ test('any answer begins the count anew, even a refusal', async () => {
     await pass(9_000)
   }
   assert.is(state.dropped, 0)
+  liveness.stop()
+})
+
+test('who is no member is asked in one of six rounds, and given up after three of these', async () => {
+  const { state, liveness, pass } = watched()
+  state.close = false
+  await pass(31_000)
+  assert.is(liveness.rttMs('2a'), 7)
+  state.silent = true
+  await pass(60_000)
+  assert.is(state.dropped, 0)
+  await pass(40_000)
+  assert.is(state.dropped, 1)
   liveness.stop()
 })
 

@@ -35,7 +35,7 @@ test('defaults are valid and say so', () => {
   const { config, origins } = loadConfig({})
   assert.is(config.home, join(homedir(), '.epione'))
   assert.is(config.passphraseFile, null)
-  assert.equal(config.listen, ['/ip4/0.0.0.0/tcp/7700'])
+  assert.equal(config.listen, ['/ip4/0.0.0.0/tcp/7700', '/ip4/0.0.0.0/tcp/7701/ws'])
   assert.is(config.logLevel, 'info')
   assert.ok(SETTING_NAMES.every(name => origins[name].source === 'default'))
 })

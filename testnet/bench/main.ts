@@ -9,10 +9,11 @@ import { measureConsent } from './consent.ts'
 import { measureEmergency } from './emergency.ts'
 import { measureLedger } from './ledger.ts'
 import { measureLight } from './light.ts'
+import { measureLightPeers } from './light-peers.ts'
 import { AUDIT_WINDOW_MS, measureDispersal, measureRecords } from './records.ts'
 import { type Row, table } from './table.ts'
 
-const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent | --emergency | --light]
+const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent | --emergency | --light | --light-peers]
 
   --seed N          keys and content (default 1)
   --transactions N  transactions of the throughput run (default 4000)
@@ -20,6 +21,7 @@ const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records 
   --records         instead, records of 10 kB to 100 MB over 4 and 7 custodians, which takes some minutes
   --emergency       instead, from breaking the glass to the first byte
   --light           instead, light verification over 10,000 and 1,000,000 heights, in Node and in a browser, and proofs of the state
+  --light-peers     instead, a thousand light peers on one node: what each costs it (Linux)
 `
 
 async function main(): Promise<number> {
@@ -31,6 +33,7 @@ async function main(): Promise<number> {
       consent: { type: 'boolean' },
       emergency: { type: 'boolean' },
       light: { type: 'boolean' },
+      'light-peers': { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -51,6 +54,15 @@ async function main(): Promise<number> {
     return 0
   }
   const dir = await mkdtemp(join(tmpdir(), 'epione-bench-'))
+  if (values['light-peers'] === true) {
+    try {
+      const rows = await measureLightPeers(join(dir, 'light'), { seed, progress })
+      process.stdout.write(`\n${machine()}, seed ${seed}\n\n${table(rows)}\n`)
+      return 0
+    } finally {
+      await rm(dir, { recursive: true, force: true })
+    }
+  }
   if (values.records === true) {
     try {
       const rows = await measureDispersal(custodians => join(dir, String(custodians)), { seed, progress })
