@@ -228,6 +228,7 @@ export {
 export { type NextMemberKeys, rotateMemberKeys } from './member-keys.ts'
 export { formatMetrics, READER_METRICS } from './metrics.ts'
 export { type MoveOptions, type MoveProgress, type MoveResult, moveRecords } from './move.ts'
+export { createWallet, type NewWallet } from './new-wallet.ts'
 export type { CallOptions } from './nodes.ts'
 export { acknowledgeNotice, type NoticedReader, noticeReaders, type WaitingNotice, waitingNotices } from './notices.ts'
 export { type Flushed, memoryOutboxStore, Outbox, type OutboxEntry, type OutboxSender, type OutboxStore } from './outbox.ts'
