@@ -109,6 +109,7 @@ export interface Flushed {
   readonly because: string | null
 }
 
+/** Entries that wait, in a store of the caller's; see the head of this file for what is promised. */
 export class Outbox {
   readonly #store: OutboxStore
   readonly #key: Uint8Array
