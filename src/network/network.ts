@@ -7,6 +7,7 @@ import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { equalBytes, parseHex, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
+import { Arrivals } from './arrivals.ts'
 import { Budgets, DEFAULT_BUDGET_LIMITS } from './budgets.ts'
 import { type OpenStreamOptions, openStream, type RequestOptions, request } from './caller.ts'
 import { Connections, DIAL_TIMEOUT_MS } from './connections.ts'
@@ -40,7 +41,7 @@ const MAX_DIRECT_PEERS = 32
 /** How often peers that are neither connected nor members are forgotten, in ms. */
 const FORGET_INTERVAL_MS = 60_000
 
-const DEFAULT_CONNECTION_LIMITS = { maxConnections: 300, connectionsForMembers: 100, inboundConnectionsPerSecond: 256 }
+const DEFAULT_CONNECTION_LIMITS = { maxConnections: 300, connectionsForMembers: 100, inboundConnectionsPerSecond: 256, handshakeMs: 10_000 }
 
 /** A network that is not started yet: handlers may be registered and members set before `start`. */
 export async function createNetwork(options: NetworkOptions, deps: NetworkDeps = {}): Promise<Network> {
@@ -53,6 +54,7 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
     /** Peers that this side decided to dial; a full node dials nobody that a stranger names. */
     wanted: new Map<string, number>(),
     connected: new Set<string>(),
+    arrivals: new Arrivals(),
   }
   const limits: NetworkLimits = { ...DEFAULT_BUDGET_LIMITS, ...DEFAULT_CONNECTION_LIMITS, ...options.limits }
   const full = options.mode === 'full'
@@ -68,6 +70,8 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
     ...(gossip === undefined ? {} : { pubsub: gossip.gossipService(topics) }),
     maxConnections: limits.maxConnections,
     inboundConnectionsPerSecond: limits.inboundConnectionsPerSecond,
+    handshakeMs: limits.handshakeMs,
+    arrivals: parts.arrivals,
     ...(full ? { dhtMembers: key => parts.members.isMember(key) } : {}),
     denyDial: peer => full && !parts.wanted.has(peer.toString()),
     denyPeer: peer => {

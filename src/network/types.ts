@@ -19,6 +19,8 @@ export interface NetworkLimits extends BudgetLimits {
   connectionsForMembers: number
   /** New connections that one host may open in a second. @default 256 */
   inboundConnectionsPerSecond: number
+  /** How long a connection that comes in may take to say who it is, in ms; by WebSockets as long again to be one. @default 10000 */
+  handshakeMs: number
 }
 
 export interface NetworkOptions {
