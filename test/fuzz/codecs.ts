@@ -133,6 +133,8 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'heldShareResponseCodec',
     'reviewResponseCodec',
     'wrapResponseCodec',
+    'putWrapsResponseCodec',
+    'getWrapsResponseCodec',
     'releasesResponseCodec',
     'erasuresResponseCodec',
     'disputesResponseCodec',
