@@ -101,9 +101,9 @@ export async function openDispute(
     statement: seal(folderPublicKey(wallet, owned, epoch), bytes, context),
     forAuthor: seal(author.organisation.sealingKey, bytes, context),
   }
-  const stored = await leave(peer, owned, submission, options, custodian => ({
+  const stored = await leave(peer, owned, submission, options, async custodian => ({
     type: 'put-dispute',
-    value: { ...signAsk(peer, key, { folder: owned.id, consent: null, custodian }), ...value },
+    value: { ...(await signAsk(peer, key, { folder: owned.id, consent: null, custodian })), ...value },
   }))
   return { id, committed, due: line.due, stored }
 }
@@ -117,7 +117,7 @@ async function leave(
   folder: { id: Uint8Array; folder: OwnedFolder['folder'] },
   submission: AnchoredSubmission,
   options: CallOptions,
-  requestFor: (custodian: MemberInfo) => FolderRequest,
+  requestFor: (custodian: MemberInfo) => FolderRequest | Promise<FolderRequest>,
 ): Promise<number> {
   const { holders } = await currentCustodians(peer, folder.id, submission, options)
   const near = await folderCustodians(peer, folder.id, folder.folder, options)
@@ -127,7 +127,7 @@ async function leave(
   await Promise.all(
     all.map(async custodian => {
       try {
-        const request = folderRequestCodec.encode(requestFor(custodian))
+        const request = folderRequestCodec.encode(await requestFor(custodian))
         await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 1024 })
         took.add(toHex(custodian.id))
       } catch (error) {
@@ -215,7 +215,7 @@ interface Copy {
 async function copiesAt(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, custodian: MemberInfo, options: CallOptions): Promise<Copy[]> {
   const found: Copy[] = []
   for (let after: Uint8Array | null = null; ; ) {
-    const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+    const ask = await signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
     const request = folderRequestCodec.encode({ type: 'get-disputes', value: { ...ask, after } })
     const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
       ...options,
@@ -269,7 +269,7 @@ export async function spreadDisputes(
       const isCustodian = [...holders, ...near].some(({ id }) => equalBytes(id, custodian.id))
       const requests: FolderRequest[] = []
       if (isCustodian && known === undefined) {
-        const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+        const ask = await signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
         const { opening, statement } = best.shown
         requests.push({ type: 'put-dispute', value: { ...ask, opening, statement, forAuthor: best.forAuthor } })
       }

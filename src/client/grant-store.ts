@@ -42,7 +42,10 @@ export async function findOwnGrant(
   const key = folderOwnerKey(wallet, owned)
   const context = sealingContext.grant(peer.chainId, owned.id, line.epoch, line.commitment)
   for (const custodian of await folderCustodians(peer, owned.id, owned.folder, options)) {
-    const request = folderRequestCodec.encode({ type: 'get-wrap', value: signAsk(peer, key, { folder: owned.id, consent: id, custodian }) })
+    const request = folderRequestCodec.encode({
+      type: 'get-wrap',
+      value: await signAsk(peer, key, { folder: owned.id, consent: id, custodian }),
+    })
     try {
       const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
         ...options,
@@ -102,7 +105,7 @@ async function deposit(
   const custodians = await folderCustodians(peer, id, folder, options)
   const results = await Promise.allSettled(
     custodians.map(async custodian => {
-      const request = folderRequestCodec.encode(message(signAsk(peer, key, { folder: id, consent, custodian })))
+      const request = folderRequestCodec.encode(message(await signAsk(peer, key, { folder: id, consent, custodian })))
       return await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 1024 })
     }),
   )
