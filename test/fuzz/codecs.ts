@@ -133,6 +133,8 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'heldShareResponseCodec',
     'reviewResponseCodec',
     'wrapResponseCodec',
+    'putWrapsResponseCodec',
+    'getWrapsResponseCodec',
     'releasesResponseCodec',
     'erasuresResponseCodec',
     'disputesResponseCodec',
@@ -187,7 +189,7 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'node/custodian/scrub.ts': ['of the own store'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
   'node/emergency-cases.ts': ['of the own store, sealed by the keyring'],
-  'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],
+  'node/custodian/grants.ts': ['of the own store, sealed by the keyring', 'the same'],
   'node/notices.ts': ['of the own store'],
 }
 
