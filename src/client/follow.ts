@@ -7,12 +7,9 @@ import { stateKey } from '../contracts/state-keys.ts'
 import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { eventsResponseCodec, MAX_EVENTS, MAX_QUERY_KEYS } from '../network/light-messages.ts'
+import { waitForBlock } from './heads.ts'
 import type { AsOf, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
-import { sleep } from './sleep.ts'
-
-/** Pause where a node answers at once although nothing is new, in ms. */
-const PAUSE_MS = 1_000
 
 /** An event of a folder. */
 export interface FolderEvent {
@@ -57,7 +54,7 @@ export async function* follow(peer: LightPeer, folders: readonly Uint8Array[], o
       next.set(name, number)
     }
     options.onHeard?.(asOf)
-    await nextBlock(peer, asOf.height, options)
+    await waitForBlock(peer, asOf.height, options)
   }
 }
 
@@ -104,14 +101,4 @@ function withheld(number: number): EpioneError {
   return new EpioneError('event-withheld', `The nodes that answer keep event ${number} of the folder to themselves.`, {
     metadata: { number },
   })
-}
-
-/** Waits for a block above a height, or for a while. */
-async function nextBlock(peer: LightPeer, height: number, options: CallOptions): Promise<void> {
-  const asked = peer.now()
-  const header = await peer.waitAbove(height, options)
-  const early = asked + PAUSE_MS - peer.now()
-  if (header.height > height || early <= 0) return
-  peer.nodes.passOver()
-  await sleep(early, options.signal)
 }

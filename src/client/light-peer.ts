@@ -556,9 +556,7 @@ export async function createLightPeer(options: LightPeerOptions): Promise<LightP
   try {
     const nodes = new NodePool(network, options.nodes)
     const genesis = options.genesis ?? (await fetchGenesis(nodes, options))
-    if (options.chainId !== undefined && !equalBytes(options.chainId, genesisId(genesis))) {
-      throw new EpioneError('other-chain', 'The node is of another network than the one that was asked for.')
-    }
+    if (options.genesis !== undefined) requireChain(genesis, options.chainId)
     const peer = new LightPeer(genesis, nodes, options.now ?? Date.now)
     if (options.checkpoint !== undefined) await peer.startFrom(options.checkpoint, { signal: options.signal })
     return peer
@@ -569,9 +567,19 @@ export async function createLightPeer(options: LightPeerOptions): Promise<LightP
 }
 
 async function fetchGenesis(nodes: NodePool, options: LightPeerOptions): Promise<Genesis> {
-  return await nodes.ask({ type: 'genesis', value: {} }, bytes => genesisCodec.decode(genesisResponseCodec.decode(bytes).genesis), {
-    signal: options.signal,
-  })
+  return await nodes.ask(
+    { type: 'genesis', value: {} },
+    bytes => requireChain(genesisCodec.decode(genesisResponseCodec.decode(bytes).genesis), options.chainId),
+    { signal: options.signal },
+  )
+}
+
+/** The document, where it is of the chain that is expected. @throws EpioneError `other-chain` */
+function requireChain(genesis: Genesis, expected: Uint8Array | undefined): Genesis {
+  if (expected !== undefined && !equalBytes(expected, genesisId(genesis))) {
+    throw new EpioneError('other-chain', 'The node is of another network than the one that was asked for.')
+  }
+  return genesis
 }
 
 /** Name of a folder's access log among the log streams. */

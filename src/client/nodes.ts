@@ -39,7 +39,7 @@ const NODE_FAULTS: ReadonlySet<string> = new Set([
 ])
 
 /** Questions whose answers are checked: a refusal proves nothing, and another node may well answer. */
-const CHECKED: ReadonlySet<LightRequest['type']> = new Set(['commit', 'query', 'prefix', 'log', 'receipt', 'wait', 'events'])
+const CHECKED: ReadonlySet<LightRequest['type']> = new Set(['genesis', 'commit', 'query', 'prefix', 'log', 'receipt', 'wait', 'events'])
 
 interface Node {
   key: Uint8Array | undefined

@@ -201,6 +201,7 @@ export {
   type TakeOverResult,
   takeOverFolder,
 } from './hand-over.ts'
+export { type HeadsOptions, subscribeHeads } from './heads.ts'
 export {
   type ContactCard,
   decodeCard,
