@@ -5,11 +5,13 @@ import { type Consent, consentCodec, consentId, grantBodyCodec, revokeBodyCodec 
 import { stateKey } from '../contracts/state-keys.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { seal } from '../crypto/sealing.ts'
+import { toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import type { SharingPart } from './consent-note.ts'
 import { folderOwnerKey, folderSeed, type OwnedFolder, type Wallet } from './folders.ts'
-import { type Depositor, depositGrant, findOwnGrant, sealNote } from './grant-store.ts'
+import { findOwnGrants } from './grant-batches.ts'
+import { type Depositor, depositGrant, sealNote } from './grant-store.ts'
 import type { ShareCode } from './identity.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -145,12 +147,10 @@ export async function listConsents(
   options: CallOptions = {},
 ): Promise<OwnedConsent[]> {
   const { entries } = await peer.list(stateKey.consents(owned.id), options)
-  return await Promise.all(
-    entries.map(async ([key, value]) => {
-      const id = key.slice(33)
-      const line = consentCodec.decode(value)
-      const terms = await findOwnGrant(peer, wallet, owned, id, line, options)
-      return { id, line, provision: terms?.opening.provision ?? null, note: terms?.note.text ?? '', sharing: terms?.note.sharing ?? null }
-    }),
-  )
+  const consents = entries.map(([key, value]) => ({ id: key.slice(33), line: consentCodec.decode(value) }))
+  const known = await findOwnGrants(peer, wallet, owned, consents, options)
+  return consents.map(({ id, line }) => {
+    const terms = known.get(toHex(id))
+    return { id, line, provision: terms?.opening.provision ?? null, note: terms?.note.text ?? '', sharing: terms?.note.sharing ?? null }
+  })
 }

@@ -9,7 +9,7 @@ import { advanceFolderCodec, LAST_EPOCH, MAX_REWRAPS, type Rewrap } from '../con
 import { stateKey } from '../contracts/state-keys.ts'
 import { seal, sealingKeyFromSeed } from '../crypto/sealing.ts'
 import { suiteOf } from '../crypto/sealing-suites.ts'
-import { equalBytes } from '../encoding/bytes.ts'
+import { equalBytes, toHex } from '../encoding/bytes.ts'
 import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import { systemTimer, type Timer } from '../fragments/pace.ts'
@@ -17,14 +17,16 @@ import { pastKeysHash, sealPastKeys } from '../fragments/past-keys.ts'
 import { revokeConsent } from './consents.ts'
 import { depositShares, needsDeposit } from './emergency-deposit.ts'
 import { folderOwnerKey, folderSeed, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
-import { depositGrant, depositPastKeys, findOwnGrant, sealNote } from './grant-store.ts'
+import { depositGrants, findOwnGrants, type GrantDeposit, type OwnConsent, type OwnGrant } from './grant-batches.ts'
+import { depositPastKeys, sealNote } from './grant-store.ts'
+import { inTurns } from './in-turns.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
 
 /** How often a new epoch is tried again because another device was faster. */
 const TRIES = 4
-/** Grants that are looked up and wrapped at a time. */
+/** Grants whose readers' keys are looked up at a time. */
 const GRANTS_AT_ONCE = 16
 /** A revocation that is not ready to go with its new epoch by then goes alone, before it, in ms. */
 const REVOKE_ALONE_MS = 1500
@@ -140,14 +142,10 @@ async function tryEpoch(
   const others = await consentsInForce(peer, owned, revoke, options)
   const wrapped = new Map<number, Wrapped>()
   const wrapAll = async (from: number, to: number): Promise<Rewrap[]> => {
-    await inTurns(others.slice(from, to), async (consent, i) => {
-      const done = await wrapAgain(peer, wallet, owned, { consent, epoch, publicKey: next.publicKey }, options)
-      if (done !== undefined) wrapped.set(from + i, done)
-    })
-    return others.slice(from, to).flatMap((_, i) => {
-      const done = wrapped.get(from + i)
-      return done === undefined ? [] : [{ consent: done.consent, wrapHash: done.wrapHash }]
-    })
+    const part = others.slice(from, to)
+    const done = await wrapAgain(peer, wallet, owned, part, { epoch, publicKey: next.publicKey }, options)
+    for (const [i, one] of done) wrapped.set(from + i, one)
+    return [...done].sort(([a], [b]) => a - b).map(([, { consent, wrapHash }]) => ({ consent, wrapHash }))
   }
   const [stored, first] = await Promise.all([depositPastKeys(peer, owner, { epoch, sealed }, options), wrapAll(0, MAX_REWRAPS)])
   options.onReady?.()
@@ -215,43 +213,60 @@ async function consentsInForce(peer: LightPeer, owned: OwnedFolder, but: readonl
     .filter(({ id, line }) => line.status === 'active' && line.expiry > header.time && !but.some(gone => equalBytes(gone, id)))
 }
 
-type InForce = Awaited<ReturnType<typeof consentsInForce>>[number]
-
-/** Wraps an epoch's private half to a grant's reader, and leaves it with the custodians; undefined where that cannot be done. */
+/**
+ * Wraps an epoch's private half to the readers of grants, and leaves the wraps with the custodians. Gives those with which that went well, by
+ * their places; a grant that nobody shows, or that too few custodians take, is missing and holds up no other.
+ */
 async function wrapAgain(
   peer: LightPeer,
   wallet: Wallet,
   owned: OwnedFolder,
-  { consent, epoch, publicKey }: { consent: InForce; epoch: number; publicKey: Uint8Array },
+  consents: readonly OwnConsent[],
+  { epoch, publicKey }: { epoch: number; publicKey: Uint8Array },
   options: CallOptions,
-): Promise<Wrapped | undefined> {
-  const { id, line } = consent
+): Promise<Map<number, Wrapped>> {
   try {
-    const known = await findOwnGrant(peer, wallet, owned, id, line, options)
-    if (known === undefined) return undefined
-    const { grantee } = known.opening.provision
-    // An organisation's key is in the ledger and may have changed; a person's is known from their card alone, a delegate's from their offer.
-    const sealingKey =
-      grantee === null || grantee.type === 'person'
-        ? known.note.sealingKey
-        : (await peer.member(grantee.value.organisation, options)).organisation.sealingKey
-    const context = sealingContext.grant(peer.chainId, owned.id, epoch, line.commitment)
-    const wrap = seal(sealingKey, folderSeed(wallet, owned, epoch), context)
-    const note = sealNote(publicKey, { ...known.note, sealingKey }, context)
+    const known = await findOwnGrants(peer, wallet, owned, consents, options)
+    const seed = folderSeed(wallet, owned, epoch)
+    const wraps = new Map<number, GrantDeposit>()
+    await inTurns(consents, GRANTS_AT_ONCE, async ({ id, line }, i) => {
+      const grant = known.get(toHex(id))
+      if (grant === undefined) return
+      try {
+        const sealingKey = await sealingKeyOf(peer, grant, options)
+        const context = sealingContext.grant(peer.chainId, owned.id, epoch, line.commitment)
+        const wrap = seal(sealingKey, seed, context)
+        const note = sealNote(publicKey, { ...grant.note, sealingKey }, context)
+        wraps.set(i, { consent: id, opening: grant.openingBytes, wrap, note })
+      } catch {
+        options.signal?.throwIfAborted()
+      }
+    })
+    const deposits = [...wraps]
     const owner = { ...owned, key: folderOwnerKey(wallet, owned) }
-    await depositGrant(peer, owner, id, { opening: known.openingBytes, wrap, note }, options)
-    return { consent: id, wrapHash: wrapHash(wrap), bytes: known.openingBytes.length + wrap.length + note.length }
+    const taken = await depositGrants(
+      peer,
+      owner,
+      deposits.map(([, deposit]) => deposit),
+      options,
+    )
+    return new Map(
+      deposits
+        .filter((_, at) => taken[at])
+        .map(([i, { consent, opening, wrap, note }]) => [
+          i,
+          { consent, wrapHash: wrapHash(wrap), bytes: opening.length + wrap.length + note.length },
+        ]),
+    )
   } catch {
     options.signal?.throwIfAborted()
-    return undefined
+    return new Map()
   }
 }
 
-/** Does something for each item, some at a time. */
-async function inTurns<T>(items: readonly T[], work: (item: T, index: number) => Promise<void>): Promise<void> {
-  let next = 0
-  const worker = async (): Promise<void> => {
-    for (let i = next++; i < items.length; i = next++) await work(items[i] as T, i)
-  }
-  await Promise.all(Array.from({ length: Math.min(GRANTS_AT_ONCE, items.length) }, worker))
+/** An organisation's key is in the ledger and may have changed; a person's is known from their card alone, a delegate's from their offer. */
+async function sealingKeyOf(peer: LightPeer, { opening, note }: OwnGrant, options: CallOptions): Promise<Uint8Array> {
+  const { grantee } = opening.provision
+  if (grantee === null || grantee.type === 'person') return note.sealingKey
+  return (await peer.member(grantee.value.organisation, options)).organisation.sealingKey
 }

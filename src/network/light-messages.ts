@@ -239,6 +239,13 @@ export const MAX_ERASURE_MARKS = 256
 const MAX_SEALED_REVIEW = 10 * 1024
 
 /** Messages about what custodians keep for a folder beside fragments. */
+/** Longest request of the folder protocol, in bytes. */
+export const MAX_FOLDER_REQUEST = MAX_PAST_KEYS_BYTES + 8 * 1024
+/** Most grants of one request: what an owner sends or asks for at once. */
+export const MAX_GRANTS_AT_ONCE = 64
+/** Most bytes of openings and notes in one answer. */
+export const MAX_TERMS_BYTES = 256 * 1024
+
 export const folderRequestCodec = codec(
   tagged({
     /** Leaves a grant's opening and wrap, before or after the grant is on the ledger; signed by the owner, to whom `note` is sealed. */
@@ -249,6 +256,27 @@ export const folderRequestCodec = codec(
       opening: byteString(16 * 1024),
       wrap: byteString(4096),
       note: byteString(MAX_SEALED_NOTE),
+    }),
+    /**
+     * As `put-wrap` for several grants in force, as when the folder's key changes: written at once, and each taken or refused by itself;
+     * signed by the owner.
+     */
+    'put-wraps': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      grants: list(
+        struct({ consent: hash32, opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(MAX_SEALED_NOTE) }),
+        MAX_GRANTS_AT_ONCE,
+        1,
+      ),
+    }),
+    /** Asks for the openings and notes of several grants; signed by the owner. */
+    'get-wraps': struct({
+      content: byteString(512),
+      key: hash32,
+      signature: byteString(64, 64),
+      consents: list(hash32, MAX_GRANTS_AT_ONCE, 1),
     }),
     /** Asks for a grant by its consent; signed by the grantee, an organisation's signing key, or the owner. */
     'get-wrap': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64) }),
@@ -315,7 +343,7 @@ export const folderRequestCodec = codec(
     /** Asks for the sealed outcome of a review; signed by the owner. */
     'get-review': struct({ content: byteString(512), key: hash32, signature: byteString(64, 64), entry: hash32 }),
   }),
-  MAX_PAST_KEYS_BYTES + 8 * 1024,
+  MAX_FOLDER_REQUEST,
 )
 export type FolderRequest = Infer<typeof folderRequestCodec>
 
@@ -366,6 +394,15 @@ export const wrapResponseCodec = codec(
   }),
   192 * 1024,
 )
+/** For each grant of a `put-wraps`, null, or the code of why it was not taken. */
+export const putWrapsResponseCodec = codec(struct({ codes: list(nullable(text(64)), MAX_GRANTS_AT_ONCE) }), 8 * 1024)
+
+const grantTermsSchema = struct({ consent: hash32, opening: byteString(16 * 1024), note: byteString(MAX_SEALED_NOTE) })
+/** What an owner needs of a grant to wrap another key to its reader. */
+export type GrantTerms = Infer<typeof grantTermsSchema>
+/** Those of the grants asked for that are here, in their order; as many as fit: the rest is asked for again. */
+export const getWrapsResponseCodec = codec(struct({ grants: list(grantTermsSchema, MAX_GRANTS_AT_ONCE) }), MAX_TERMS_BYTES + 16 * 1024)
+
 export const releasesResponseCodec = codec(
   struct({ receipts: list(struct({ receipt: byteString(128 * 1024), signature: byteString(64, 64) }), 256), more: bool }),
   MAX_LIGHT_RESPONSE,

@@ -133,6 +133,8 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'heldShareResponseCodec',
     'reviewResponseCodec',
     'wrapResponseCodec',
+    'putWrapsResponseCodec',
+    'getWrapsResponseCodec',
     'releasesResponseCodec',
     'erasuresResponseCodec',
     'disputesResponseCodec',
@@ -169,6 +171,8 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"', 'shares: the target "shares"'],
   'client/pairing.ts': ['in "pairing request"', 'in "pairing answer"', 'opened with the key of the own request'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
+  'client/outbox.ts': ['of the own store, opened with its key'],
+  'client/vault.ts': ['the target "vault"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],
   'consensus/guard.ts': ['the target "signing guard"'],
   'contracts/folders-formats.ts': ['label commitment: encoded alone, never read'],
@@ -187,7 +191,7 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'node/custodian/scrub.ts': ['of the own store'],
   'node/custodian/submissions.ts': ['of the own store, sealed by the keyring', 'the same', 'the same'],
   'node/emergency-cases.ts': ['of the own store, sealed by the keyring'],
-  'node/custodian/wraps.ts': ['of the own store, sealed by the keyring', 'the same'],
+  'node/custodian/grants.ts': ['of the own store, sealed by the keyring', 'the same'],
   'node/notices.ts': ['of the own store'],
 }
 

@@ -114,6 +114,23 @@ test('a revocation takes the key away: the others read on with the same share co
   assert.equal(cluster.errors(), [])
 })
 
+test('more grants than one request has room for go on together', async world => {
+  const { author, reader, authorPeer, readerPeer, patientPeer } = world
+  const folder = await openFolder(authorPeer, author, 'of many readers')
+  const { wallet, owned, address } = folder
+  // Not more at once than a custodian lets wait for their lines.
+  const grants = [...(await grantAll(16)), ...(await grantAll(16))]
+  async function grantAll(count: number) {
+    return await Promise.all(Array.from({ length: count }, async () => await grantTo(world, folder, reader)))
+  }
+  const epoch = await advanceFolder(patientPeer, wallet, owned)
+  assert.equal([epoch.epoch, epoch.rewrapped, epoch.left], [1, 32, []])
+  await putRecords(authorPeer, author, address, textRecords(['after']))
+  for (const { share } of [grants[0]!, grants[31]!]) {
+    assert.equal(await readAll(readerPeer, await openSession(readerPeer, reader, share)), ['after'])
+  }
+})
+
 test('epoch after epoch, one wrap opens them all, under either suite, and a grant of now opens the past', async world => {
   const { cluster, author, reader, other, authorPeer, readerPeer, patientPeer } = world
   const folder = await openFolder(authorPeer, author, 'of many epochs')

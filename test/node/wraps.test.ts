@@ -16,6 +16,9 @@ import {
   type FolderRequest,
   folderAskCodec,
   folderRequestCodec,
+  getWrapsResponseCodec,
+  MAX_SEALED_NOTE,
+  putWrapsResponseCodec,
   REQUEST_CLOCK_MS,
   releasesResponseCodec,
   wrapResponseCodec,
@@ -154,6 +157,16 @@ async function put(at: World, grant: Grant, key: SigningKey = owner, desk = at.d
   await desk.answer(folderRequestCodec.encode({ type: 'put-wrap', value } as FolderRequest), PEER)
 }
 
+async function putMany(at: World, grants: readonly Grant[], key: SigningKey = owner, desk = at.desk): Promise<(string | null)[]> {
+  const value = { ...ask(at, key, null), grants: grants.map(({ consent, opening, wrap, note }) => ({ consent, opening, wrap, note })) }
+  return putWrapsResponseCodec.decode(await desk.answer(folderRequestCodec.encode({ type: 'put-wraps', value }), PEER)).codes
+}
+
+async function termsOf(at: World, consents: readonly Uint8Array[], key: SigningKey = owner) {
+  const request = folderRequestCodec.encode({ type: 'get-wraps', value: { ...ask(at, key, null), consents: [...consents] } })
+  return getWrapsResponseCodec.decode(await at.desk.answer(request, PEER)).grants
+}
+
 async function get(at: World, key: SigningKey, consent: Uint8Array, desk = at.desk, changes: AskChanges = {}) {
   const request = folderRequestCodec.encode({ type: 'get-wrap', value: ask(at, key, consent, changes) })
   return wrapResponseCodec.decode(await desk.answer(request, PEER))
@@ -252,6 +265,56 @@ test('only the owner leaves grants, and only such as belong to the folder', asyn
   await rejectsCode(put(at, grantOf(seedOf('another folder'), 'a')), 'not-found')
   await rejectsCode(put(at, { ...grant, consent: seedOf('another consent') }), 'not-found')
   await rejectsCode(put(at, { ...grant, opening: utf8('no opening') }), 'malformed')
+})
+
+test('of several grants at once each is taken or refused by itself, under the bounds of single ones', async () => {
+  using place = temporary()
+  await using at = await world(place.dir)
+  const [a, b] = [grantOf(at.folder, 'a'), grantOf(at.folder, 'b')]
+  const answer = await putMany(at, [a, { ...b, consent: seedOf('another consent') }, { ...b, opening: utf8('no opening') }, a])
+  assert.equal(answer, [null, 'not-found', 'malformed', null])
+  await commitGrant(at, a)
+  assert.equal((await get(at, reader.signing, a.consent)).wrap, a.wrap)
+  await rejectsCode(putMany(at, [b], reader.signing), 'not-found')
+  // Of a consent in force as many wraps wait as of single ones; of others, as many as one folder may have.
+  const again = Array.from({ length: 5 }, (_, i) => ({ ...a, wrap: utf8(`again ${i}`) }))
+  assert.equal(await putMany(at, again), [null, null, null, null, 'busy'])
+  const many = Array.from({ length: 40 }, (_, i) => grantOf(at.folder, `new ${i}`))
+  const codes = await putMany(at, many)
+  assert.is(codes.filter(code => code === null).length, 28, '32 of the folder wait, with the four above')
+  assert.equal([...new Set(codes.slice(28))], ['busy'])
+  // What was refused for want of room left nothing, and what waits still waits after a start.
+  const desk = await at.restart()
+  assert.equal(await putMany(at, [many[39]!], owner, desk), ['busy'])
+  at.clock.now += HOUR + 1
+  await desk.dropExpired()
+  assert.equal(await putMany(at, [many[39]!], owner, desk), [null])
+})
+
+test('the owner asks for the terms of several grants, and gets those that there are, a page at a time', async () => {
+  using place = temporary()
+  await using at = await world(place.dir)
+  const grants = Array.from({ length: 3 }, (_, i) => grantOf(at.folder, `${i}`))
+  for (const grant of grants) {
+    await put(at, grant)
+    await commitGrant(at, grant)
+  }
+  const expected = grants.map(({ consent, opening, note }) => ({ consent, opening, note }))
+  const consents = [...grants.map(({ consent }) => consent), seedOf('no consent')]
+  assert.equal(await termsOf(at, consents), expected)
+  assert.equal(await termsOf(at, consents.toReversed()), expected.toReversed())
+  await rejectsCode(termsOf(at, consents, reader.signing), 'not-found')
+  // Notes of the greatest length: no answer is longer than it may be, and each has something in it.
+  const long = Array.from({ length: 45 }, (_, i) => ({ ...grantOf(at.folder, `long ${i}`), note: new Uint8Array(MAX_SEALED_NOTE) }))
+  for (const grant of long) {
+    await put(at, grant)
+    await commitGrant(at, grant)
+  }
+  const all = long.map(({ consent }) => consent)
+  const first = (await termsOf(at, all)).map(({ consent }) => consent)
+  assert.ok(first.length > 30 && first.length < all.length, `${first.length}`)
+  const rest = (await termsOf(at, all.slice(first.length))).map(({ consent }) => consent)
+  assert.equal([...first, ...rest], all)
 })
 
 test('a grant that never gets its line in the ledger is dropped after an hour; one that does stays', async () => {

@@ -1,25 +1,15 @@
-/** Grants and release receipts that a custodian keeps for a folder. */
-
-import { consentCommitment, consentOpeningCodec } from '../../contracts/consent-terms.ts'
-import { consentCodec, consentId } from '../../contracts/consents-formats.ts'
-import { grantorStands } from '../../contracts/release-delegation.ts'
-import { readDelegationFacts } from '../../contracts/release-facts.ts'
-import { stateKey } from '../../contracts/state-keys.ts'
-import { delegateKeyHash, ownerKeyHash } from '../../crypto/wallet.ts'
-import { concat, equalBytes, toHex, u64 } from '../../encoding/bytes.ts'
-import { EpioneError } from '../../encoding/errors.ts'
-import { byteString, codec, integer, struct } from '../../encoding/schema.ts'
-import { wrapHash } from '../../fragments/formats.ts'
-import type { KeyValueStore, StoreOperation } from '../../ledger/store.ts'
+import { ownerKeyHash } from '../../crypto/wallet.ts'
+import { equalBytes } from '../../encoding/bytes.ts'
+import type { KeyValueStore } from '../../ledger/store.ts'
 import {
   erasuresResponseCodec,
   type FolderRequest,
   folderRequestCodec,
-  MAX_SEALED_NOTE,
+  getWrapsResponseCodec,
   noticesResponseCodec,
+  putWrapsResponseCodec,
   releasesResponseCodec,
   type ShownDispute,
-  wrapResponseCodec,
 } from '../../network/light-messages.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
@@ -27,34 +17,15 @@ import { folderAt, isDelegateAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import type { Notices } from '../notices.ts'
 import { evenly } from '../refusals.ts'
-import { requireFresh } from './access-lines.ts'
 import { openAsk, type Place } from './clock-check.ts'
 import type { Disputes } from './disputes.ts'
 import type { Emergencies } from './emergencies.ts'
 import type { ErasureReceipts } from './erasure-receipts.ts'
+import { Grants } from './grants.ts'
 import { PastKeys } from './past-keys.ts'
 import { ReleaseReceipts, type ReleaseSubject } from './receipts.ts'
 
-const WRAP = Uint8Array.of(1)
-/** Grants that wait for their line in the ledger, by the time until which they wait. */
-const PENDING = Uint8Array.of(3)
-const AFTER_PENDING = Uint8Array.of(4)
-/** How long a grant is kept without its line in the ledger, in ms. */
-const PENDING_MS = 60 * 60 * 1000
-/** Most grants that wait at once, over all folders. */
-const MAX_PENDING = 10_000
-/** Most grants of one folder that wait at once: nobody takes the room of all others. */
-const MAX_PENDING_OF_FOLDER = 32
-/** Most wraps of one consent in force that wait at once: the ledger bounds the consents, and each may get a new wrap. */
-const MAX_PENDING_OF_CONSENT = 4
-
 type EmergencyRequest = Extract<FolderRequest, { type: 'put-share' | 'get-share' | 'share' | 'put-review' | 'get-review' }>
-
-const storedWrapCodec = codec(
-  struct({ opening: byteString(16 * 1024), wrap: byteString(4096), note: byteString(MAX_SEALED_NOTE) }),
-  32 * 1024,
-)
-const pendingCodec = codec(struct({ key: byteString(128), until: integer() }), 256)
 
 export interface FolderDeskOptions {
   custodian: Uint8Array
@@ -78,16 +49,14 @@ export class FolderDesk {
   readonly #deps: FolderDeskDependencies
   readonly #receipts: ReleaseReceipts
   readonly #past: PastKeys
-  /** Keys of the grants that wait, by folder and by their own hex. */
-  readonly #pending = new Map<string, Map<string, Uint8Array>>()
-  #pendingCount = 0
-  #sequence = 0
+  readonly #grants: Grants
 
   constructor(options: FolderDeskOptions, dependencies: FolderDeskDependencies) {
     this.#options = options
     this.#deps = dependencies
     this.#receipts = new ReleaseReceipts(dependencies.store)
     this.#past = new PastKeys(dependencies)
+    this.#grants = new Grants({ ...dependencies, pastKeys: this.#past })
   }
 
   async start(): Promise<void> {
@@ -107,13 +76,23 @@ export class FolderDesk {
       case 'put-wrap': {
         const { folder, consent } = openAsk(request.value, place)
         this.#requireGranter(folder, request.value.key)
-        await this.#putWrap(folder, consent, request.value)
+        await this.#grants.put(folder, consent, request.value)
         return new Uint8Array(0)
       }
       case 'get-wrap': {
         const { folder, consent } = openAsk(request.value, place)
         if (consent === null) throw notFound()
-        return await this.#getWrap(folder, consent, request.value.key)
+        return await this.#grants.get(folder, consent, request.value.key)
+      }
+      case 'put-wraps': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return putWrapsResponseCodec.encode({ codes: await this.#grants.putMany(folder, request.value.grants) })
+      }
+      case 'get-wraps': {
+        const { folder } = openAsk(request.value, place)
+        this.#requireOwner(folder, request.value.key)
+        return getWrapsResponseCodec.encode({ grants: await this.#grants.termsOf(folder, request.value.consents) })
       }
       case 'releases': {
         const { folder } = openAsk(request.value, place)
@@ -192,119 +171,6 @@ export class FolderDesk {
     }
   }
 
-  /** Takes a grant from the folder's owner that the ledger shows already or will within the hour. */
-  async #putWrap(
-    folder: Uint8Array,
-    consent: Uint8Array | null,
-    grant: { opening: Uint8Array; wrap: Uint8Array; note: Uint8Array },
-  ): Promise<void> {
-    const { keyring, store, now } = this.#deps
-    const opening = consentOpeningCodec.decode(grant.opening)
-    const named = consentId(folder, consentCommitment(opening))
-    if (!equalBytes(opening.folder, folder) || consent === null || !equalBytes(named, consent)) throw notFound()
-    const key = this.#wrapKey(folder, named, wrapHash(grant.wrap))
-    if ((await store.get(key)) !== undefined) return
-    const keep = async (...others: StoreOperation[]): Promise<void> =>
-      await keyring.within(folder, async () => {
-        const value = keyring.seal(folder, storedWrapCodec.encode({ opening: grant.opening, wrap: grant.wrap, note: grant.note }), key)
-        await store.batch([{ type: 'put', key, value }, ...others], { sync: true })
-      })
-    if (this.#isAnchored(key)) {
-      await keep()
-      return
-    }
-    this.#requireRoom(folder, named)
-    this.#wait(key)
-    const until = now() + PENDING_MS
-    try {
-      await keep({ type: 'put', key: concat(PENDING, u64(until), u64(this.#sequence++)), value: pendingCodec.encode({ key, until }) })
-    } catch (error) {
-      this.#waitNoMore(key)
-      throw error
-    }
-  }
-
-  /** @throws EpioneError `busy` where too many grants wait, of this folder, of this consent or of all */
-  #requireRoom(folder: Uint8Array, consent: Uint8Array): void {
-    const waiting = (): Uint8Array[] => [...(this.#pending.get(toHex(folder))?.values() ?? [])]
-    const isFull = (): boolean =>
-      this.#isInForce(folder, consent)
-        ? waiting().filter(key => equalBytes(consentOf(key), consent)).length >= MAX_PENDING_OF_CONSENT
-        : waiting().length >= MAX_PENDING_OF_FOLDER
-    if (isFull()) for (const key of waiting()) if (this.#isAnchored(key)) this.#waitNoMore(key)
-    if (isFull())
-      throw new EpioneError('busy', 'Too many grants of this folder wait for their lines in the ledger; anchor them or wait an hour.')
-    if (this.#pendingCount >= MAX_PENDING)
-      throw new EpioneError('busy', 'This custodian holds as many unanchored grants as it may; try again later.')
-  }
-
-  #isInForce(folder: Uint8Array, consent: Uint8Array): boolean {
-    const line = this.#deps.chain.tip.tree.get(stateKey.consent(folder, consent))
-    return line !== undefined && consentCodec.decode(line).status === 'active'
-  }
-
-  /** Counts a grant that waits; one that is counted already is not counted again. */
-  #wait(key: Uint8Array): void {
-    const folder = toHex(folderOf(key))
-    const waiting = this.#pending.get(folder) ?? new Map<string, Uint8Array>()
-    if (waiting.has(toHex(key))) return
-    this.#pending.set(folder, waiting.set(toHex(key), key))
-    this.#pendingCount++
-  }
-
-  #waitNoMore(key: Uint8Array): void {
-    const folder = toHex(folderOf(key))
-    const waiting = this.#pending.get(folder)
-    if (waiting === undefined || !waiting.delete(toHex(key))) return
-    this.#pendingCount--
-    if (waiting.size === 0) this.#pending.delete(folder)
-  }
-
-  /** Whether the ledger shows the grant that is kept under this key. */
-  #isAnchored(key: Uint8Array): boolean {
-    const line = this.#deps.chain.tip.tree.get(stateKey.consent(folderOf(key), consentOf(key)))
-    return line !== undefined && equalBytes(consentCodec.decode(line).wrapHash, key.slice(65))
-  }
-
-  async #getWrap(folder: Uint8Array, consent: Uint8Array, asker: Uint8Array): Promise<Uint8Array> {
-    const { chain, keyring, store } = this.#deps
-    const owner = equalBytes(folderAt(chain.tip.tree, folder)?.ownerKeyHash ?? new Uint8Array(0), ownerKeyHash(asker))
-    // Who is cut off would not hear of a revocation. It says so before it looks whether there is a grant at all.
-    if (!owner) requireFresh(chain.tip, this.#deps)
-    const value = chain.tip.tree.get(stateKey.consent(folder, consent))
-    if (value === undefined) throw notFound()
-    const line = consentCodec.decode(value)
-    const key = this.#wrapKey(folder, consent, line.wrapHash)
-    const held = await store.get(key)
-    if (held === undefined) throw notFound()
-    const stored = storedWrapCodec.decode(keyring.open(held, key))
-    if (!owner) {
-      if (line.status !== 'active' || line.expiry <= chain.tip.header.time) throw notFound()
-      if (!this.#isGrantee(folder, consent, stored.opening, asker)) throw notFound()
-    }
-    const past = line.epoch === 0 ? null : await this.#past.get(folder, line.epoch)
-    return wrapResponseCodec.encode({ ...stored, ...(owner ? {} : { note: new Uint8Array(0) }), past })
-  }
-
-  /**
-   * The delegate whose key a delegation names; the person whom a grant names, or the organisation for a grant to it or to a role in it. Each until
-   * the terms end: the ledger's expiry may be some weeks later.
-   */
-  #isGrantee(folder: Uint8Array, consent: Uint8Array, openingBytes: Uint8Array, asker: Uint8Array): boolean {
-    const { tree, header } = this.#deps.chain.tip
-    const { delegation, grantor } = readDelegationFacts(tree, folder, consent)
-    if (!grantorStands(grantor, header.time)) return false
-    const { grantee, validity } = consentOpeningCodec.decode(openingBytes).provision
-    if (validity !== null && validity.end <= header.time) return false
-    if (delegation !== null) {
-      return equalBytes(delegation.delegateKeyHash, delegateKeyHash(asker)) && delegation.start <= header.time
-    }
-    if (grantee === null) return false
-    if (grantee.type === 'person') return equalBytes(grantee.value.key, asker)
-    const organisation = this.#deps.directory.byId(grantee.value.organisation)
-    return organisation?.status === 'active' && equalBytes(organisation.organisation.signingKey, asker)
-  }
-
   /** The owner, or a delegate who may grant. */
   #requireGranter(folder: Uint8Array, key: Uint8Array): void {
     const { tree, header } = this.#deps.chain.tip
@@ -339,57 +205,15 @@ export class FolderDesk {
     await this.#receipts.keep(folder, time, { receipt, signature }, subject)
   }
 
-  /** Drops grants that never got their line in the ledger. Those that got it wait no more. */
+  /** Drops grants and past keys that never got their line in the ledger. */
   async dropExpired(): Promise<void> {
-    const { keyring, store, now } = this.#deps
-    for await (const [pendingKey, value] of store.iterator({ gte: PENDING, lt: AFTER_PENDING })) {
-      const { key, until } = pendingCodec.decode(value)
-      const anchored = this.#isAnchored(key)
-      if (!anchored && until > now()) {
-        this.#wait(key)
-        continue
-      }
-      const stale = anchored ? await this.#replaced(key) : [key]
-      const operations: StoreOperation[] = [pendingKey, ...stale].map(gone => ({ type: 'del', key: gone }))
-      await keyring.within(folderOf(key), async () => await store.batch(operations))
-      this.#waitNoMore(key)
-    }
+    await this.#grants.dropExpired()
     await this.#past.dropExpired()
-  }
-
-  /** Wraps whose place the one under this key has taken. */
-  async #replaced(key: Uint8Array): Promise<Uint8Array[]> {
-    const prefix = key.slice(0, 65)
-    const waiting = this.#pending.get(toHex(folderOf(key)))
-    const stale: Uint8Array[] = []
-    for await (const [other] of this.#deps.store.iterator({ gte: prefix, lt: concat(prefix, new Uint8Array(33).fill(0xff)) })) {
-      if (!equalBytes(other, key) && waiting?.has(toHex(other)) !== true) stale.push(other)
-    }
-    return stale
   }
 
   /** Writes the grants and past keys of a bucket's folders under its newest key. */
   async reseal(bucket: number): Promise<void> {
     await this.#past.reseal(bucket)
-    await this.#deps.keyring.reseal(bucket, this.#deps.store, this.#wrapKeys(bucket), { read: value => value, write: sealed => sealed })
+    await this.#grants.reseal(bucket)
   }
-
-  async *#wrapKeys(bucket: number): AsyncGenerator<Uint8Array> {
-    const gte = concat(WRAP, Uint8Array.of(bucket))
-    for await (const [key] of this.#deps.store.iterator({ gte, lt: concat(gte, new Uint8Array(96).fill(0xff)) })) yield key
-  }
-
-  #wrapKey(folder: Uint8Array, consent: Uint8Array, hash: Uint8Array): Uint8Array {
-    return concat(WRAP, folder, consent, hash)
-  }
-}
-
-/** Folder of a grant, by the key under which it is kept. */
-function folderOf(key: Uint8Array): Uint8Array {
-  return key.slice(1, 33)
-}
-
-/** Consent of a grant, by the key under which it is kept. */
-function consentOf(key: Uint8Array): Uint8Array {
-  return key.slice(33, 65)
 }
