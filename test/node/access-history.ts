@@ -86,7 +86,7 @@ export class History {
     else if (roll < 42) await this.#openSession()
     else if (roll < 45) await this.#openAsOwner(folder)
     else if (roll < 48) await this.#breakGlass(folder)
-    else if (roll < 50) await this.#deposit(folder)
+    else if (roll < 51) await this.#deposit(folder)
     else if (roll < 76) await this.#reads.read()
     else if (roll < 85) await this.#reads.getWrap(this.#pick(this.model.consents))
     else if (roll < 88) await this.#erase()
@@ -184,7 +184,7 @@ export class History {
     const ofMember = holdersOf('person').filter(one => holder(one).member === member)
     const reader = to.type === 'person' && !this.#isOneOf(6) ? holds : this.#random.pick(this.#isOneOf(6) ? holdersOf('person') : ofMember)
     const truly = to.type === 'role' ? to.role : holder(reader).role
-    const role = this.#isOneOf(5) ? this.#random.pick(ROLES) : truly
+    const role = this.#isOneOf(to.type === 'role' ? 2 : 5) ? this.#random.pick(ROLES) : truly
     const purpose: Purpose = this.#isOneOf(6) ? 'HMARKT' : 'TREAT'
     const by = this.#isOneOf(8) ? 1 + this.#random.below(3) : member
     const who = { reader: holder(reader).signing.publicKey, role, purpose }
@@ -255,7 +255,7 @@ export class History {
   /** Leaves a key for emergencies, or takes it back. */
   async #deposit(folder: Folder): Promise<void> {
     const { world, model } = this
-    if (model.depositAt(folder, model.height) !== null && this.#isOneOf(3)) {
+    if (model.depositAt(folder, model.height) !== null && this.#isOneOf(2)) {
       await world.withdraw(folder)
       return model.note(model.deposits, folder, null)
     }
