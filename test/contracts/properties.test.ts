@@ -33,6 +33,7 @@ import { compareBytes, equalBytes, toHex } from '../../src/encoding/bytes.ts'
 import { receiptCodec } from '../../src/ledger/receipt.ts'
 import { StateTree } from '../../src/ledger/state-tree.ts'
 import { decodeTransaction, type Transaction } from '../../src/ledger/transaction.ts'
+import { DelegationModel, randomDelegateAct, randomDelegation } from './delegation-model.ts'
 import {
   account,
   act,
@@ -96,7 +97,7 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
   const sponsored = { sponsor: pick(random(4) === 0 ? MEMBERS : MEMBERS.slice(0, 4)), ...signed }
   const epoch = random(4) === 0 ? random(3) : (folder?.epoch ?? 0)
   const latest = world.read(counterCodec, stateKey.custodiansHeight()) ?? 0
-  switch (random(22)) {
+  switch (random(27)) {
     case 13: {
       const commitment = hashOf(name('d', 3))
       return world.byFolder(owner, act('disputes.open', openDisputeCodec, { commitment }), signed)
@@ -197,6 +198,15 @@ function randomTransaction(world: World, random: (below: number) => number): Tra
       const signer = action === 'veto' ? holder : `${owner} recovery`
       return world.byFolder(owner, act(`recovery.${action}`, settleRecoveryCodec, body), { signer })
     }
+    case 21:
+      return randomDelegation(world, random, owner, { epoch, ...sponsored })
+    case 22:
+    case 23:
+    case 24:
+    case 25: {
+      const epochOf = (one: string): number => world.read(folderCodec, stateKey.folder(world.folder(one)))?.epoch ?? 0
+      return randomDelegateAct(world, random, OWNERS, { epochOf, sponsor: sponsored.sponsor })
+    }
     default:
       return world.byMember(member, {
         contract: pick(['records', 'folders', 'none']),
@@ -253,6 +263,8 @@ function makeHistory(seed: number, blocks: number): History {
 }
 
 const SEEDS = [1, 2, 3, 20250101]
+/** For what takes several acts that fit together. */
+const MORE_SEEDS = Array.from({ length: 12 }, (_, i) => 100 + i)
 
 for (const seed of SEEDS) {
   const about = `seed ${seed}`
@@ -367,9 +379,25 @@ for (const seed of SEEDS) {
   })
 }
 
+test('delegates do what they may, as long as they may, and nothing else', () => {
+  const acts = new Map<string, number>()
+  for (const seed of [...SEEDS, ...MORE_SEEDS]) {
+    const { world, recorded } = history(seed)
+    const model = new DelegationModel()
+    for (const { height, timeMs, transactions, result } of recorded) {
+      for (const [i, { bytes }] of transactions.entries()) {
+        model.apply(decodeTransaction(bytes), result.receipts[i]?.code as string, timeMs, `seed ${seed}, height ${height}, act ${i}`)
+      }
+    }
+    model.check(world.state, `seed ${seed}`)
+    for (const [name, count] of model.acts) acts.set(name, (acts.get(name) ?? 0) + count)
+  }
+  for (const name of ['access.open', 'consents.grant', 'consents.revoke'])
+    assert.ok((acts.get(name) ?? 0) >= 5, `${name}: ${acts.get(name)}`)
+})
+
 test('recoveries come to every end in some history', () => {
-  // More histories than the other tests look at: a recovery takes several acts that fit together.
-  const names = [...SEEDS, ...Array.from({ length: 12 }, (_, i) => 100 + i)].flatMap(seed =>
+  const names = [...SEEDS, ...MORE_SEEDS].flatMap(seed =>
     history(seed).recorded.flatMap(({ result }) => result.receipts.flatMap(({ events }) => events.map(({ name }) => name))),
   )
   for (const name of ['started', 'vetoed', 'cancelled', 'finished', 'announced']) assert.ok(names.includes(`recovery.${name}`), name)
