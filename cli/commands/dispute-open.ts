@@ -1,7 +1,7 @@
 /** `epione dispute open` */
 import { resolve } from 'node:path'
-import { openDispute } from '../../src/client/disputes.ts'
 import { listVersions } from '../../src/client/get.ts'
+import { openDispute } from '../../src/client/open-dispute.ts'
 import { openOwnSession } from '../../src/client/session.ts'
 import { MAX_STATEMENT } from '../../src/contracts/disputes-formats.ts'
 import { toHex } from '../../src/encoding/bytes.ts'

@@ -1,6 +1,7 @@
 /** `epione dispute status` and `epione dispute notify` */
 import { listDisputes, spreadDisputes } from '../../src/client/disputes.ts'
 import { type NoticedReader, noticeReaders } from '../../src/client/notices.ts'
+import type { Dispute } from '../../src/contracts/disputes-formats.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'
@@ -16,7 +17,7 @@ export interface DisputeStatusOptions {
 /** What `--json` prints. */
 export interface DisputeStatusResult {
   dispute: string
-  status: 'open' | 'accepted' | 'refused'
+  status: Dispute['status']
   dueMs: number
   late: boolean
   /** Everybody who read the version, as far as custodians that answered have told. */

@@ -61,11 +61,8 @@ export {
   type AuthorDispute,
   answerDispute,
   authorDisputes,
-  disputeLine,
   listDisputes,
-  type OpenedDispute,
   type OwnedDispute,
-  openDispute,
   spreadDisputes,
 } from './disputes.ts'
 export {
@@ -229,6 +226,15 @@ export { formatMetrics, READER_METRICS } from './metrics.ts'
 export { type MoveOptions, type MoveProgress, type MoveResult, moveRecords } from './move.ts'
 export type { CallOptions } from './nodes.ts'
 export { acknowledgeNotice, type NoticedReader, noticeReaders, type WaitingNotice, waitingNotices } from './notices.ts'
+export {
+  type DisputeInput,
+  disputeLine,
+  type OpenedDispute,
+  openDispute,
+  openDisputeAsDelegate,
+  withdrawDispute,
+  withdrawDisputeAsDelegate,
+} from './open-dispute.ts'
 export { rotateOwner } from './owner-rotation.ts'
 export { answerPairing, checkNumber, openPairing, type PairedWallet, pairingRequest } from './pairing.ts'
 export {

@@ -83,6 +83,8 @@ test('a statement is taken from the owner alone, for a dispute that the ledger h
   await rejectsCode(put(author.signing), 'not-found')
   await rejectsCode(put(owner, paperOf(openingOf(world, 'b'))), 'behind')
   await rejectsCode(put(owner, paperOf({ ...opening, folder: seedOf('other folder') })), 'not-found')
+  // A delegate leaves words of what it opened itself alone: who reads knows the opening, and could write over the owner's words.
+  await rejectsCode(world.papers.disputes.put(world.folder, paperOf(opening), seedOf('delegation')), 'not-found')
   await put(owner)
   for (const key of [owner, author.signing]) assert.equal(await disputesFor(world, key), [toHex(idOf(opening))])
   for (const key of [signingKeyFromSeed(seedOf('mallory')), reader.signing, nodeKeys(1).signing]) {
@@ -103,7 +105,7 @@ test('it goes out with the version that it is about, and with no other; the reas
   const openings = [openingOf(world, 'a'), openingOf(world, 'a', 2), openingOf(world, 'b')]
   for (const opening of openings) {
     await open(world, opening)
-    await world.papers.disputes.put(world.folder, paperOf(opening))
+    await world.papers.disputes.put(world.folder, paperOf(opening), null)
   }
   const of = async (record: string, version: number) =>
     await world.desk.disputesOf(world.folder, [{ recordId: seedOf(record), version }], 10)
@@ -148,7 +150,7 @@ test('many disputes come in pages', async () => {
     const opening = openingOf(world, `record ${i}`)
     // As many acts in an hour are the folder's own; these are sponsored.
     await open(world, opening)
-    await world.papers.disputes.put(world.folder, paperOf(opening))
+    await world.papers.disputes.put(world.folder, paperOf(opening), null)
     expected.push(toHex(idOf(opening)))
   }
   const page = async (after: Uint8Array | null) =>
