@@ -65,6 +65,10 @@ const statusSchema = z.object({
   seat: seatSchema,
   offences: offencesSchema,
   peers: z.object({ connected: number, members: number }),
+  load: z
+    .object({ streams: number, held: number, arriving: number, displaced: number, refused: z.record(text, number) })
+    .nullable()
+    .default(null),
   pool: z.object({ waiting: number, batches: number }),
   storage: z.object({
     fragments: number,

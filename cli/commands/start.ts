@@ -22,6 +22,12 @@ export interface StartOptions {
 
 /** Connections beside those of light peers: members, and members that come. */
 const MEMBER_CONNECTIONS = 256
+/** Streams that members alone get, and those of all light peers together: two for each connection, one that waits and one that asks. */
+const STREAMS_FOR_MEMBERS = 512
+const MIN_LIGHT_STREAMS = 512
+const STREAMS_OF_CONNECTION = 2
+/** Peers whose budgets are remembered, at least. */
+const MIN_REMEMBERED = 4_096
 /** Light peers may ask for this many seconds' worth at once. */
 const BURST_SECONDS = 2
 
@@ -38,13 +44,22 @@ async function createLogger(level: NodeConfig['logLevel']) {
 }
 
 function limitsOf(config: NodeConfig) {
-  const [connections, requests, bytes] = [config.lightConnections, config.lightRequestsPerSecond, config.lightBytesPerSecond].map(Number)
+  const connections = Number(config.lightConnections)
+  const requests = Number(config.lightRequestsPerSecond)
+  const bytes = Number(config.lightBytesPerSecond)
+  const streams = Number(config.lightStreams)
   return {
-    maxConnections: connections! + MEMBER_CONNECTIONS,
-    requestsPerSecond: requests!,
-    requestBurst: BURST_SECONDS * requests!,
-    bytesPerSecond: bytes!,
-    byteBurst: BURST_SECONDS * bytes!,
+    maxConnections: connections + MEMBER_CONNECTIONS,
+    connectionsForMembers: MEMBER_CONNECTIONS,
+    streams: STREAMS_FOR_MEMBERS + Math.max(MIN_LIGHT_STREAMS, STREAMS_OF_CONNECTION * connections),
+    reservedForMembers: STREAMS_FOR_MEMBERS,
+    streamsPerPeer: streams,
+    heldPerPeer: Math.ceil(streams / 2),
+    peers: Math.max(MIN_REMEMBERED, 2 * connections),
+    requestsPerSecond: requests,
+    requestBurst: BURST_SECONDS * requests,
+    bytesPerSecond: bytes,
+    byteBurst: BURST_SECONDS * bytes,
   }
 }
 

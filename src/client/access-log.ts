@@ -171,7 +171,7 @@ async function releasesBy(
   const key = folderOwnerKey(wallet, owned)
   const found: Release[] = []
   for (let page = 0, from = 0; page < MAX_PAGES; page++) {
-    const ask = signAsk(peer, key, { folder: owned.id, consent: null, custodian })
+    const ask = await signAsk(peer, key, { folder: owned.id, consent: null, custodian })
     const request = folderRequestCodec.encode({ type: 'releases', value: { ...ask, from, limit: 256 } })
     const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
       ...options,

@@ -17,6 +17,7 @@ import { PROTOCOL } from '../network/protocols.ts'
 import type { Person } from './identity.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
+import { signed } from './signer.ts'
 
 async function ask(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions): Promise<DeskResponse> {
   const { organisation } = await peer.member(person.organisation, options)
@@ -28,7 +29,7 @@ async function ask(peer: LightPeer, person: Person, action: DeskAction, options:
     nonce: randomBytes(32),
     action,
   })
-  const signature = person.signing.sign(concat(domain(DESK_DOMAIN), content))
+  const signature = await signed(person.signing, concat(domain(DESK_DOMAIN), content))
   const request = deskRequestCodec.encode({ content, key: person.signing.publicKey, signature })
   const answer = await peer.nodes.request(organisation.networkKey, PROTOCOL.desk, request, {
     ...options,

@@ -29,7 +29,7 @@ export async function leaveWords(
   folder: { id: Uint8Array; folder: OwnedFolder['folder'] },
   submission: AnchoredSubmission,
   options: CallOptions,
-  requestFor: (custodian: MemberInfo) => FolderRequest,
+  requestFor: (custodian: MemberInfo) => FolderRequest | Promise<FolderRequest>,
 ): Promise<number> {
   const { holders } = await currentCustodians(peer, folder.id, submission, options)
   const near = await folderCustodians(peer, folder.id, folder.folder, options)
@@ -39,7 +39,7 @@ export async function leaveWords(
   await Promise.all(
     all.map(async custodian => {
       try {
-        const request = folderRequestCodec.encode(requestFor(custodian))
+        const request = folderRequestCodec.encode(await requestFor(custodian))
         await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 1024 })
         took.add(toHex(custodian.id))
       } catch (error) {

@@ -95,7 +95,7 @@ interface Copy {
 async function copiesAt(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, custodian: MemberInfo, options: CallOptions): Promise<Copy[]> {
   const found: Copy[] = []
   for (let after: Uint8Array | null = null; ; ) {
-    const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+    const ask = await signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
     const request = folderRequestCodec.encode({ type: 'get-disputes', value: { ...ask, after } })
     const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
       ...options,
@@ -149,7 +149,7 @@ export async function spreadDisputes(
       const isCustodian = [...holders, ...near].some(({ id }) => equalBytes(id, custodian.id))
       const requests: FolderRequest[] = []
       if (isCustodian && known === undefined) {
-        const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+        const ask = await signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
         const { opening, statement } = best.shown
         requests.push({ type: 'put-dispute', value: { ...ask, opening, statement, forAuthor: best.forAuthor } })
       }

@@ -91,7 +91,7 @@ export async function depositStatus(
 }
 
 async function askShare(peer: LightPeer, wallet: Wallet, owned: OwnedFolder, custodian: MemberInfo, options: CallOptions) {
-  const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+  const ask = await signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
   const request = folderRequestCodec.encode({ type: 'share', value: ask })
   const answer = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 256 })
   return heldShareResponseCodec.decode(answer)

@@ -120,7 +120,7 @@ export async function readReview(
   const key = folderOwnerKey(wallet, owned)
   const context = sealingContext.emergencyReview(peer.chainId, owned.id, entry)
   for (const custodian of await folderCustodians(peer, owned.id, owned.folder, options)) {
-    const ask = signAsk(peer, key, { folder: owned.id, consent: null, custodian })
+    const ask = await signAsk(peer, key, { folder: owned.id, consent: null, custodian })
     const request = folderRequestCodec.encode({ type: 'get-review', value: { ...ask, entry } })
     try {
       const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {

@@ -34,6 +34,7 @@ import type { Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
 import { findEntry, type Session } from './session.ts'
+import { signed } from './signer.ts'
 import type { CustodianFailure } from './standings.ts'
 
 /** How long a custodian may take for its share before another one's is waited for alone, in ms. */
@@ -203,7 +204,7 @@ async function askForShare(
     ...{ chainId: peer.chainId, folder, entry: entryId, custodian: member.id, peer: peer.nodes.network.networkKey, time: peer.now() },
     sealingKey: once.publicKey,
   })
-  const signature = person.signing.sign(concat(domain(SHARE_ASK_DOMAIN), content))
+  const signature = await signed(person.signing, concat(domain(SHARE_ASK_DOMAIN), content))
   const value = { content, key: person.signing.publicKey, signature, opening }
   const request = folderRequestCodec.encode({ type: 'get-share', value })
   const answer = shareResponseCodec.decode(

@@ -212,7 +212,7 @@ class Asked {
     try {
       for (let at = 0; at < orders.length; at += MAX_ERASURE_MARKS) {
         const marks = orders.slice(at, at + MAX_ERASURE_MARKS).map(({ mark }) => mark)
-        const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+        const ask = await signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
         const request = folderRequestCodec.encode({ type: 'erasures', value: { ...ask, marks } })
         const answer = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
           ...options,

@@ -1,10 +1,10 @@
 /** Signed questions about a folder to one of its custodians. */
 
-import type { SigningKey } from '../crypto/signature.ts'
 import { concat } from '../encoding/bytes.ts'
 import { domain } from '../encoding/hash.ts'
 import { FOLDER_ASK_DOMAIN, folderAskCodec } from '../network/light-messages.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
+import { type Signer, signed } from './signer.ts'
 
 export interface SignedAsk {
   content: Uint8Array
@@ -13,11 +13,11 @@ export interface SignedAsk {
 }
 
 /** Signs for one custodian, this connection and this moment; nobody can use it elsewhere or later. */
-export function signAsk(
+export async function signAsk(
   peer: LightPeer,
-  key: SigningKey,
+  key: Signer,
   ask: { folder: Uint8Array; consent: Uint8Array | null; custodian: MemberInfo },
-): SignedAsk {
+): Promise<SignedAsk> {
   const content = folderAskCodec.encode({
     chainId: peer.chainId,
     folder: ask.folder,
@@ -26,5 +26,5 @@ export function signAsk(
     peer: peer.nodes.network.networkKey,
     time: peer.now(),
   })
-  return { content, key: key.publicKey, signature: key.sign(concat(domain(FOLDER_ASK_DOMAIN), content)) }
+  return { content, key: key.publicKey, signature: await signed(key, concat(domain(FOLDER_ASK_DOMAIN), content)) }
 }

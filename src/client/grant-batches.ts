@@ -82,7 +82,7 @@ async function* grantsAt(
   options: CallOptions,
 ): AsyncGenerator<[string, OwnGrant]> {
   for (let rest = asked; rest.length > 0; ) {
-    const ask = signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
+    const ask = await signAsk(peer, folderOwnerKey(wallet, owned), { folder: owned.id, consent: null, custodian })
     const request = folderRequestCodec.encode({ type: 'get-wraps', value: { ...ask, consents: rest.map(({ id }) => id) } })
     const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {
       ...options,
@@ -139,7 +139,7 @@ export async function depositGrants(
   await Promise.all(
     custodians.map(async custodian => {
       await inTurns(requestsOf(grants), REQUESTS_AT_ONCE, async ({ from, items }) => {
-        const ask = signAsk(peer, owner.key, { folder: owner.id, consent: null, custodian })
+        const ask = await signAsk(peer, owner.key, { folder: owner.id, consent: null, custodian })
         const request = folderRequestCodec.encode({ type: 'put-wraps', value: { ...ask, grants: [...items] } })
         try {
           const bytes = await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, {

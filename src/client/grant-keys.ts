@@ -5,7 +5,6 @@ import { type Consent, consentCodec } from '../contracts/consents-formats.ts'
 import type { Folder } from '../contracts/folders-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { type SealingOpener, sealingOpener } from '../crypto/sealing.ts'
-import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { sealingContext, wrapHash } from '../fragments/formats.ts'
 import { isPastOf, openPastKeys } from '../fragments/past-keys.ts'
@@ -19,13 +18,14 @@ import type { Person, ShareCode } from './identity.ts'
 import type { LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
+import type { Signer } from './signer.ts'
 
 /** How often a grant is looked for whose line in the ledger changes meanwhile. */
 const TRIES = 3
 
 /** Whom a grant is for: the keys to which it is given. */
 export interface GrantHolder {
-  readonly signing: SigningKey
+  readonly signing: Signer
   readonly sealing: SealingOpener
   /** Where the grant may be had if no custodian gives it to this key; nowhere, if left out. */
   readonly elsewhere?: () => Promise<HeldGrant>
@@ -173,7 +173,7 @@ async function askCustodians(
 ): Promise<HeldGrant | undefined> {
   let first: HeldGrant | undefined
   for (const custodian of await folderCustodians(peer, share.folder, folder, options)) {
-    const ask = signAsk(peer, signing, { folder: share.folder, consent: share.consent, custodian })
+    const ask = await signAsk(peer, signing, { folder: share.folder, consent: share.consent, custodian })
     const request = folderRequestCodec.encode({ type: 'get-wrap', value: ask })
     try {
       const answer = wrapResponseCodec.decode(

@@ -60,7 +60,7 @@ async function deposit(
   const custodians = await folderCustodians(peer, id, folder, options)
   const results = await Promise.allSettled(
     custodians.map(async custodian => {
-      const request = folderRequestCodec.encode(message(signAsk(peer, key, { folder: id, consent, custodian })))
+      const request = folderRequestCodec.encode(message(await signAsk(peer, key, { folder: id, consent, custodian })))
       return await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 1024 })
     }),
   )

@@ -7,6 +7,7 @@ import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { codec, hash32, type Infer, integer, list, struct, text } from '../encoding/schema.ts'
 import { fromBase64Url, toBase64Url } from './base64url.ts'
+import type { Signer } from './signer.ts'
 
 /** A member of staff: a clinician, a registrar. */
 export interface Person {
@@ -14,8 +15,13 @@ export interface Person {
   readonly organisation: Uint8Array
   /** Role that the organisation's node lists for the person. */
   readonly role: string
-  readonly signing: SigningKey
+  readonly signing: Signer
   readonly sealing: SealingKey
+}
+
+/** A person whose keys are in memory. */
+export interface SeededPerson extends Person {
+  readonly signing: SigningKey
 }
 
 /** A person of an organisation with keys from two seeds of 32 bytes each: one signs, to the other is sealed. */
@@ -24,7 +30,7 @@ export function personFromSeeds(input: {
   role: string
   signingSeed: Uint8Array
   sealingSeed: Uint8Array
-}): Person {
+}): SeededPerson {
   return {
     organisation: input.organisation,
     role: input.role,

@@ -8,6 +8,7 @@ import { networkKeyOf, parsePeerAddress, peerOfAddress } from '../network/peer.t
 import { readPeersReport } from '../network/peers-report.ts'
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { dialable } from './platform.ts'
+import { retryAfterOf, whenFree } from './when-free.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
 /** Most nodes that are kept in mind. */
@@ -88,14 +89,24 @@ export class NodePool {
   /**
    * Asks nodes in turn until one gives an answer that `read` accepts. A node that cannot be reached, or whose answer does
    * not hold, is passed over, as is one that refuses what others can prove; else an error about the question itself is the answer.
+   * Where none gives one and some are busy, they are asked again when they said.
    */
   async ask<T>(
     request: LightRequest,
     read: (bytes: Uint8Array, node: Uint8Array) => Promise<T> | T,
     options: CallOptions = {},
   ): Promise<T> {
+    return await whenFree(async () => await this.#askEach(request, read, options), options.signal)
+  }
+
+  async #askEach<T>(
+    request: LightRequest,
+    read: (bytes: Uint8Array, node: Uint8Array) => Promise<T> | T,
+    options: CallOptions,
+  ): Promise<T> {
     const bytes = lightRequestCodec.encode(request)
     let last: unknown
+    let busy: { error: unknown; afterMs: number } | undefined
     for (const node of this.order()) {
       options.signal?.throwIfAborted()
       try {
@@ -111,11 +122,13 @@ export class NodePool {
         if (!CHECKED.has(request.type) && !NODE_FAULTS.has(errorCode(error))) throw error
         node.failures++
         if (this.#preferred === node) this.#preferred = undefined
+        const afterMs = retryAfterOf(error)
+        if (afterMs !== undefined && (busy === undefined || afterMs < busy.afterMs)) busy = { error, afterMs }
         // What a node that answered did wrong says more than that others do not answer.
         if (last === undefined || errorCode(error) !== 'unreachable') last = error
       }
     }
-    throw last ?? new EpioneError('unreachable', 'No address of a node is known; give one with --node.')
+    throw busy?.error ?? last ?? new EpioneError('unreachable', 'No address of a node is known; give one with --node.')
   }
 
   /**
@@ -212,11 +225,8 @@ export class NodePool {
   /** Asks the node of one member. @throws EpioneError `unreachable` where no address of it is known or none answers */
   async request(key: Uint8Array, protocol: string, bytes: Uint8Array, options: CallOptions & { maxResponse: number }): Promise<Uint8Array> {
     await this.#reach(key, options)
-    return await this.#network.request(key, protocol, bytes, {
-      signal: options.signal,
-      timeoutMs: options.timeoutMs ?? REQUEST_TIMEOUT_MS,
-      maxResponse: options.maxResponse,
-    })
+    const { signal, timeoutMs = REQUEST_TIMEOUT_MS, maxResponse } = options
+    return await whenFree(async () => await this.#network.request(key, protocol, bytes, { signal, timeoutMs, maxResponse }), signal)
   }
 
   /** Opens a stream to a member's node; one that sends nothing for `frameTimeoutMs` while it is waited for is given up. */
@@ -227,7 +237,10 @@ export class NodePool {
   ): Promise<FrameChannel> {
     await this.#reach(key, options)
     const { signal, maxFrame, frameTimeoutMs } = options
-    return await this.#network.openStream(key, protocol, { signal, maxFrame, timeoutMs: frameTimeoutMs })
+    return await whenFree(
+      async () => await this.#network.openStream(key, protocol, { signal, maxFrame, timeoutMs: frameTimeoutMs }),
+      signal,
+    )
   }
 
   /** Asks other nodes first from now on. */

@@ -22,6 +22,7 @@ import { folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
 import type { Person } from './identity.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
+import { signed } from './signer.ts'
 import type { VersionDispute } from './version-disputes.ts'
 
 /** Somebody who read the version, and what their organisation knows of the notice to them. */
@@ -85,7 +86,7 @@ async function notified(
   const unknown = { organisation, reader, entry, received: null, seen: null }
   if (opening === null) return { ...unknown, code: 'reader-unknown' }
   const key = folderOwnerKey(wallet, owned)
-  const ask = () => signAsk(peer, key, { folder: owned.id, consent: null, custodian: organisation })
+  const ask = async () => await signAsk(peer, key, { folder: owned.id, consent: null, custodian: organisation })
   const request = async (bytes: Uint8Array): Promise<Uint8Array> =>
     await peer.nodes.request(organisation.organisation.networkKey, PROTOCOL.folder, bytes, {
       ...options,
@@ -93,7 +94,7 @@ async function notified(
     })
   const kept = async (): Promise<KeptNotice | undefined> => {
     const { notices } = noticesResponseCodec.decode(
-      await request(folderRequestCodec.encode({ type: 'get-notices', value: { ...ask(), dispute: id } })),
+      await request(folderRequestCodec.encode({ type: 'get-notices', value: { ...(await ask()), dispute: id } })),
     )
     return notices.find(one => equalBytes(one.reader, opening.reader) && isOf(noticeCodec.decode(one.notice), line.status))
   }
@@ -109,7 +110,7 @@ async function notified(
         submissionRoot: line.status === 'accepted' ? line.answer : null,
         time: peer.now(),
       }
-      const value = { ...ask(), notice: noticeCodec.encode(notice), accessOpening: accessOpeningCodec.encode(opening) }
+      const value = { ...(await ask()), notice: noticeCodec.encode(notice), accessOpening: accessOpeningCodec.encode(opening) }
       await request(folderRequestCodec.encode({ type: 'put-notice', value }))
       found = await kept()
     }
@@ -163,7 +164,7 @@ export async function acknowledgeNotice(peer: LightPeer, person: Person, notice:
   const acknowledgement = { notice: notice.id, reader: person.signing.publicKey, time: peer.now() }
   const value = {
     acknowledgement: acknowledgementCodec.encode(acknowledgement),
-    signature: person.signing.sign(acknowledgementBytes(acknowledgement)),
+    signature: await signed(person.signing, acknowledgementBytes(acknowledgement)),
   }
   await deskAcknowledge(peer, person, value, options)
 }

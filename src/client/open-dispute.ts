@@ -161,9 +161,9 @@ async function openWith(peer: LightPeer, by: Disputer, input: DisputeInput, opti
     statement: seal(publicKey, bytes, context),
     forAuthor: seal(author.organisation.sealingKey, bytes, context),
   }
-  const stored = await leaveWords(peer, by, submission, options, custodian => ({
+  const stored = await leaveWords(peer, by, submission, options, async custodian => ({
     type: 'put-dispute',
-    value: { ...signAsk(peer, by.key, { folder: by.id, consent: null, custodian }), ...value },
+    value: { ...(await signAsk(peer, by.key, { folder: by.id, consent: null, custodian })), ...value },
   }))
   return { id, committed, due: line.due, stored }
 }

@@ -211,6 +211,7 @@ export {
   personFromSeeds,
   type ShareCode,
 } from './identity.ts'
+export { type Kept, type KeptValues, openKeptValues } from './indexed-store.ts'
 export {
   type AsOf,
   accessLogStream,
@@ -224,6 +225,7 @@ export {
 export { type NextMemberKeys, rotateMemberKeys } from './member-keys.ts'
 export { formatMetrics, READER_METRICS } from './metrics.ts'
 export { type MoveOptions, type MoveProgress, type MoveResult, moveRecords } from './move.ts'
+export { createWallet, type NewWallet } from './new-wallet.ts'
 export type { CallOptions } from './nodes.ts'
 export { acknowledgeNotice, type NoticedReader, noticeReaders, type WaitingNotice, waitingNotices } from './notices.ts'
 export {
@@ -235,6 +237,7 @@ export {
   withdrawDispute,
   withdrawDisputeAsDelegate,
 } from './open-dispute.ts'
+export { type Flushed, memoryOutboxStore, Outbox, type OutboxEntry, type OutboxSender, type OutboxStore } from './outbox.ts'
 export { rotateOwner } from './owner-rotation.ts'
 export { answerPairing, checkNumber, openPairing, type PairedWallet, pairingRequest } from './pairing.ts'
 export {
@@ -301,7 +304,10 @@ export {
   type SharingResult,
   type SharingRule,
 } from './sharing.ts'
+export type { Signer } from './signer.ts'
 export type { CustodianFailure, CustodianOutcome, CustodianStanding, OutcomeCounts } from './standings.ts'
 export { type Checkpoint, CLOCK_DRIFT_MS, TRUSTING_PERIOD_MS, WITNESSES_NEEDED, type Witness } from './trust.ts'
 export type { JournalStore } from './upload-journal.ts'
+export { addLock, MAX_VAULT_SECRETS, openVault, relockVault, sealVault, type Unlock, vaultPasskeys } from './vault.ts'
 export type { VersionDispute } from './version-disputes.ts'
+export { generateWebCryptoKey, webCryptoSigner } from './webcrypto-signer.ts'

@@ -50,6 +50,8 @@ export interface PutOptions extends CallOptions {
   onProgress?: (progress: PutProgress) => void
   /** Where a large upload is remembered until it is anchored, so that it goes on when the same content is put again. */
   journal?: JournalStore
+  /** From how many bytes on an upload is remembered. @default 4 MiB: less is sent again */
+  journalFrom?: number
   /** Clock by which slow custodians are told. */
   timer?: Timer
 }
@@ -184,7 +186,7 @@ async function saveDraft(
   options: PutOptions,
 ): Promise<void> {
   const size = sealed.reduce((sum, { input }) => sum + input.content.size, 0)
-  if (options.journal === undefined || size < MIN_JOURNAL_BYTES || sealed.length > MAX_JOURNAL_VERSIONS) return
+  if (options.journal === undefined || size < (options.journalFrom ?? MIN_JOURNAL_BYTES) || sealed.length > MAX_JOURNAL_VERSIONS) return
   const { chainId } = peer
   const versions = sealed.map(version => version.secret)
   const journal = { version: 2, chainId, folder: address.id, epoch: folder.epoch, memberHeight, secret, versions }

@@ -19,6 +19,7 @@ import { MAX_FRAGMENT_FRAME, PROTOCOL } from '../network/protocols.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import type { Session } from './session.ts'
+import { signed } from './signer.ts'
 
 /** How long a custodian may take for one frame, in ms. */
 const FRAME_TIMEOUT_MS = 15_000
@@ -101,7 +102,7 @@ export class ReleaseStream {
       await channel.send(
         releaseRequestCodec.encode({
           request: readRequestCodec.encode(request),
-          signature: session.reader.sign(readRequestBytes(request)),
+          signature: await signed(session.reader, readRequestBytes(request)),
           accessOpening: session.accessOpening,
           consentOpening: session.consentOpening,
           reason: session.reason ?? null,

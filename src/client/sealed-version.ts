@@ -24,6 +24,7 @@ import type { LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import type { RecordInput } from './record-input.ts'
 import { chooseDictionary, objectPlaintext, objectPlaintextLength, type PreparedContent, prepareContent } from './record-object.ts'
+import { signed } from './signer.ts'
 
 /** All that it takes to make the same ciphertext of the same content again. */
 export const versionSecretSchema = struct({
@@ -95,7 +96,7 @@ export async function sealVersion(
   }
   const dek = randomBytes(32)
   const hidden = commitmentSalt(dek)
-  const signature = person.signing.sign(provenanceBytes(provenancePlace(hidden, address.id), recordId, version, unsigned))
+  const signature = await signed(person.signing, provenanceBytes(provenancePlace(hidden, address.id), recordId, version, unsigned))
   const header = objectHeaderCodec.encode({ ...unsigned, author: { ...unsigned.author, signature } })
   const objectSalt = randomBytes(32)
   const plaintextLength = objectPlaintextLength(header, prepared.stored.size)

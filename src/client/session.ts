@@ -6,7 +6,6 @@ import type { EmergencyReason } from '../contracts/emergency-formats.ts'
 import { accessOpenedCodec } from '../contracts/events.ts'
 import { randomBytes } from '../crypto/random.ts'
 import type { SealingOpener } from '../crypto/sealing.ts'
-import type { SigningKey } from '../crypto/signature.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { deskTransaction } from './desk.ts'
@@ -15,6 +14,7 @@ import { GrantKeys, personHolder } from './grant-keys.ts'
 import type { Person, ShareCode } from './identity.ts'
 import { accessLogStream, type Committed, type LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
+import type { Signer } from './signer.ts'
 import { sessionEnd } from './spread.ts'
 
 /** How long a session lasts unless asked otherwise, in ms. */
@@ -25,7 +25,7 @@ export interface Session {
   readonly folder: Uint8Array
   readonly entryId: Uint8Array
   readonly entry: AccessEntry
-  readonly reader: SigningKey
+  readonly reader: Signer
   readonly accessOpening: Uint8Array
   readonly consentOpening: Uint8Array | null
   /** Of break-glass alone: why the patient was not asked. */

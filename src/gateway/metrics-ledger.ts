@@ -83,6 +83,35 @@ export const LEDGER_METRICS: readonly Metric[] = [
     member: status.peers.members,
     other: status.peers.connected - status.peers.members,
   })),
+  byLabel(
+    'gauge',
+    'epione_streams',
+    'Requests and streams of peers that are served, and those of them that wait for something to happen',
+    'kind',
+    ({ status }) => ({
+      served: status.load === null ? null : status.load.streams - status.load.held,
+      waiting: status.load?.held ?? null,
+    }),
+  ),
+  byLabel(
+    'counter',
+    'epione_busy_total',
+    'Requests and streams of peers that were refused as busy since the start, by what was used up',
+    'reason',
+    ({ status }) => status.load?.refused ?? {},
+  ),
+  single(
+    'gauge',
+    'epione_arriving_connections',
+    'Connections that have not said yet who they are',
+    ({ status }) => status.load?.arriving ?? null,
+  ),
+  single(
+    'counter',
+    'epione_displaced_connections_total',
+    'Connections that had not said who they are and made room for others since the start',
+    ({ status }) => status.load?.displaced ?? null,
+  ),
   single('gauge', 'epione_pool_transactions', 'Transactions that wait for a block', ({ status }) => status.pool.waiting),
   single('gauge', 'epione_pool_batches', 'Batches of transactions that are held', ({ status }) => status.pool.batches),
 ]

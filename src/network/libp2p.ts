@@ -2,12 +2,13 @@
 import type { GossipSub } from '@chainsafe/libp2p-gossipsub'
 import { noise } from '@chainsafe/libp2p-noise'
 import type { identify } from '@libp2p/identify'
-import type { ConnectionGater, PeerId, PrivateKey } from '@libp2p/interface'
+import type { ConnectionGater, MultiaddrConnection, PeerId, PrivateKey } from '@libp2p/interface'
 import type { KadDHT } from '@libp2p/kad-dht'
 import { type Ping, ping } from '@libp2p/ping'
 import { yamux } from '@libp2p/yamux'
 import type { Datastore } from 'interface-datastore'
 import { createLibp2p, type Libp2p } from 'libp2p'
+import type { Arrivals } from './arrivals.ts'
 import type { gossipService } from './gossip.ts'
 import { type Announce, createMembersDht, type Introduce } from './locate.ts'
 import { transports } from './platform.ts'
@@ -28,11 +29,15 @@ export interface AssemblyOptions {
   pubsub?: ReturnType<typeof gossipService>
   maxConnections: number
   inboundConnectionsPerSecond: number
+  /** From a connection's first moment to its muxer, in ms; to be a WebSocket, it has as long before. */
+  handshakeMs: number
   /** Members' DHT, where there is one: tells who is a member by the hex of the network key. */
   dhtMembers?: (key: string) => boolean
   denyDial: (peer: PeerId) => boolean
   denyPeer: (peer: PeerId) => boolean
   denyInbound: (peer: PeerId) => boolean
+  /** Connections that have not said yet who they are. */
+  arrivals: Arrivals
   datastore?: Datastore
 }
 
@@ -47,7 +52,18 @@ export interface Assembly {
 /** A libp2p node that is not started yet. */
 export async function assemble(options: AssemblyOptions): Promise<Assembly> {
   const { denyPeer, denyDial, denyInbound } = options
+  const settled = new WeakMap<MultiaddrConnection, () => void>()
   const connectionGater: ConnectionGater = {
+    denyInboundConnection: connection => {
+      const settle = options.arrivals.add(hostOf(connection), () => connection.abort(new Error('others came after it')))
+      settled.set(connection, settle)
+      connection.addEventListener('close', settle)
+      return false
+    },
+    denyInboundUpgradedConnection: (_peer, connection) => {
+      settled.get(connection as MultiaddrConnection)?.()
+      return false
+    },
     // Without it the browser build refuses ws:// and private addresses.
     denyDialMultiaddr: () => false,
     denyDialPeer: peer => denyDial(peer) || denyPeer(peer),
@@ -59,14 +75,16 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     privateKey: options.privateKey,
     nodeInfo: { name: 'epione', version: '1', userAgent: 'epione/1' },
     addresses: { listen: [...options.listen], announce: [...options.announce] },
-    transports: transports(),
+    transports: transports({ openingMs: options.handshakeMs }),
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({ maxEarlyStreams: YAMUX_EARLY_STREAMS, streamOptions: { maxStreamWindowSize: YAMUX_WINDOW } })],
     connectionGater,
     connectionManager: {
       maxConnections: options.maxConnections,
       inboundConnectionThreshold: options.inboundConnectionsPerSecond,
-      maxIncomingPendingConnections: 100,
+      // Above what `arrivals` lets be under way: libp2p would refuse the newest.
+      maxIncomingPendingConnections: 400,
+      inboundUpgradeTimeout: options.handshakeMs,
       // Members are kept by their own dialling loop; libp2p's has five places, which five dead peers fill for good.
       reconnectRetries: 0,
     },
@@ -89,4 +107,9 @@ export async function assemble(options: AssemblyOptions): Promise<Assembly> {
     services: { ...services, dht: service },
   })
   return { node, pubsub: node.services.pubsub, ping: node.services.ping, dht: { service: node.services.dht, announce }, introduce }
+}
+
+/** The host that a connection comes from; without its port, which is another each time. */
+function hostOf({ remoteAddr }: MultiaddrConnection): string {
+  return remoteAddr.getComponents().find(({ name }) => name.startsWith('ip'))?.value ?? remoteAddr.toString()
 }

@@ -7,6 +7,7 @@ import type { Connection, PeerId } from '@libp2p/interface'
 import type { Multiaddr } from '@multiformats/multiaddr'
 import { equalBytes, parseHex, toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
+import { Arrivals } from './arrivals.ts'
 import { Budgets, DEFAULT_BUDGET_LIMITS } from './budgets.ts'
 import { type OpenStreamOptions, openStream, type RequestOptions, request } from './caller.ts'
 import { Connections, DIAL_TIMEOUT_MS } from './connections.ts'
@@ -24,7 +25,7 @@ import { type Member, Members, type Policy } from './members.ts'
 import { networkKeyOf, parsePeerAddress, peerIdOf } from './peer.ts'
 import { type RequestHandler, type RequestLimits, Services, type StreamLimits, type StreamServer } from './services.ts'
 import { type Offence, Standing } from './standing.ts'
-import type { Network, NetworkDeps, NetworkLimits, NetworkOptions, PeerEvent, PeerInfo } from './types.ts'
+import type { Network, NetworkDeps, NetworkLimits, NetworkLoad, NetworkOptions, PeerEvent, PeerInfo } from './types.ts'
 
 export type { FrameChannel } from './frames.ts'
 export type { Topic, TopicHandler, Verdict } from './gossip.ts'
@@ -33,14 +34,14 @@ export type { ChannelLimits, MemberChannel } from './member-channel.ts'
 export type { Member, Policy } from './members.ts'
 export type { RequestContext, RequestHandler, RequestLimits, StreamLimits, StreamServer } from './services.ts'
 export type { Offence } from './standing.ts'
-export type { Network, NetworkDeps, NetworkLimits, NetworkOptions, PeerEvent, PeerInfo } from './types.ts'
+export type { Network, NetworkDeps, NetworkLimits, NetworkLoad, NetworkOptions, PeerEvent, PeerInfo } from './types.ts'
 
 /** Above this many members gossip follows its mesh of six instead of sending every block to every member. */
 const MAX_DIRECT_PEERS = 32
 /** How often peers that are neither connected nor members are forgotten, in ms. */
 const FORGET_INTERVAL_MS = 60_000
 
-const DEFAULT_CONNECTION_LIMITS = { maxConnections: 300, connectionsForMembers: 100, inboundConnectionsPerSecond: 256 }
+const DEFAULT_CONNECTION_LIMITS = { maxConnections: 300, connectionsForMembers: 100, inboundConnectionsPerSecond: 256, handshakeMs: 10_000 }
 
 /** A network that is not started yet: handlers may be registered and members set before `start`. */
 export async function createNetwork(options: NetworkOptions, deps: NetworkDeps = {}): Promise<Network> {
@@ -53,6 +54,7 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
     /** Peers that this side decided to dial; a full node dials nobody that a stranger names. */
     wanted: new Map<string, number>(),
     connected: new Set<string>(),
+    arrivals: new Arrivals(),
   }
   const limits: NetworkLimits = { ...DEFAULT_BUDGET_LIMITS, ...DEFAULT_CONNECTION_LIMITS, ...options.limits }
   const full = options.mode === 'full'
@@ -68,6 +70,8 @@ export async function createNetwork(options: NetworkOptions, deps: NetworkDeps =
     ...(gossip === undefined ? {} : { pubsub: gossip.gossipService(topics) }),
     maxConnections: limits.maxConnections,
     inboundConnectionsPerSecond: limits.inboundConnectionsPerSecond,
+    handshakeMs: limits.handshakeMs,
+    arrivals: parts.arrivals,
     ...(full ? { dhtMembers: key => parts.members.isMember(key) } : {}),
     denyDial: peer => full && !parts.wanted.has(peer.toString()),
     denyPeer: peer => {
@@ -108,6 +112,8 @@ class Libp2pNetwork implements Network {
   readonly #connected: Set<string>
   readonly #log: Logger
   readonly #services: Services
+  readonly #budgets: Budgets
+  readonly #arrivals: Arrivals
   #gossip: Gossip | undefined
   readonly #dialer: MemberDialer
   readonly #liveness: Liveness
@@ -122,7 +128,7 @@ class Libp2pNetwork implements Network {
     full: boolean,
     limits: NetworkLimits,
     assembly: Assembly,
-    parts: { members: Members; standing: Standing; wanted: Map<string, number>; connected: Set<string> },
+    parts: { members: Members; standing: Standing; wanted: Map<string, number>; connected: Set<string>; arrivals: Arrivals },
     logger: Logger,
   ) {
     this.networkKey = networkKey
@@ -134,7 +140,9 @@ class Libp2pNetwork implements Network {
     this.#connections = new Connections({ ...parts, node: assembly.node, ping: assembly.ping, logger })
     this.#log = logger
     const report = (peer: Uint8Array, offence: Offence): void => this.report(peer, offence)
-    this.#services = new Services({ members: parts.members, budgets: new Budgets(limits), report, logger })
+    this.#budgets = new Budgets(limits)
+    this.#arrivals = parts.arrivals
+    this.#services = new Services({ members: parts.members, budgets: this.#budgets, report, logger })
     this.#dialer = new MemberDialer(networkKey, {
       isConnected: peer => this.#connections.connectionTo(peer) !== undefined,
       dial: async (member, signal) => {
@@ -283,6 +291,10 @@ class Libp2pNetwork implements Network {
     let members = 0
     for (const { networkKey } of this.#members.list()) if (this.#connected.has(toHex(networkKey))) members++
     return this.#connected.size - members
+  }
+
+  load(): NetworkLoad {
+    return { ...this.#budgets.load, arriving: this.#arrivals.count, displaced: this.#arrivals.displaced }
   }
 
   peers(options: { membersOnly?: boolean } = {}): PeerInfo[] {

@@ -1,6 +1,6 @@
 /**
  * The first byte of every answer: 0 and the payload follows, 1 and the reason of the refusal follows as the canonical list
- * [code, message]. A stream of frames is opened by such an answer without payload.
+ * [code, message], with a third item where it is worth while to come back: after how many ms. A stream of frames is opened by such an answer without payload.
  */
 import { type Canonical, decodeCanonical, encodeCanonical } from '../encoding/cbor.ts'
 import { EpioneError, MalformedError } from '../encoding/errors.ts'
@@ -11,6 +11,8 @@ export const STATUS_BYTES = 1
 const MAX_MESSAGE = 300
 /** Longest refusal, in bytes: a character takes up to three. */
 export const MAX_REFUSAL = 1024
+/** Longest time after which a peer may ask to come back, in ms. */
+const MAX_RETRY_AFTER_MS = 600_000
 const CODE = /^[a-z-]{1,48}$/
 
 export const OK_STATUS = Uint8Array.of(0)
@@ -21,7 +23,8 @@ export function encodeRefusal(error: unknown): Uint8Array {
   const known = error instanceof EpioneError && CODE.test(error.code)
   const code = known ? error.code : 'internal'
   const message = known ? error.message : 'The node failed to answer; its log says why.'
-  const body = encodeCanonical([code, clean(message)])
+  const after = known ? error.metadata?.retryAfterMs : undefined
+  const body = encodeCanonical([code, clean(message), ...(isRetry(after) ? [after] : [])])
   const out = new Uint8Array(1 + body.length)
   out.set(ERROR_STATUS)
   out.set(body, 1)
@@ -36,12 +39,17 @@ export function readReply(reply: Uint8Array): Uint8Array {
   if (reply[0] === 0) return reply.subarray(1)
   if (reply[0] !== 1) throw new MalformedError('answer has no status')
   const value: Canonical = decodeCanonical(reply.subarray(1), { maxBytes: MAX_REFUSAL })
-  if (!Array.isArray(value) || value.length !== 2) throw new MalformedError('refusal is not a code and a message')
-  const [code, message] = value as readonly Canonical[]
+  if (!Array.isArray(value) || value.length < 2 || value.length > 3) throw new MalformedError('refusal is not a code and a message')
+  const [code, message, retryAfterMs] = value as readonly Canonical[]
   if (typeof code !== 'string' || !CODE.test(code) || typeof message !== 'string') {
     throw new MalformedError('refusal is not a code and a message')
   }
-  throw new EpioneError(code, clean(message), { metadata: { remote: true } })
+  if (value.length === 3 && !isRetry(retryAfterMs)) throw new MalformedError('refusal does not say when to come back')
+  throw new EpioneError(code, clean(message), { metadata: { remote: true, ...(isRetry(retryAfterMs) ? { retryAfterMs } : {}) } })
+}
+
+function isRetry(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= MAX_RETRY_AFTER_MS
 }
 
 /** Without what could write into a terminal or a log line of its own. */

@@ -2,7 +2,7 @@
 import type { Connection, Stream } from '@libp2p/interface'
 import { toHex } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
-import type { Budgets, Slot } from './budgets.ts'
+import { type Budgets, type Busy, isBusy, type Slot } from './budgets.ts'
 import { orAborted, startDeadline } from './deadline.ts'
 import { encodeFrame } from './frame-decoder.ts'
 import { closeStream, createFrameChannel, drained, type FrameChannel, FrameReader, writeTo } from './frames.ts'
@@ -14,12 +14,19 @@ import type { Offence } from './standing.ts'
 
 /** Longest wait for a peer to take a refusal, in ms. */
 const REFUSAL_TIMEOUT_MS = 2_000
+/** When to come back with a stream of a protocol of which a peer has as many as it may, in ms. */
+const STREAMS_RETRY_MS = 1_000
 
 export interface RequestContext {
   /** Network key of the peer that asks. */
   readonly peer: Uint8Array
   /** Aborts when the time is up, the peer is gone or no longer allowed, or the node stops. */
   readonly signal: AbortSignal
+  /**
+   * Notes that the request waits for something to happen; the function that is given is called when it goes on. There are fewer places for that than
+   * for requests, so that who waits keeps nobody from asking. @throws EpioneError `busy`
+   */
+  hold(): () => void
 }
 
 export interface RequestLimits {
@@ -135,17 +142,21 @@ export class Services {
       const reader = new FrameReader(stream, { maxFrame: limits.maxFrame })
       if (!members.allows(policy, key)) return await refuse(stream, reader, notAMember())
       const count = counts.get(key) ?? 0
-      const slot = count < maxStreams ? budgets.open(key, members.isMember(key)) : undefined
-      if (slot === undefined) {
-        return await refuse(stream, reader, new EpioneError('busy', 'The node serves this peer as much as it can; try again later.'))
-      }
+      const slot: Slot | Busy =
+        count < maxStreams ? budgets.open(key, members.isMember(key)) : { shortage: 'streams', retryAfterMs: STREAMS_RETRY_MS }
+      if (isBusy(slot)) return await refuse(stream, reader, busy(slot))
       counts.set(key, count + 1)
       const deadline = startDeadline({ timeoutMs: limits.timeoutMs })
       const onClose = (): void => deadline.abort(new EpioneError('connection-lost', 'The peer is gone.'))
       stream.addEventListener('close', onClose)
       const open: Open = { key, policy, abort: error => deadline.abort(error) }
       this.#open.add(open)
-      const serving: Serving = { stream, reader, slot, context: { peer, signal: deadline.signal }, accepted: false }
+      const hold = (): (() => void) => {
+        const held = slot.hold()
+        if (isBusy(held)) throw busy(held)
+        return held
+      }
+      const serving: Serving = { stream, reader, slot, context: { peer, signal: deadline.signal, hold }, accepted: false }
       try {
         await serve(serving)
         stream.removeEventListener('close', onClose)
@@ -219,6 +230,10 @@ function wait(ms: number, signal: AbortSignal): Promise<void> | undefined {
     timer = setTimeout(resolve, ms)
   })
   return orAborted(passed, signal).finally(() => clearTimeout(timer))
+}
+
+function busy({ retryAfterMs }: Busy): EpioneError {
+  return new EpioneError('busy', 'The node serves this peer as much as it can; try again later.', { metadata: { retryAfterMs } })
 }
 
 function notAMember(): EpioneError {

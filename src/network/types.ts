@@ -1,7 +1,7 @@
 /** What the network offers to the rest of a node or a client. */
 import type { Multiaddr } from '@multiformats/multiaddr'
 import type { Datastore } from 'interface-datastore'
-import type { BudgetLimits } from './budgets.ts'
+import type { BudgetLimits, Shortage } from './budgets.ts'
 import type { OpenStreamOptions, RequestOptions } from './caller.ts'
 import type { FrameChannel } from './frames.ts'
 import type { Topic, TopicHandler } from './gossip.ts'
@@ -19,6 +19,8 @@ export interface NetworkLimits extends BudgetLimits {
   connectionsForMembers: number
   /** New connections that one host may open in a second. @default 256 */
   inboundConnectionsPerSecond: number
+  /** How long a connection that comes in may take to say who it is, in ms; by WebSockets as long again to be one. @default 10000 */
+  handshakeMs: number
 }
 
 export interface NetworkOptions {
@@ -49,6 +51,18 @@ export interface PeerInfo {
   rttMs: number | null
   member: boolean
   validator: boolean
+}
+
+/** Counts alone, of all peers together. */
+export interface NetworkLoad {
+  /** Streams that are served, and requests among them that wait for something to happen. */
+  streams: number
+  held: number
+  /** Connections that have not said yet who they are, and how many such made room for others since the start. */
+  arriving: number
+  displaced: number
+  /** Requests and streams that were refused as `busy` since the start, by what was used up. */
+  refused: Readonly<Record<Shortage, number>>
 }
 
 export interface PeerEvent {
@@ -89,6 +103,8 @@ export interface Network {
   peers(options?: { membersOnly?: boolean }): PeerInfo[]
   /** How many peers are connected that are no members. */
   strangers?(): number
+  /** What peers use of this node at present, and what they were refused since its start. */
+  load?(): NetworkLoad
   /** Connects to an address and returns the network key of the peer there. */
   connect(address: string | Multiaddr, options?: { signal?: AbortSignal }): Promise<Uint8Array>
   /** Returns the function that ends the subscription. */

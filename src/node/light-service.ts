@@ -109,6 +109,7 @@ export class LightService {
   readonly #stop = new AbortController()
   readonly #sponsored = new Map<string, number>()
   #sponsoredHour = 0
+  #newestAnswer: { header: Commit['header']; bytes: Uint8Array } | undefined
 
   constructor(options: LightServiceOptions, dependencies: LightServiceDependencies) {
     this.#options = options
@@ -139,7 +140,7 @@ export class LightService {
       case 'genesis':
         return genesisResponseCodec.encode({ genesis: genesisCodec.encode(chain.genesis) })
       case 'commit':
-        return commitResponseCodec.encode(await this.#commitAt(request.value.height))
+        return request.value.height === null ? this.#newest() : commitResponseCodec.encode(await this.#commitAt(request.value.height))
       case 'query': {
         const { commit, tree } = this.#provable(request.value.height, await this.#commitAt(request.value.height))
         return queryResponseCodec.encode({ commit, proofs: request.value.keys.map(key => proveKey(tree, key)) })
@@ -155,11 +156,17 @@ export class LightService {
       case 'submit':
         return submitResponseCodec.encode({ transaction: await transactions.submit(request.value.transaction, request.value) })
       case 'receipt':
-        return receiptResponseCodec.encode(await this.#receipt(request.value.transaction, request.value.waitMs, context.signal))
+        return receiptResponseCodec.encode(await this.#receipt(request.value.transaction, request.value.waitMs, context))
       case 'wait': {
-        const signal = this.#waiting(request.value.waitMs, context.signal)
-        await chain.waitAbove(request.value.height, { signal })
-        return commitResponseCodec.encode(await this.#commitAt(null))
+        if (chain.tip.header.height <= request.value.height) {
+          const release = context.hold()
+          try {
+            await chain.waitAbove(request.value.height, { signal: this.#waiting(request.value.waitMs, context.signal) })
+          } finally {
+            release()
+          }
+        }
+        return this.#newest()
       }
       case 'locate':
         return locateResponseCodec.encode({ holders: await this.#locate(request.value, context.signal) })
@@ -207,6 +214,15 @@ export class LightService {
     return AbortSignal.any([AbortSignal.timeout(waitMs), signal, this.#stop.signal])
   }
 
+  /** The newest commit as an answer, made once: at each block all that wait for one get it. */
+  #newest(): Uint8Array {
+    const { header, certificate, validators } = this.#deps.chain.tip
+    if (this.#newestAnswer?.header !== header) {
+      this.#newestAnswer = { header, bytes: commitResponseCodec.encode({ header, certificate, validators: validators.current }) }
+    }
+    return this.#newestAnswer.bytes
+  }
+
   /** The commit at a height, or the newest; validators come from the state while that is still provable. */
   async #commitAt(height: number | null): Promise<Commit> {
     const { chain } = this.#deps
@@ -248,25 +264,32 @@ export class LightService {
     return logResponseCodec.encode({ items })
   }
 
-  async #receipt(id: Uint8Array, waitMs: number, contextSignal: AbortSignal) {
+  async #receipt(id: Uint8Array, waitMs: number, context: RequestContext) {
     const { chain } = this.#deps
-    const signal = this.#waiting(waitMs, contextSignal)
-    for (;;) {
-      const height = chain.tip.header.height
-      const found = await chain.store.receipt(id)
-      if (found !== undefined) {
-        return provenReceipt(await this.#commitAt(found.height), await chain.store.receipts(found.height), found.index)
+    let signal: AbortSignal | undefined
+    let release: (() => void) | undefined
+    try {
+      for (;;) {
+        const height = chain.tip.header.height
+        const found = await chain.store.receipt(id)
+        if (found !== undefined) {
+          return provenReceipt(await this.#commitAt(found.height), await chain.store.receipts(found.height), found.index)
+        }
+        if (waitMs === 0 || signal?.aborted === true) {
+          const { base } = chain.store
+          // Who waits asks for what was handed in just now: an hour of blocks is always kept.
+          if (waitMs > 0 || base === 1) return null
+          throw new EpioneError(
+            'pruned',
+            `No receipt of this transaction is held here, but those below height ${base} are not kept any more: ask another node.`,
+          )
+        }
+        release ??= context.hold()
+        signal ??= this.#waiting(waitMs, context.signal)
+        await chain.waitAbove(height, { signal })
       }
-      if (signal.aborted) {
-        const { base } = chain.store
-        // Who waits asks for what was handed in just now: an hour of blocks is always kept.
-        if (waitMs > 0 || base === 1) return null
-        throw new EpioneError(
-          'pruned',
-          `No receipt of this transaction is held here, but those below height ${base} are not kept any more: ask another node.`,
-        )
-      }
-      await chain.waitAbove(height, { signal })
+    } finally {
+      release?.()
     }
   }
 

@@ -182,6 +182,13 @@ export const SETTINGS = {
     'EPIONE_LIGHT_BYTES_PER_SECOND',
     'bytes that one light peer may move per second, such as 32MiB',
   ),
+  lightStreams: setting(
+    'count',
+    64,
+    '--light-streams',
+    'EPIONE_LIGHT_STREAMS',
+    'requests and streams of one light peer that are served at once; half of them may wait for something to happen',
+  ),
   operations: setting(
     'endpoint',
     null,

@@ -3,7 +3,7 @@
 import type { EngineStatus } from '../consensus/application.ts'
 import { equalBytes, parseHex, toHex } from '../encoding/bytes.ts'
 import type { FragmentStore } from '../fragments/fragment-store.ts'
-import type { Network, PeerInfo } from '../network/network.ts'
+import type { Network, NetworkLoad, PeerInfo } from '../network/network.ts'
 import { peerIdOf } from '../network/peer.ts'
 import type { Chain } from './chain.ts'
 import type { ConsensusService } from './consensus-service.ts'
@@ -62,6 +62,8 @@ export interface NodeStatus {
   /** Double signing on the ledger, the latest first. */
   offences: OffenceReport[]
   peers: { connected: number; members: number }
+  /** What peers use of this node: counts alone; null where it is not known. */
+  load: NetworkLoad | null
   pool: { waiting: number; batches: number }
   storage: { fragments: number; bytes: number; ledger: LedgerStorage } & LimitsReport
   custody: CustodyReport
@@ -181,6 +183,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
       connected: peers.filter(peer => peer.connected).length + (network.strangers?.() ?? 0),
       members: peers.filter(peer => peer.member && peer.connected).length,
     },
+    load: network.load?.() ?? null,
     pool: { waiting: transactions.pool.waiting, batches: transactions.pool.batches },
     storage: { ...fragments.usage(), ledger: storage.report(), ...limitsReport(sources) },
     custody: sources.custody(),

@@ -1,21 +1,12 @@
 /** Patients, permits and records for tests, in a line each. */
-import {
-  createEnrolment,
-  type FolderAddress,
-  type OwnedFolder,
-  openFolders,
-  RECOVERY_KEYS,
-  scanFolders,
-  type Wallet,
-} from '../client/folders.ts'
+import { createEnrolment, type FolderAddress, type OwnedFolder, openFolders, scanFolders, type Wallet } from '../client/folders.ts'
 import type { Person } from '../client/identity.ts'
 import type { LightPeer } from '../client/light-peer.ts'
+import { createWallet } from '../client/new-wallet.ts'
 import type { RecordInput } from '../client/record-input.ts'
 import { contentOf } from '../client/record-object.ts'
 import type { Provision } from '../contracts/consent-terms.ts'
 import type { Label } from '../contracts/folders-formats.ts'
-import { randomBytes } from '../crypto/random.ts'
-import { recoveryKey, recoveryKeyHash } from '../crypto/wallet.ts'
 import { utf8 } from '../encoding/bytes.ts'
 
 const MONTH_MS = 30 * 86_400_000
@@ -37,9 +28,7 @@ export async function enrolPatient(
   options: { label?: Label; signal?: AbortSignal } = {},
 ): Promise<EnrolledPatient> {
   const { label = 'normal', signal } = options
-  const recoverySeed = randomBytes(32)
-  const recoveryKeyHashes = Array.from({ length: RECOVERY_KEYS }, (_, i) => recoveryKeyHash(recoveryKey(recoverySeed, i).publicKey))
-  const wallet: Wallet = { seed: randomBytes(32), recoveryKeyHashes }
+  const { wallet, recoverySeed } = createWallet()
   const enrolment = createEnrolment(wallet, { chainId: peer.chainId, organisation: author.organisation, firstIndex: 0, labels: [label] })
   const { folders } = await openFolders(peer, author, enrolment, { signal })
   const { folders: found } = await scanFolders(peer, wallet, { signal })

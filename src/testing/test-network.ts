@@ -6,7 +6,7 @@ import { type Person, personFromSeeds } from '../client/identity.ts'
 import { createLightPeer, type LightPeer } from '../client/light-peer.ts'
 import { EMERGENCY_DEFAULTS } from '../contracts/emergency-formats.ts'
 import type { Genesis } from '../contracts/members-formats.ts'
-import { toHex, u32, utf8 } from '../encoding/bytes.ts'
+import { equalBytes, toHex, u32, utf8 } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { taggedHash } from '../encoding/hash.ts'
 import { DEFAULT_DICTIONARIES } from '../fragments/dictionary/dictionary.ts'
@@ -58,9 +58,13 @@ export interface TestNetwork extends AsyncDisposable {
   connect(organisations?: readonly number[]): Promise<LightPeer>
   /** Somebody whom an organisation answers for, under a name that stands for their keys. @default organisation 0, role `physician` */
   person(name: string, options?: { organisation?: number; role?: string }): Promise<Person>
+  /** Has the organisation of a person answer for their signing key: for keys that come from elsewhere. */
+  vouch(person: Person): Promise<void>
   /** Ends an organisation's node, as a power cut would not: its store stays, and {@link TestNetwork.startNode} goes on with it. */
   stopNode(organisation: number): Promise<void>
   startNode(organisation: number): Promise<void>
+  /** Waits until the nodes that run are connected to each other. */
+  ready(options?: { signal?: AbortSignal }): Promise<void>
   /** Ends everything and removes it; fine to call more than once. */
   stop(): Promise<void>
 }
@@ -78,7 +82,7 @@ export async function createTestNetwork(options: TestNetworkOptions = {}): Promi
   const net = new RealNetwork(dir, seed, await freePorts(2 * count))
   try {
     await Promise.all(net.organisations.map(async (_, index) => await net.startNode(index)))
-    await net.connected(signal)
+    await net.ready({ signal })
     return net
   } catch (error) {
     await net.stop()
@@ -157,11 +161,17 @@ class RealNetwork implements TestNetwork {
       signingSeed: this.#secret(`signing of ${name}`),
       sealingSeed: this.#secret(`sealing of ${name}`),
     })
-    const others = (this.#staff.get(organisation) ?? []).filter(({ key }) => key !== toHex(person.signing.publicKey))
-    const staff = [...others, { key: toHex(person.signing.publicKey), role }]
+    await this.vouch(person)
+    return person
+  }
+
+  async vouch({ organisation: id, role, signing }: Person): Promise<void> {
+    const organisation = this.organisations.findIndex(other => equalBytes(other.id, id))
+    this.#organisation(organisation)
+    const key = toHex(signing.publicKey)
+    const staff = [...(this.#staff.get(organisation) ?? []).filter(other => other.key !== key), { key, role }]
     this.#staff.set(organisation, staff)
     await writeStaff(homePaths(this.#home(organisation)).staff, staff)
-    return person
   }
 
   async startNode(organisation: number): Promise<void> {
@@ -187,8 +197,7 @@ class RealNetwork implements TestNetwork {
     await node?.stop()
   }
 
-  /** Waits until all nodes are connected and have a block. */
-  async connected(signal: AbortSignal | undefined): Promise<void> {
+  async ready({ signal }: { signal?: AbortSignal } = {}): Promise<void> {
     const until = Date.now() + READY_MS
     const nodes = [...this.#nodes.values()]
     const isReady = (): boolean => nodes.every(node => node.status().peers.members >= nodes.length - 1 && node.chain.tip.header.height > 0)

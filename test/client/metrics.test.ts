@@ -42,7 +42,7 @@ test('without custodians there are names and types alone', () => {
 })
 
 test('each metric is documented, and each that is documented is there', () => {
-  const readme = readFileSync(join(import.meta.dirname, '..', '..', 'src', 'client', 'README.md'), 'utf8')
+  const readme = readFileSync(join(import.meta.dirname, '..', '..', 'src', 'client', 'details.md'), 'utf8')
   assert.equal(
     [...readme.matchAll(/^\| `(epione_reader_\w+)` \| (\w+) \| (.+) \|$/gm)].map(([, name, type, help]) => ({ name, type, help })),
     READER_METRICS.map(({ name, type, help }) => ({ name, type, help })),

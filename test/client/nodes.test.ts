@@ -186,4 +186,26 @@ test('the number of nodes is bounded, and the own key is none of them', () => {
   assert.is(other.order().length, 1)
 })
 
+test('where all are busy, they are asked again when they said; one that names no time is not waited for', async () => {
+  const { network, pool } = poolOf(0, 1)
+  let refusals = 2
+  network.set(0, () => (refusals-- > 0 ? new EpioneError('busy', 'busy', { metadata: { remote: true, retryAfterMs: 5 } }) : 'zero'))
+  network.set(1, fault('unreachable'))
+  assert.is(await pool.ask(commit, text), 'zero')
+  refusals = 1
+  assert.equal(await pool.request(keyOf(0), '/epione/desk/1', lightRequestCodec.encode(status), { maxResponse: 10 }), utf8('zero'))
+  network.set(0, fault('busy'))
+  network.asked.length = 0
+  await rejectsCode(pool.ask(commit, text), 'busy')
+  assert.equal([...network.asked].sort(), ['0', '1'])
+  // Not for ever.
+  network.set(0, () => new EpioneError('busy', 'busy', { metadata: { remote: true, retryAfterMs: 1 } }))
+  network.asked.length = 0
+  await rejectsCode(pool.ask(commit, text), 'busy')
+  assert.is(network.asked.filter(index => index === '0').length, 4)
+  // A time that is too long is no time.
+  network.set(0, () => new EpioneError('busy', 'busy', { metadata: { remote: true, retryAfterMs: 60_000 } }))
+  await rejectsCode(pool.request(keyOf(0), '/epione/desk/1', lightRequestCodec.encode(status), { maxResponse: 10 }), 'busy')
+})
+
 test.run()

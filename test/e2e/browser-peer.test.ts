@@ -59,8 +59,12 @@ inBrowser('from genesis to a refusal, with a node killed on the way', async () =
 
   const { organisation, role, signingSeed, sealingSeed } = net.registrar(0)
   const person = { organisation: toHex(organisation), role, signingSeed: toHex(signingSeed), sealingSeed: toHex(sealingSeed) }
+  const identity = await tab.evaluate(() => page.identity())
+  assert.not.ok(identity.extractable, 'the key that signs for the clinician cannot be taken out of the browser')
+  await net.addStaff(0, { key: identity.publicKey, role })
   const written = await tab.evaluate(input => page.write(input), { ...person, attachmentBytes: ATTACHMENT_BYTES })
   assert.equal([written.status, written.stored], ['written', 4])
+  assert.equal(await tab.evaluate(() => page.vault()), { same: true, wrong: 'wrong-passphrase', cleared: true })
   const own = await tab.evaluate(() => page.read())
   assert.equal(own.map(({ mediaType }) => mediaType).sort(), ['application/dicom', 'application/fhir+json'])
   const scan = own.find(({ mediaType }) => mediaType === 'application/dicom')

@@ -173,6 +173,8 @@ export const PRIVATE_CODECS: Readonly<Record<string, readonly string[]>> = {
   'client/identity.ts': ['card: the target "card"', 'share: the target "share"', 'shares: the target "shares"'],
   'client/pairing.ts': ['in "pairing request"', 'in "pairing answer"', 'opened with the key of the own request'],
   'client/receipt-set.ts': ['receipts: the target "receipts"'],
+  'client/outbox.ts': ['of the own store, opened with its key'],
+  'client/vault.ts': ['the target "vault"'],
   'client/upload-journal.ts': ["of the own home, opened with the author's key"],
   'consensus/guard.ts': ['the target "signing guard"'],
   'contracts/folders-formats.ts': ['label commitment: encoded alone, never read'],

@@ -153,7 +153,7 @@ test('light requests, announcements, batches and synchronisation: answers and re
       for (let i = 0; i < count; i++) {
         const bytes = mutated(samples, random)
         const abort = new AbortController()
-        const context = { peer, signal: abort.signal }
+        const context = { peer, signal: abort.signal, hold: () => () => undefined }
         // A peer that goes away: what waits for a block or the DHT ends.
         setImmediate(() => abort.abort(new EpioneError('connection-lost', 'The peer is gone.')))
         const outcome = await mayRefuse(() => give(bytes, context), bytes, abort.signal)

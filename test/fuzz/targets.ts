@@ -11,6 +11,7 @@ import { decodeCard, decodeShare, decodeShares, encodeCard, encodeShare, encodeS
 import { answerPairing, openPairing, pairingRequest } from '../../src/client/pairing.ts'
 import { decodeReceipts, encodeReceipts } from '../../src/client/receipt-set.ts'
 import { encodeKit, KIT, openKit } from '../../src/client/recovery-kit.ts'
+import { sealVault, vaultPasskeys } from '../../src/client/vault.ts'
 import { SigningGuard } from '../../src/consensus/guard.ts'
 import { walEntryCodec } from '../../src/consensus/inputs.ts'
 import { WriteAheadLog } from '../../src/consensus/wal.ts'
@@ -426,6 +427,14 @@ export const TARGETS: readonly Target[] = [
     text => encodeHandOver(decodeHandOver(text)),
     ['bad-hand-over'],
   ),
+  {
+    room: 'client',
+    name: 'vault',
+    samples: [await sealVault(hash, { passkey: { credential: hash, salt: hash, output: hash } })],
+    read: bytes => void vaultPasskeys(bytes),
+    codes: ['vault-damaged'],
+    share: 10,
+  },
   {
     room: 'client',
     name: 'pairing request',

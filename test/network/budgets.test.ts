@@ -1,12 +1,22 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import { Budgets, DEFAULT_BUDGET_LIMITS, TokenBucket } from '../../src/network/budgets.ts'
+import { Budgets, type Busy, DEFAULT_BUDGET_LIMITS, isBusy, type Slot, TokenBucket } from '../../src/network/budgets.ts'
 
 const test = suite('budgets')
 
-function make(limits: Partial<typeof DEFAULT_BUDGET_LIMITS>): { budgets: Budgets; clock: { ms: number } } {
+function make(limits: Partial<typeof DEFAULT_BUDGET_LIMITS>) {
   const clock = { ms: 0 }
-  return { budgets: new Budgets({ ...DEFAULT_BUDGET_LIMITS, ...limits }, () => clock.ms), clock }
+  const all = new Budgets({ ...DEFAULT_BUDGET_LIMITS, ...limits }, () => clock.ms)
+  const open = (peer: string, member: boolean): Slot | undefined => {
+    const given = all.open(peer, member)
+    return isBusy(given) ? undefined : given
+  }
+  /** What is used up, and when to come back. */
+  const busy = (peer: string, member = false): Busy | undefined => {
+    const given = all.open(peer, member)
+    return isBusy(given) ? given : undefined
+  }
+  return { budgets: { open }, busy, all, clock }
 }
 
 test('a bucket gives its burst at once and then its rate', () => {
@@ -75,6 +85,42 @@ test('strangers never get the slots of members', () => {
   let members = 0
   while (budgets.open('member', true) !== undefined) members += 1
   assert.is(members, 4)
+})
+
+test('who is refused is told what is used up, and when to come back', () => {
+  const { busy, budgets, all, clock } = make({
+    requestsPerSecond: 2,
+    requestBurst: 2,
+    bytesPerSecond: 1000,
+    byteBurst: 1000,
+    streamsPerPeer: 1,
+  })
+  const slot = budgets.open('a', false)
+  assert.equal(busy('a'), { shortage: 'streams', retryAfterMs: 1_000 })
+  slot?.charge(1500)
+  slot?.release()
+  assert.equal(busy('a'), { shortage: 'bytes', retryAfterMs: 500 })
+  budgets.open('b', false)?.release()
+  budgets.open('b', false)?.release()
+  assert.equal(busy('b'), { shortage: 'requests', retryAfterMs: 500 })
+  clock.ms = 500
+  assert.is(busy('b'), undefined)
+  assert.equal(all.load, { streams: 1, held: 0, refused: { places: 0, streams: 1, requests: 1, bytes: 1, held: 0 } })
+})
+
+test('who waits has fewer places than who asks, each and all together, and gives them back once', () => {
+  const { budgets, all } = make({ heldPerPeer: 2, streams: 12, reservedForMembers: 8 })
+  const hold = (peer: string): (() => void) | Busy => (budgets.open(peer, false) as Slot).hold()
+  const first = hold('a') as () => void
+  hold('a')
+  assert.equal(hold('a'), { shortage: 'held', retryAfterMs: 1_000 })
+  hold('b')
+  assert.is(all.load.held, 3)
+  assert.is(all.load.streams, 4)
+  assert.ok(typeof budgets.open('member', true)?.hold() === 'function', 'members are not counted')
+  first()
+  first()
+  assert.is(all.load.held, 2)
 })
 
 test('the table of peers is bounded and forgets idle peers first', () => {

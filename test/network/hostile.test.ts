@@ -2,6 +2,7 @@ import { generateKeyPairFromSeed } from '@libp2p/crypto/keys'
 import { multiaddr } from '@multiformats/multiaddr'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { Arrivals } from '../../src/network/arrivals.ts'
 import { assemble } from '../../src/network/libp2p.ts'
 import { addressOf, memberOf, random, seed, Testbed } from './helpers.ts'
 
@@ -9,7 +10,15 @@ const test = suite('hostile peers')
 const bed = new Testbed()
 test.after.each(() => bed.stop())
 
-const OPEN = { listen: [], announce: [], topics: ['blocks' as const], maxConnections: 10, inboundConnectionsPerSecond: 10 }
+const OPEN = {
+  listen: [],
+  announce: [],
+  topics: ['blocks' as const],
+  maxConnections: 10,
+  inboundConnectionsPerSecond: 10,
+  handshakeMs: 10_000,
+  arrivals: new Arrivals(),
+}
 
 test('garbage on every protocol ends no process and stops no service', async () => {
   const state = Number(process.env.SEED ?? 20240)

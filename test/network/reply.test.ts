@@ -27,6 +27,12 @@ test('a refusal keeps its code and message', () => {
   assert.is(error.metadata.remote, true)
 })
 
+test('a refusal says when to come back, where that is known', () => {
+  const error = refusal(encodeRefusal(new EpioneError('busy', 'Later.', { metadata: { retryAfterMs: 250, other: 1 } })))
+  assert.equal(error.metadata, { remote: true, retryAfterMs: 250 })
+  assert.equal(refusal(encodeRefusal(new EpioneError('busy', 'Later.', { metadata: { retryAfterMs: -1 } }))).metadata, { remote: true })
+})
+
 test('what was not thrown on purpose is not told', () => {
   const error = refusal(encodeRefusal(new TypeError('secret at /home/x')))
   assert.is(error.code, 'internal')
@@ -53,6 +59,10 @@ test('anything else is malformed', () => {
     Uint8Array.of(1, ...encodeCanonical(['a'.repeat(49), 'x'])),
     Uint8Array.of(1, ...encodeCanonical(['busy'])),
     Uint8Array.of(1, ...encodeCanonical(['busy', 7])),
+    Uint8Array.of(1, ...encodeCanonical(['busy', 'x', -1])),
+    Uint8Array.of(1, ...encodeCanonical(['busy', 'x', 600_001])),
+    Uint8Array.of(1, ...encodeCanonical(['busy', 'x', 'soon'])),
+    Uint8Array.of(1, ...encodeCanonical(['busy', 'x', 1, 1])),
     Uint8Array.of(1, ...encodeCanonical(['busy', 'x'.repeat(2000)])),
   ]
   for (const bytes of cases) assert.is(errorCode(refusal(bytes)), 'malformed')

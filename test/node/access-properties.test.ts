@@ -5,7 +5,7 @@
 import { mock } from 'node:test'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
-import type { Person } from '../../src/client/identity.ts'
+import type { Person, SeededPerson } from '../../src/client/identity.ts'
 import { sealingOpener } from '../../src/crypto/sealing.ts'
 import { folderSealingSeed } from '../../src/crypto/wallet.ts'
 import { concat, equalBytes, toHex } from '../../src/encoding/bytes.ts'
@@ -213,7 +213,7 @@ class History {
     const expected = mayBe(states[0] as (typeof states)[number])
     const holds = (await custodian.parts.submissions.get(row.version.root)) !== undefined
     const isDisturbed = random.below(3) === 0
-    const { channel, served } = custodian.read(world.parties[party] as Person, session.session, row.version)
+    const { channel, served } = custodian.read(world.parties[party] as SeededPerson, session.session, row.version)
     const got: { fragment?: Extract<ReturnType<typeof releaseFrameCodec.decode>, { type: 'fragment' }>['value']; chunks: Uint8Array[] } = {
       chunks: [],
     }
@@ -288,7 +288,7 @@ class History {
   async #getWrapFrom(custodian: Custodian, row: ConsentRow): Promise<void> {
     const { world, model } = this
     const { consent } = row
-    const { signing, sealing } = world.parties[consent.party] as Person
+    const { signing, sealing } = world.parties[consent.party] as SeededPerson
     const state = this.#state(custodian)
     const isExpected = state.fresh && model.consentStands(row, state.height)
     let answer: ReturnType<typeof wrapResponseCodec.decode>

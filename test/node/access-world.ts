@@ -1,7 +1,7 @@
 /** Custodians that follow one ledger each at its own pace, a patient, and readers who keep all that they ever got: real code, a virtual clock. */
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Person, personFromSeeds } from '../../src/client/identity.ts'
+import { type Person, personFromSeeds, type SeededPerson } from '../../src/client/identity.ts'
 import { contentOf } from '../../src/client/record-object.ts'
 import { accessEntryId, openBodyCodec } from '../../src/contracts/access-formats.ts'
 import {
@@ -165,7 +165,7 @@ export class Custodian {
   }
 
   /** Asks for a version; the channel gives its frames as they are taken. */
-  read(person: Person, { entry, consent, access }: Session, { root }: Version): { channel: SlowChannel; served: Promise<void> } {
+  read(person: SeededPerson, { entry, consent, access }: Session, { root }: Version): { channel: SlowChannel; served: Promise<void> } {
     const request = {
       ...{ chainId: this.chain.chainId, entry, folder: consent.folder.id, custodian: nodeKeys(this.number).account, peer: PEER },
       ...{ time: this.now(), submissionRoot: root, leaves: [0], firstChunk: 0 },

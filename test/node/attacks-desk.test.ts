@@ -3,7 +3,7 @@ import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { grantConsent } from '../../src/client/consents.ts'
 import { listVersions } from '../../src/client/get.ts'
-import type { Person } from '../../src/client/identity.ts'
+import type { SeededPerson } from '../../src/client/identity.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { openSession } from '../../src/client/session.ts'
@@ -43,7 +43,7 @@ import { Cluster, eventually, nodeKeys, openFolder, permitTo, seedOf, type TestF
 
 interface World {
   cluster: Cluster
-  doctor: Person
+  doctor: SeededPerson
   peer: LightPeer
   folder: TestFolder
 }

@@ -211,7 +211,7 @@ test("(c) a reader's signed request is worth nothing to another peer, another cu
     const channel = await from.nodes.openStream(to.organisation.networkKey, PROTOCOL.release, { maxFrame: MAX_FRAGMENT_FRAME })
     try {
       const { accessOpening, consentOpening } = session
-      const signature = session.reader.sign(readRequestBytes(request))
+      const signature = await session.reader.sign(readRequestBytes(request))
       await channel.send(
         releaseRequestCodec.encode({ request: readRequestCodec.encode(request), signature, accessOpening, consentOpening, reason: null }),
       )

@@ -12,7 +12,7 @@ import {
   openFolders,
   type Wallet,
 } from '../../src/client/folders.ts'
-import { type Person, personFromSeeds } from '../../src/client/identity.ts'
+import { type Person, personFromSeeds, type SeededPerson } from '../../src/client/identity.ts'
 import { createLightPeer, type LightPeer } from '../../src/client/light-peer.ts'
 import { contentOf } from '../../src/client/record-object.ts'
 import type { Provision, RecordClass } from '../../src/contracts/consent-terms.ts'
@@ -279,7 +279,7 @@ export class Cluster {
       .map(({ node, message, fields }) => `${node}: ${message} ${JSON.stringify(fields)}`)
   }
 
-  person(organisation: number, role = 'physician', index = 0): Person {
+  person(organisation: number, role = 'physician', index = 0): SeededPerson {
     return personFromSeeds({
       organisation: this.#key(organisation).account,
       role,

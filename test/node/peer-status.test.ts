@@ -173,17 +173,18 @@ test('one request to a peer is under way at a time', async () => {
 
 test('who asks is answered, and has said where it stands', async () => {
   const fake = new Fake(2)
+  const asking = () => ({ peer: key(1), signal: AbortSignal.timeout(1_000), hold: () => () => undefined })
   await fake.service.start()
   try {
     const heard: string[] = []
     fake.service.onStatus(({ networkKey, height }) => heard.push(`${networkKey[0]} ${height}`))
     const ask = peerStatusCodec.encode({ time: 1, height: 12, tip: key(9), base: 3, silentThrough: 14 })
-    const answer = peerStatusCodec.decode(await fake.handler!(ask, { peer: key(1), signal: AbortSignal.timeout(1_000) }))
+    const answer = peerStatusCodec.decode(await fake.handler!(ask, asking()))
     assert.equal(answer, { time: START_MS, ...OWN })
     const status = fake.service.get(key(1))!
     assert.equal([status.height, status.base, status.silentThrough, status.clock], [12, 3, 14, null])
     assert.equal(heard, ['1 12'])
-    await rejectsCode(fake.handler!(Uint8Array.of(1, 2, 3), { peer: key(1), signal: AbortSignal.timeout(1_000) }), 'malformed')
+    await rejectsCode(fake.handler!(Uint8Array.of(1, 2, 3), asking()), 'malformed')
     assert.equal(fake.offences, ['1 malformed'])
     assert.is(fake.service.get(key(1))!.height, 12)
   } finally {

@@ -3,6 +3,7 @@ import {
   diagnose,
   EpioneError,
   followRecords,
+  generateWebCryptoKey,
   grantConsent,
   listRecords,
   openOwnSession,
@@ -13,6 +14,7 @@ import {
   recordHistory,
   revokeAndAdvance,
   waitUntilReady,
+  webCryptoSigner,
 } from 'epione/client'
 import { createTestNetwork, enrolPatient, permitFor, textRecord } from 'epione/testing'
 import { suite } from 'uvu'
@@ -100,6 +102,27 @@ test('a peer says in plain words how it stands, and goes on when nodes go and co
 
   for (const index of [0, 1, 2, 3]) await net.startNode(index)
   assert.is((await waitUntilReady(peer, { nodes: 4 })).state, 'ok')
+})
+
+test('a key that WebCrypto keeps signs for a person, and a signer that gives something else is found out', async () => {
+  await using net = await createTestNetwork({ seed: 5 })
+  const peer = await net.connect()
+  const pair = await generateWebCryptoKey()
+  assert.is(pair.privateKey.extractable, false)
+  const signer = await webCryptoSigner(pair)
+  const author = { ...(await net.person('Dr Otieno')), signing: signer }
+  await net.vouch(author)
+  const { owned, wallet, address } = await enrolPatient(peer, author)
+  const written = await putRecords(peer, author, address, [textRecord('by a key that nobody can take along')])
+  assert.is(written.status, 'written')
+  const own = await openOwnSession(peer, wallet, owned)
+  const [record] = await listRecords(peer, own)
+  assert.ok(record)
+  assert.equal((await readRecord(peer, own, record)).header.author.key, signer.publicKey)
+
+  const liar = { ...author, signing: { publicKey: signer.publicKey, sign: async () => new Uint8Array(64) } }
+  const refused = await putRecords(peer, liar, address, [textRecord('never')]).catch((error: unknown) => error)
+  assert.ok(refused instanceof EpioneError && refused.code === 'signer-failed')
 })
 
 test('what cannot be made is refused', async () => {

@@ -3,7 +3,7 @@ import { createReadStream, createWriteStream, mkdtempSync, readdirSync, readFile
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { createBrotliDecompress } from 'node:zlib'
@@ -15,7 +15,15 @@ const ARGUMENTS = ['--headless', '--disable-gpu', '--disable-dev-shm-usage', '--
 /** Where this process is root, Chromium's own isolation of processes does not start. */
 const AS_ROOT = ['--no-sandbox']
 /** Nothing looser for scripts; `connect-src` is for nodes on this machine and for WebAssembly beside the script. */
-const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ws://127.0.0.1:*"
+const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self' ws://127.0.0.1:*"
+const EMPTY_PAGE = '<!doctype html><html lang="en"><title>page</title><script type="module" src="/page.js"></script></html>'
+const TYPES: Record<string, string> = {
+  '.css': 'text/css',
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript',
+  '.json': 'application/json',
+  '.wasm': 'application/wasm',
+}
 
 export interface Bundle {
   script: string
@@ -52,8 +60,11 @@ export interface OpenPage extends AsyncDisposable {
   memory(): number | undefined
 }
 
-/** A page with this script, or why there is no browser on this machine. @param files served beside it, by name */
-export async function openPage(script: string, files: ReadonlyMap<string, Uint8Array> = new Map()): Promise<OpenPage | { reason: string }> {
+/** A page with this script, or why there is no browser on this machine. @param files served beside it, by name; `index.html` in the place of an empty page */
+export async function openPage(
+  script: string,
+  files: ReadonlyMap<string, Uint8Array | string> = new Map(),
+): Promise<OpenPage | { reason: string }> {
   const dir = mkdtempSync(join(tmpdir(), 'epione-chromium-'))
   const clear = (): void => rmSync(dir, { recursive: true, force: true, maxRetries: 5 })
   let browser: Browser
@@ -120,14 +131,13 @@ function memoryOf(dir: string): number | undefined {
   return bytes
 }
 
-async function serve(script: string, files: ReadonlyMap<string, Uint8Array>): Promise<Server> {
-  const html = '<!doctype html><html lang="en"><title>page</title><script type="module" src="/page.js"></script></html>'
+async function serve(script: string, files: ReadonlyMap<string, Uint8Array | string>): Promise<Server> {
   const server = createServer((request, response) => {
-    const file = files.get(request.url?.slice(1) ?? '')
-    const [type, body] =
-      file !== undefined ? ['application/wasm', file] : request.url === '/page.js' ? ['text/javascript', script] : ['text/html', html]
-    const isThere = file !== undefined || request.url === '/page.js' || request.url === '/'
-    response.writeHead(isThere ? 200 : 404, { 'content-type': type, 'content-security-policy': POLICY })
+    const name = request.url === '/' ? 'index.html' : (request.url?.slice(1) ?? '')
+    const own = { 'index.html': EMPTY_PAGE, 'page.js': script }[name]
+    const body = files.get(name) ?? own
+    const type = TYPES[extname(name)] ?? 'application/octet-stream'
+    response.writeHead(body === undefined ? 404 : 200, { 'content-type': type, 'content-security-policy': POLICY })
     response.end(body)
   })
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))

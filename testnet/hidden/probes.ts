@@ -96,7 +96,7 @@ export async function probesOf(world: HiddenWorld, draw: () => Uint8Array): Prom
       ask: async name =>
         await answered(async () => {
           const at = isOf(consents, name) ? away : draw()
-          const value = signAsk(peer, reader.signing, { folder: at, consent: name, custodian })
+          const value = await signAsk(peer, reader.signing, { folder: at, consent: name, custodian })
           const request = folderRequestCodec.encode({ type: 'get-wrap', value })
           return (await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { maxResponse: 32 * 1024 })).length
         }),
@@ -144,7 +144,7 @@ export async function probesOf(world: HiddenWorld, draw: () => Uint8Array): Prom
           const content = openFolderCodec.encode({
             ...{ chainId: peer.chainId, folder: name, peer: peer.nodes.network.networkKey, time: peer.now(), body: new Uint8Array(1) },
           })
-          const signature = reader.signing.sign(concat(domain(OPEN_FOLDER_DOMAIN), content))
+          const signature = await reader.signing.sign(concat(domain(OPEN_FOLDER_DOMAIN), content))
           return await light({ type: 'open-folder', value: { content, key: reader.signing.publicKey, signature } })
         }),
     },

@@ -5,14 +5,19 @@ import { revokeAndAdvance } from '../../../src/client/epochs.ts'
 import { createEnrolment, type OwnedFolder, openFolders, RECOVERY_KEYS, scanFolders, type Wallet } from '../../../src/client/folders.ts'
 import { follow } from '../../../src/client/follow.ts'
 import { listVersions, readVersions } from '../../../src/client/get.ts'
-import { encodeShare, personFromSeeds } from '../../../src/client/identity.ts'
+import { encodeShare, type Person, personFromSeeds } from '../../../src/client/identity.ts'
+import { openKeptValues } from '../../../src/client/indexed-store.ts'
 import { createLightPeer, type LightPeer } from '../../../src/client/light-peer.ts'
 import { putRecords } from '../../../src/client/put.ts'
 import { contentOf } from '../../../src/client/record-object.ts'
 import { openOwnSession } from '../../../src/client/session.ts'
+import type { Signer } from '../../../src/client/signer.ts'
+import { openVault, sealVault } from '../../../src/client/vault.ts'
+import { generateWebCryptoKey, webCryptoSigner } from '../../../src/client/webcrypto-signer.ts'
 import { genesisCodec } from '../../../src/contracts/members-formats.ts'
 import { recoveryKey, recoveryKeyHash } from '../../../src/crypto/wallet.ts'
 import { parseHex, toHex, utf8 } from '../../../src/encoding/bytes.ts'
+import { errorCode } from '../../../src/encoding/errors.ts'
 import { sha256 } from '../../../src/encoding/hash.ts'
 
 const DAY_MS = 86_400_000
@@ -20,6 +25,7 @@ const DAY_MS = 86_400_000
 let peer: LightPeer
 let wallet: Wallet
 let owned: OwnedFolder
+let signer: Signer
 
 function bytesOf(hex: string): Uint8Array {
   return parseHex(hex) as Uint8Array
@@ -57,6 +63,32 @@ const page = {
     return { ...asOf, tookMs, members: (await peer.members()).length }
   },
 
+  /** A key that WebCrypto keeps, made and stored as it is; gives its public half. */
+  async identity(): Promise<{ publicKey: string; extractable: boolean }> {
+    const kept = await openKeptValues('epione')
+    await kept.set('identity', await generateWebCryptoKey())
+    const pair = (await kept.get('identity')) as CryptoKeyPair
+    kept.close()
+    signer = await webCryptoSigner(pair)
+    return { publicKey: toHex(signer.publicKey), extractable: pair.privateKey.extractable }
+  },
+
+  /** The wallet's seed at rest, and back again: under a passphrase, and not under another. */
+  async vault(): Promise<{ same: boolean; wrong: string; cleared: boolean }> {
+    const kept = await openKeptValues('epione')
+    await kept.set('wallet', await sealVault(wallet.seed, { passphrase: 'a long one' }))
+    const bytes = (await kept.get('wallet')) as Uint8Array
+    const opened = await openVault(bytes, { passphrase: 'a long one' })
+    const wrong = await openVault(bytes, { passphrase: 'another' }).then(
+      () => 'opened',
+      (error: unknown) => errorCode(error),
+    )
+    await kept.delete('wallet')
+    const cleared = (await kept.get('wallet')) === undefined
+    kept.close()
+    return { same: toHex(opened) === toHex(wallet.seed), wrong, cleared }
+  },
+
   /** Enrols a new patient, and writes a note and an attachment for her. */
   async write(input: {
     organisation: string
@@ -66,12 +98,13 @@ const page = {
     attachmentBytes: number
   }): Promise<{ folder: string; status: string; sha256: string; enrolMs: number; putMs: number; stored: number }> {
     const startMs = performance.now()
-    const person = personFromSeeds({
+    const seeded = personFromSeeds({
       organisation: bytesOf(input.organisation),
       role: input.role,
       signingSeed: bytesOf(input.signingSeed),
       sealingSeed: bytesOf(input.sealingSeed),
     })
+    const person: Person = { ...seeded, signing: signer }
     const seed = crypto.getRandomValues(new Uint8Array(32))
     const recovery = crypto.getRandomValues(new Uint8Array(32))
     wallet = {
