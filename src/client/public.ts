@@ -225,9 +225,19 @@ export {
 export { type NextMemberKeys, rotateMemberKeys } from './member-keys.ts'
 export { formatMetrics, READER_METRICS } from './metrics.ts'
 export { type MoveOptions, type MoveProgress, type MoveResult, moveRecords } from './move.ts'
+export type { CarriedDisputes } from './move-disputes.ts'
 export { createWallet, type NewWallet } from './new-wallet.ts'
 export type { CallOptions } from './nodes.ts'
-export { acknowledgeNotice, type NoticedReader, noticeReaders, type WaitingNotice, waitingNotices } from './notices.ts'
+export {
+  acknowledgeNotice,
+  type DisputePlace,
+  disputePlaces,
+  type Noticed,
+  type NoticedReader,
+  noticeReaders,
+  type WaitingNotice,
+  waitingNotices,
+} from './notices.ts'
 export {
   type DisputeInput,
   disputeLine,

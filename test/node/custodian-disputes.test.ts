@@ -10,6 +10,7 @@ import {
   disputeOpeningCodec,
   openDisputeCodec,
   reasonHash,
+  withdrawDisputeCodec,
 } from '../../src/contracts/disputes-formats.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/signature.ts'
 import { concat, toHex, utf8 } from '../../src/encoding/bytes.ts'
@@ -141,6 +142,21 @@ test('it goes out with the version that it is about, and with no other; the reas
   await world.keyring.destroy(world.folder[0] as number, async () => await world.papers.disputes.reseal(world.folder[0] as number))
   assert.equal((await of('a', 1))[0]?.reason, reason)
   assert.is((await disputesFor(world, owner)).length, 3)
+})
+
+test('what was withdrawn stays with the owner, and goes out again once it is opened again', async () => {
+  await using world = await CustodianWorld.open()
+  const opening = openingOf(world, 'a')
+  await open(world, opening)
+  await world.papers.disputes.put(world.folder, paperOf(opening), null)
+  const goesOut = async () => (await world.desk.disputesOf(world.folder, [{ recordId: seedOf('a'), version: 1 }], 10)).length
+  const counts = async () => [await goesOut(), (await disputesFor(world, author.signing)).length, (await disputesFor(world, owner)).length]
+  assert.equal(await counts(), [1, 1, 1])
+  await world.commit('disputes', 'withdraw', withdrawDisputeCodec.encode({ dispute: idOf(opening) }), 'owner')
+  assert.equal(await counts(), [0, 0, 1])
+  await rejectsCode(world.papers.disputes.put(world.folder, paperOf(opening), null), 'behind')
+  await open(world, opening)
+  assert.equal(await counts(), [1, 1, 1])
 })
 
 test('many disputes come in pages', async () => {
