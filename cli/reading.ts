@@ -194,6 +194,7 @@ async function warnDisputed(context: Context, peer: LightPeer, session: Session,
         open: 'its author has not answered yet',
         accepted: `its author accepted this: what is right is in submission ${toHex(answer ?? new Uint8Array(0)).slice(0, 16)}`,
         refused: `its author refused this: ${reason === null ? 'the reason is not readable here' : `"${printable(reason)}"`}`,
+        withdrawn: 'and has taken it back',
       }[status]
       context.output.warn(`${what} is disputed by the patient: ${said}; ${answered}`)
     }

@@ -110,7 +110,7 @@ export const EMERGENCY_REASON_CHOICES: readonly EmergencyReason[] = [
 ]
 export const GROUND_CHOICES: readonly Ground[] = ['parent', 'carer', 'executor', 'other']
 
-export const RIGHT_CHOICES: readonly Right[] = ['read', 'grant', 'revoke']
+export const RIGHT_CHOICES: readonly Right[] = ['read', 'grant', 'revoke', 'dispute']
 
 export const ORGANISATION_KINDS = ['provider', 'laboratory', 'payer', 'regulator', 'pharmacy', 'research', 'other'] as const
 

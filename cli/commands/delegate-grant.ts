@@ -67,6 +67,7 @@ const RIGHT_WORDS: Readonly<Record<Right, string>> = {
   read: 'read',
   grant: 'let others read',
   revoke: 'take consents back',
+  dispute: 'dispute what is wrong',
 }
 
 export function rightsWords(rights: readonly Right[]): string {

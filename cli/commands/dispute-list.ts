@@ -31,6 +31,8 @@ export interface DisputeListResult {
     /** The submission with the new version, where it was accepted. */
     submission: string | null
     answeredHeight: number | null
+    /** The delegation under which somebody opened it on the owner's behalf. */
+    delegation: string | null
   }[]
 }
 
@@ -69,6 +71,7 @@ function describe(id: Uint8Array, line: Dispute, opening: DisputeOpening | null,
     reason,
     submission: line.status === 'accepted' && line.answer !== null ? toHex(line.answer) : null,
     answeredHeight: line.answered === 0 ? null : line.answered,
+    delegation: line.delegation === null ? null : toHex(line.delegation),
   }
 }
 
@@ -85,9 +88,10 @@ function lines(rows: readonly Row[]): string[] {
   return [
     head,
     ...body.flatMap((text, i) => {
-      const { statement, reason, submission } = rows[i] as Row
+      const { statement, reason, submission, delegation } = rows[i] as Row
       return [
         text,
+        ...(delegation === null ? [] : [`    by a delegate, on the owner's behalf, under ${delegation.slice(0, 16)}`]),
         ...(statement === null ? ['    no custodian that answered has the statement'] : [`    statement: ${printable(statement)}`]),
         ...(reason === null ? [] : [`    refused because: ${printable(reason)}`]),
         ...(submission === null ? [] : [`    the new version is in submission ${submission.slice(0, 16)}`]),

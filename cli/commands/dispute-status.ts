@@ -1,6 +1,7 @@
 /** `epione dispute status` and `epione dispute notify` */
 import { listDisputes, spreadDisputes } from '../../src/client/disputes.ts'
 import { type NoticedReader, noticeReaders } from '../../src/client/notices.ts'
+import type { Dispute } from '../../src/contracts/disputes-formats.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
 import type { Context } from '../context.ts'
@@ -16,9 +17,11 @@ export interface DisputeStatusOptions {
 /** What `--json` prints. */
 export interface DisputeStatusResult {
   dispute: string
-  status: 'open' | 'accepted' | 'refused'
+  status: Dispute['status']
   dueMs: number
   late: boolean
+  /** Where it goes on: here, or where its version was moved to. */
+  present: { folder: string; dispute: string }
   /** Everybody who read the version, as far as custodians that answered have told. */
   readers: readonly {
     organisation: { id: string; name: string }
@@ -52,12 +55,14 @@ async function report(context: Context, options: DisputeStatusOptions, id: strin
       output.note(`the words of disputes were left ${copied === 1 ? 'once' : `${copied} times`} with custodians that lacked them`)
     const dispute = (await listDisputes(peer, wallet, owned, { signal })).find(one => toHex(one.id) === id)
     if (dispute === undefined) throw new EpioneError('not-found', 'This folder has no such dispute.')
-    const { readers, silent } = await noticeReaders(peer, wallet, owned, dispute, { signal, send })
+    const { readers, silent, present } = await noticeReaders(peer, wallet, owned, dispute, { signal, send })
+    const { line } = present.dispute
     const value: DisputeStatusResult = {
       dispute: id,
-      status: dispute.line.status,
-      dueMs: dispute.line.due,
-      late: dispute.line.status === 'open' && dispute.line.due <= Date.now(),
+      status: line.status,
+      dueMs: line.due,
+      late: line.status === 'open' && line.due <= Date.now(),
+      present: { folder: toHex(present.owned.id), dispute: toHex(present.dispute.id) },
       readers: readers.map(row),
       silent: silent.map(({ id: member, organisation }) => ({ id: toHex(member), name: organisation.name })),
     }
@@ -65,6 +70,8 @@ async function report(context: Context, options: DisputeStatusOptions, id: strin
       `the dispute is ${value.status}${value.late ? ', and its author is late to answer' : ''}`,
       ...(value.readers.length === 0 ? ['nobody but you has read the version'] : lines(value.readers)),
     ])
+    if (value.present.dispute !== id)
+      output.note(`its version was moved: it goes on as ${value.present.dispute} in folder ${value.present.folder}`)
     if (silent.length > 0)
       output.warn(`${silent.map(one => printable(one.organisation.name)).join(', ')} did not answer: who read by them alone is not shown`)
     const open = value.readers.filter(({ seenMs }) => seenMs === null).length

@@ -14,7 +14,7 @@ export interface NoticesResult {
     folder: string
     record: string
     version: number
-    status: 'open' | 'accepted' | 'refused'
+    status: 'open' | 'accepted' | 'refused' | 'withdrawn'
     /** The submission with the new version, where the author accepted. */
     submission: string | null
     receivedMs: number
@@ -61,6 +61,7 @@ const MEANING = {
   open: 'the patient says that what you read is wrong',
   accepted: 'what you read was wrong; there is a new version',
   refused: 'the patient says that what you read is wrong, its author that it is right',
+  withdrawn: 'the patient said that what you read is wrong, and has taken that back',
 } as const
 
 function lines({ notices }: NoticesResult): string[] {

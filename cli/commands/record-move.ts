@@ -52,6 +52,8 @@ export interface RecordMoveResult {
   manifests: number
   /** Heights of the anchors that were made. */
   heights: readonly number[]
+  /** Disputes that went along with their versions. */
+  disputes: readonly { from: string; folder: string; to: string }[]
   erasure: ErasureReport
 }
 
@@ -133,13 +135,19 @@ async function move(
       kept: result.kept,
       manifests: result.manifests,
       heights: result.anchored.map(({ height }) => height),
+      disputes: result.disputes.carried.map(({ from, folder, to }) => ({ from: toHex(from), folder: toHex(folder), to: toHex(to) })),
       erasure: erasureReport(result.erasure),
     }
     output.result(value, () => [
       `moved        ${count(result.moved.length, 'version')} of ${count(byRecord(result.moved).length, 'record')}`,
       `to folder    ${value.to} (${value.label})`,
+      ...value.disputes.map(({ folder, to }) => `dispute      goes on as ${to} in folder ${folder}`),
       ...reportLines(value.erasure),
     ])
+    if (result.disputes.left.length > 0)
+      output.warn(
+        `of ${count(result.disputes.left.length, 'dispute')} no custodian showed the words: what they are about did not go along; see: epione dispute list`,
+      )
     if (value.erasure.status === 'erased') return EXIT.ok
     output.warn(
       'the order stands and nobody honest gives it out any more under the old folder; see later who is missing: epione record erasure',

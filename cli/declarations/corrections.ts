@@ -4,6 +4,10 @@ import { action, type Host } from '../context.ts'
 import { parseId, parseInteger } from '../parse.ts'
 import { examples } from './declare.ts'
 
+const folderOrDelegate = (command: Command, own: string): Command =>
+  command
+    .addOption(new Option('--folder <id>', 'the folder').argParser(parseId))
+    .addOption(new Option('--as-delegate <code>', `the share code of a delegation with the right to dispute: ${own}`).conflicts('folder'))
 const folder = (): Option => new Option('--folder <id>', 'the folder').argParser(parseId).makeOptionMandatory()
 
 export function declareCorrectionCommands(program: Command, host: Host): void {
@@ -11,16 +15,32 @@ export function declareCorrectionCommands(program: Command, host: Host): void {
     .command('dispute')
     .summary('say that a record is wrong, and answer that')
     .description('Corrections: the patient disputes a version; its author accepts with a new one, or refuses with a reason.')
-  const open = dispute
-    .command('open')
-    .summary('by the wallet: say that a version of a record is wrong')
-    .argument('<record>', 'id of the record', parseId)
-    .addOption(folder())
+  const open = folderOrDelegate(
+    dispute
+      .command('open')
+      .summary('by the wallet: say that a version of a record is wrong')
+      .argument('<record>', 'id of the record', parseId),
+    "dispute on the folder owner's behalf",
+  )
     .option('--record-version <n>', 'an older version (default: the newest)', parseInteger(1, 0xffff_ffff))
     .requiredOption('--statement <file>', 'what is wrong, in your words: a text file; the author and whoever may read the version see it')
     .option('--yes', 'without a question')
     .action(action(host, async () => (await import('../commands/dispute-open.ts')).disputeOpen))
-  examples(open, [['epione dispute open 77ab... --folder 3f0c... --statement why.txt', 'shows what will be seen by whom, and asks']])
+  examples(open, [
+    ['epione dispute open 77ab... --folder 3f0c... --statement why.txt', 'shows what will be seen by whom, and asks'],
+    ['epione dispute open 77ab... --as-delegate child.share --statement why.txt', "for one's child, on its behalf"],
+  ])
+  const withdraw = folderOrDelegate(
+    dispute
+      .command('withdraw')
+      .summary('by the wallet: take a dispute back')
+      .description('The statement goes out with the version no more, and its author is asked no more. What was accepted stays.')
+      .argument('<dispute>', 'id of the dispute', parseId),
+    'take back what was opened under it',
+  )
+    .option('--yes', 'without a question')
+    .action(action(host, async () => (await import('../commands/dispute-withdraw.ts')).disputeWithdraw))
+  examples(withdraw, [['epione dispute withdraw 9c1f... --folder 3f0c...', 'tell those who were noticed: epione dispute notify']])
   const list = dispute
     .command('list')
     .summary('disputes of a folder, with their statements and answers')

@@ -206,7 +206,7 @@ export function readNote(folder: Uint8Array, { terms }: Delegation, note: string
 }
 
 /** A delegation as its delegate has it. */
-interface HeldDelegation {
+export interface HeldDelegation {
   readonly folder: Folder
   readonly consent: Consent
   readonly key: SigningKey
@@ -214,7 +214,7 @@ interface HeldDelegation {
 }
 
 /** The delegation of a share code, with the key of this wallet that it is for. @throws EpioneError `not-found` */
-async function heldDelegation(peer: LightPeer, wallet: Wallet, share: ShareCode, options: CallOptions): Promise<HeldDelegation> {
+export async function heldDelegation(peer: LightPeer, wallet: Wallet, share: ShareCode, options: CallOptions): Promise<HeldDelegation> {
   if (!equalBytes(share.chainId, peer.chainId)) throw new EpioneError('other-chain', 'The share code is for another network.')
   const record = await peer.readOne(stateKey.delegation(share.folder, share.consent), options)
   if (record === null) throw notFound()
@@ -323,7 +323,8 @@ export async function revokeAsDelegate(
   )
 }
 
-async function submitSponsored(
+/** Submits an act of a delegate, sponsored by the folder's author organisation. */
+export async function submitSponsored(
   peer: LightPeer,
   id: Uint8Array,
   folder: Folder,

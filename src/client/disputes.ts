@@ -1,4 +1,4 @@
-/** Correction: the owner disputes a version, the author accepts it with a new one or refuses with a reason. */
+/** Disputes as the folder's owner and the author organisation see them, and the author's answers. */
 import {
   type AnswerDispute,
   answerDisputeCodec,
@@ -8,8 +8,6 @@ import {
   disputeCommitment,
   disputeId,
   disputeOpeningCodec,
-  MAX_STATEMENT,
-  openDisputeCodec,
   reasonHash,
   sealedReasonCodec,
   statementCodec,
@@ -18,9 +16,7 @@ import {
 import { anchorCodec } from '../contracts/records-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
 import { seal } from '../crypto/sealing.ts'
-import { concat, equalBytes, toHex, u32, utf8 } from '../encoding/bytes.ts'
-import { EpioneError } from '../encoding/errors.ts'
-import { domain, taggedHash } from '../encoding/hash.ts'
+import { equalBytes } from '../encoding/bytes.ts'
 import { sealingContext } from '../fragments/formats.ts'
 import {
   disputesResponseCodec,
@@ -32,134 +28,18 @@ import {
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { currentCustodians } from './current-custodians.ts'
 import { deskDisputes, deskTransaction } from './desk.ts'
+import { checkedText, leaveWords } from './dispute-words.ts'
 import { signAsk } from './folder-ask.ts'
 import { folderCustodians } from './folder-custodians.ts'
-import { folderOpener, folderOwnerKey, folderPublicKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
+import { folderOpener, folderOwnerKey, type OwnedFolder, readFolder, type Wallet } from './folders.ts'
 import type { Person } from './identity.ts'
 import type { Committed, LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { notFound } from './not-found.ts'
+import { disputeLine } from './open-dispute.ts'
 import { possibleHolders } from './possible-holders.ts'
-import type { AnchoredSubmission, ListedVersion } from './read-types.ts'
+import type { AnchoredSubmission } from './read-types.ts'
 import { provenDisputes, readDispute, type VersionDispute } from './version-disputes.ts'
-
-export interface OpenedDispute {
-  readonly id: Uint8Array
-  readonly committed: Committed
-  /** Day by which the author has to answer, in ms. */
-  readonly due: number
-  /** Custodians that keep the statement. */
-  readonly stored: number
-}
-
-/** @throws EpioneError `bad-statement` */
-function checkedText(text: string): string {
-  if (text.trim() === '' || text.length > MAX_STATEMENT) {
-    throw new EpioneError('bad-statement', `A statement has 1 to ${MAX_STATEMENT} characters.`)
-  }
-  return text
-}
-
-/**
- * Says of a version that it is wrong. The ledger has a commitment alone; the statement is sealed to the folder, for everybody who may
- * read the version, and to the organisation that wrote it. The same statement again goes on where it was.
- * @throws EpioneError `bad-statement`, `disputes-full`; `too-few-receipts` where the ledger has it and too few custodians took the statement
- */
-export async function openDispute(
-  peer: LightPeer,
-  wallet: Wallet,
-  owned: OwnedFolder,
-  input: { version: ListedVersion; statement: string },
-  options: CallOptions = {},
-): Promise<OpenedDispute> {
-  const statement = checkedText(input.statement)
-  const { recordId, version, submission } = input.version
-  const key = folderOwnerKey(wallet, owned)
-  // Ed25519 signs the same bytes alike: the same statement gets the same salt, and nobody else can make it.
-  const secret = key.sign(concat(domain('dispute-salt'), recordId, u32(version), utf8(statement)))
-  const salt = taggedHash('dispute-salt', secret)
-  const { epoch } = submission.anchor
-  const opening: DisputeOpening = {
-    ...{ salt, recordId, version, epoch, leaf: input.version.leaf },
-    folder: owned.id,
-    submissionRoot: submission.root,
-    statementHash: statementHash(salt, statement),
-  }
-  const commitment = disputeCommitment(opening)
-  const body = openDisputeCodec.encode({ commitment })
-  const committed = await peer.submit(
-    peer.sign({ from: { kind: 'folder', id: owned.id }, contract: 'disputes', action: 'open', body }, key),
-    options,
-  )
-  const id = disputeId(owned.id, commitment)
-  const line = await disputeLine(peer, owned.id, id, options)
-  const author = await peer.member(submission.anchor.author, options)
-  const context = sealingContext.statement(peer.chainId, owned.id, recordId, version)
-  const bytes = statementCodec.encode({ text: statement })
-  const value = {
-    opening: disputeOpeningCodec.encode(opening),
-    statement: seal(folderPublicKey(wallet, owned, epoch), bytes, context),
-    forAuthor: seal(author.organisation.sealingKey, bytes, context),
-  }
-  const stored = await leave(peer, owned, submission, options, async custodian => ({
-    type: 'put-dispute',
-    value: { ...(await signAsk(peer, key, { folder: owned.id, consent: null, custodian })), ...value },
-  }))
-  return { id, committed, due: line.due, stored }
-}
-
-/**
- * Leaves something with those who hold the version, for they show it to readers, and with the folder's custodians, whom the author asks:
- * n - f of each at least.
- */
-async function leave(
-  peer: LightPeer,
-  folder: { id: Uint8Array; folder: OwnedFolder['folder'] },
-  submission: AnchoredSubmission,
-  options: CallOptions,
-  requestFor: (custodian: MemberInfo) => FolderRequest | Promise<FolderRequest>,
-): Promise<number> {
-  const { holders } = await currentCustodians(peer, folder.id, submission, options)
-  const near = await folderCustodians(peer, folder.id, folder.folder, options)
-  const all = [...new Map([...holders, ...near].map(member => [toHex(member.id), member])).values()]
-  const took = new Set<string>()
-  let cause: unknown
-  await Promise.all(
-    all.map(async custodian => {
-      try {
-        const request = folderRequestCodec.encode(await requestFor(custodian))
-        await peer.nodes.request(custodian.organisation.networkKey, PROTOCOL.folder, request, { ...options, maxResponse: 1024 })
-        took.add(toHex(custodian.id))
-      } catch (error) {
-        options.signal?.throwIfAborted()
-        cause = error
-      }
-    }),
-  )
-  for (const group of [holders, near]) {
-    const n = submission.anchor.n
-    const needed = n - Math.floor((n - 1) / 3)
-    const stored = group.filter(({ id }) => took.has(toHex(id))).length
-    if (stored < needed) {
-      throw new EpioneError(
-        'too-few-receipts',
-        `The ledger has it, but only ${stored} of ${n} custodians took the words, and ${needed} are needed; do the same again.`,
-        {
-          cause,
-          metadata: { receipts: stored, needed },
-        },
-      )
-    }
-  }
-  return took.size
-}
-
-/** The ledger's line of a dispute. @throws EpioneError `not-found` */
-export async function disputeLine(peer: LightPeer, folder: Uint8Array, id: Uint8Array, options: CallOptions = {}): Promise<Dispute> {
-  const value = await peer.readOne(stateKey.dispute(folder, id), options)
-  if (value === null) throw notFound()
-  return disputeCodec.decode(value)
-}
 
 /** A dispute as the owner sees it. */
 export interface OwnedDispute {
@@ -299,7 +179,7 @@ export interface AuthorDispute {
   readonly statement: string
 }
 
-/** Disputes of what a person's organisation wrote into a folder, by its desk; those that nobody keeps any more are not among them. */
+/** Disputes of what a person's organisation wrote into a folder, by its desk; those that were withdrawn, or that nobody keeps any more, are not among them. */
 export async function authorDisputes(
   peer: LightPeer,
   person: Person,
@@ -315,7 +195,9 @@ export async function authorDisputes(
       const isRight =
         equalBytes(disputeId(folder, disputeCommitment(opening)), dispute) &&
         equalBytes(statementHash(opening.salt, text), opening.statementHash)
-      if (isRight) found.push({ id: dispute, line: await disputeLine(peer, folder, dispute, options), opening, statement: text })
+      if (!isRight) continue
+      const line = await disputeLine(peer, folder, dispute, options)
+      if (line.status !== 'withdrawn') found.push({ id: dispute, line, opening, statement: text })
     }
     if (answer.length < MAX_DISPUTES) break
     after = answer.at(-1)?.dispute ?? null
@@ -348,7 +230,7 @@ export async function answerDispute(
   const reason = sealedReasonCodec.encode({ epoch: state.epoch, sealed })
   const committed = await act({ type: 'refused', value: { reasonHash: reasonHash(reason) } })
   const submission = await anchoredSubmission(peer, folder, submissionRoot, options)
-  await leave(peer, { id: folder, folder: state }, submission, options, () => ({
+  await leaveWords(peer, { id: folder, folder: state }, submission, options, () => ({
     type: 'put-reason',
     value: { folder, dispute: dispute.id, reason },
   }))

@@ -60,7 +60,9 @@ export async function listVersions(peer: LightPeer, session: Session, options: L
     const { shown, disputes: claimed, complete, total, failures } = await listSubmission(peer, session, submission, custodians, options)
     listing.failures.push(...failures)
     if (!complete) listing.incomplete.push(submission)
-    const disputes = claimed.length === 0 ? [] : await provenDisputes(peer, session.folder, claimed, options)
+    const proven = claimed.length === 0 ? [] : await provenDisputes(peer, session.folder, claimed, options)
+    // A custodian that is behind, or lies, may show what was taken back.
+    const disputes = proven.filter(({ line }) => line.status !== 'withdrawn')
     for (const version of [...shown.values()].sort((a, b) => a.leaf - b.leaf)) {
       const { meta } = version
       const { recordId } = meta.leaf

@@ -96,6 +96,12 @@ export class GrantKeys {
     return this.#keys.get(epoch)
   }
 
+  /** The private half of the folder's key of an epoch; undefined for one that the grant does not reach. */
+  async seedOf(epoch: number): Promise<Uint8Array | undefined> {
+    if (epoch > this.#epoch) await this.#look()
+    return epoch === this.#epoch ? this.#seed : this.#past[epoch]
+  }
+
   async #look(): Promise<void> {
     for (let tries = 1; ; tries++) {
       const facts = await this.#facts()

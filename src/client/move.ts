@@ -31,6 +31,7 @@ import { type Erasure, type ErasureOptions, type ErasureSelection, eraseRecords,
 import { folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
 import { type ListedVersion, type Listing, listVersions } from './get.ts'
 import type { Committed, LightPeer, MemberInfo } from './light-peer.ts'
+import { type CarriedDisputes, carryDisputes, type Moved } from './move-disputes.ts'
 import { drawPlacement } from './move-placement.ts'
 import type { CallOptions } from './nodes.ts'
 import type { AnchoredSubmission } from './read-types.ts'
@@ -70,6 +71,8 @@ export interface MoveResult {
   readonly manifests: number
   /** Anchors that this call made. */
   readonly anchored: readonly Committed[]
+  /** What the owner says of these versions, which goes along. */
+  readonly disputes: CarriedDisputes
   readonly erasure: Erasure
 }
 
@@ -84,7 +87,7 @@ interface Plan {
 /**
  * Moves versions from one folder of the wallet to another of the same author organisation.
  * @throws EpioneError `not-found`; `same-folder`; `other-author`; `too-few-custodians` where a list may lack something; `no-placement`;
- * `too-few-receipts`; what the organisation refuses (`not-sponsored`, `over-folder-quota`) and what the ledger does (`stale-epoch`)
+ * `too-few-receipts`; as {@link carryDisputes}; what the organisation refuses (`not-sponsored`, `over-folder-quota`) and what the ledger does (`stale-epoch`)
  */
 export async function moveRecords(
   peer: LightPeer,
@@ -125,6 +128,17 @@ export async function moveRecords(
       }
     }
   }
+  const places: Moved[] = [
+    { versions: plans.flatMap(({ move }) => move), into: target },
+    { versions: plans.flatMap(({ keep }) => keep), into: source },
+  ]
+  const old = plans.map(({ submission }) => submission.root)
+  const anew = (version: ListedVersion, listed: readonly ListedVersion[]): ListedVersion => {
+    const found = listed.find(one => isSame(one, version) && !old.some(root => equalBytes(root, one.submission.root)))
+    if (found === undefined) throw tooFewCustodians()
+    return found
+  }
+  const disputes = await carryDisputes(peer, wallet, source, places, anew, options)
   // What is to be moved comes last: while it is there, the same call again finds what is left to do.
   const gone = plans.flatMap(({ keep, drop }) => [...keep, ...drop])
   const moved = plans.flatMap(({ move }) => move)
@@ -134,7 +148,7 @@ export async function moveRecords(
   }
   const erasure = await eraseRecords(peer, wallet, source, [...gone, ...moved], erasing)
   const kept = plans.reduce((sum, { keep }) => sum + keep.length, 0)
-  return { moved, kept, manifests: manifests.length, anchored: mover.anchored, erasure }
+  return { moved, kept, manifests: manifests.length, anchored: mover.anchored, disputes, erasure }
 }
 
 function planOf(listing: Listing, versions: readonly ListedVersion[], manifests: readonly ListedVersion[]): Plan[] {

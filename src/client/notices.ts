@@ -16,9 +16,9 @@ import {
 import { PROTOCOL } from '../network/protocols.ts'
 import { type LoggedAccess, readAccessLog } from './access-log.ts'
 import { deskAcknowledge, deskNotices } from './desk.ts'
-import type { OwnedDispute } from './disputes.ts'
+import { listDisputes, type OwnedDispute } from './disputes.ts'
 import { signAsk } from './folder-ask.ts'
-import { folderOwnerKey, type OwnedFolder, type Wallet } from './folders.ts'
+import { folderOwnerKey, type OwnedFolder, scanFolders, type Wallet } from './folders.ts'
 import type { Person } from './identity.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -40,9 +40,56 @@ export interface NoticedReader {
   readonly code: string | null
 }
 
+/** A dispute in one of the folders that its version went through. */
+export interface DisputePlace {
+  readonly owned: OwnedFolder
+  readonly dispute: OwnedDispute
+}
+
+/**
+ * Everywhere that a dispute is, the newest last: the version may have been moved, and what is said of it with it. Each is of the same version, in the
+ * same words, in a folder of the wallet by the same author. With no other place it is the dispute alone.
+ */
+export async function disputePlaces(
+  peer: LightPeer,
+  wallet: Wallet,
+  owned: OwnedFolder,
+  dispute: OwnedDispute,
+  options: CallOptions = {},
+): Promise<DisputePlace[]> {
+  const { shown, statement } = dispute
+  if (shown === null || statement === null) return [{ owned, dispute }]
+  const { folders } = await scanFolders(peer, wallet, options)
+  const places = await Promise.all(
+    folders
+      .filter(({ folder }) => equalBytes(folder.author, owned.folder.author))
+      .map(async one => (await listDisputes(peer, wallet, one, options)).map(other => ({ owned: one, dispute: other }))),
+  )
+  const found = places
+    .flat()
+    .filter(
+      ({ dispute: other }) =>
+        other.statement === statement &&
+        other.shown?.opening.version === shown.opening.version &&
+        equalBytes(other.shown.opening.recordId, shown.opening.recordId),
+    )
+    .sort((a, b) => a.dispute.line.height - b.dispute.line.height)
+  return found.length === 0 ? [{ owned, dispute }] : found
+}
+
+/** What became of the notices of a dispute, and how the dispute stands. */
+export interface Noticed {
+  readonly readers: NoticedReader[]
+  /** Custodians that did not answer: who read by them alone is not among the readers. */
+  readonly silent: readonly MemberInfo[]
+  /** Where the dispute goes on, which tells how it stands: the place that was asked about, unless the version was moved since. */
+  readonly present: DisputePlace
+}
+
 /**
  * Leaves a notice for everybody who read the version, with the organisation that answers for them, and says what became of it. What was left
- * before is not left again. Without `send` it only asks.
+ * before is not left again. Without `send` it only asks. Who read the version where it was before a move is told, too: how the dispute stands
+ * now, and nothing of where the version went.
  */
 export async function noticeReaders(
   peer: LightPeer,
@@ -50,10 +97,34 @@ export async function noticeReaders(
   owned: OwnedFolder,
   dispute: OwnedDispute,
   options: CallOptions & { send?: boolean } = {},
+): Promise<Noticed> {
+  if (dispute.shown === null)
+    throw new EpioneError('too-few-custodians', 'No custodian that answered knows what this dispute is about; try again later.')
+  const places = await disputePlaces(peer, wallet, owned, dispute, options)
+  const present = places.at(-1) as DisputePlace
+  const readers: NoticedReader[] = []
+  const silent = new Map<string, MemberInfo>()
+  for (const place of places) {
+    const found = await noticeAt(peer, wallet, place, present, options)
+    readers.push(...found.readers)
+    for (const member of found.silent) silent.set(toHex(member.id), member)
+  }
+  return { readers, silent: [...silent.values()], present }
+}
+
+async function noticeAt(
+  peer: LightPeer,
+  wallet: Wallet,
+  { owned, dispute }: DisputePlace,
+  present: DisputePlace,
+  options: CallOptions & { send?: boolean },
 ): Promise<{ readers: NoticedReader[]; silent: readonly MemberInfo[] }> {
   const { shown } = dispute
-  if (shown === null)
-    throw new EpioneError('too-few-custodians', 'No custodian that answered knows what this dispute is about; try again later.')
+  if (shown === null) return { readers: [], silent: [] }
+  const isPresent = dispute === present.dispute
+  const { status, answer } = present.dispute.line
+  // The submission of another folder is not for who read here: that it is somewhere is not theirs to know.
+  const standing = { status, submissionRoot: status === 'accepted' && isPresent ? answer : null }
   const log = await readAccessLog(peer, wallet, owned, options)
   const { submissionRoot, leaf } = shown.opening
   const readers = new Map<string, LoggedAccess & { organisation: MemberInfo }>()
@@ -67,17 +138,23 @@ export async function noticeReaders(
     readers.set(`${toHex(organisation.id)}/${toHex(opening?.reader ?? entry.id)}`, { ...entry, organisation })
   }
   const found = await Promise.all(
-    [...readers.values()].map(async entry => await notified(peer, wallet, owned, dispute, shown, entry, options)),
+    [...readers.values()].map(async entry => await notified(peer, wallet, owned, { id: dispute.id, shown, standing }, entry, options)),
   )
   return { readers: found, silent: log.silent }
+}
+
+/** What a notice is about, and what it says. */
+interface NoticeContent {
+  readonly id: Uint8Array
+  readonly shown: VersionDispute
+  readonly standing: Pick<Notice, 'status' | 'submissionRoot'>
 }
 
 async function notified(
   peer: LightPeer,
   wallet: Wallet,
   owned: OwnedFolder,
-  { id, line }: OwnedDispute,
-  shown: VersionDispute,
+  { id, shown, standing }: NoticeContent,
   entry: LoggedAccess & { organisation: MemberInfo },
   options: CallOptions & { send?: boolean },
 ): Promise<NoticedReader> {
@@ -96,7 +173,7 @@ async function notified(
     const { notices } = noticesResponseCodec.decode(
       await request(folderRequestCodec.encode({ type: 'get-notices', value: { ...(await ask()), dispute: id } })),
     )
-    return notices.find(one => equalBytes(one.reader, opening.reader) && isOf(noticeCodec.decode(one.notice), line.status))
+    return notices.find(one => equalBytes(one.reader, opening.reader) && isOf(noticeCodec.decode(one.notice), standing.status))
   }
   try {
     let found = await kept()
@@ -106,8 +183,7 @@ async function notified(
         organisation: organisation.id,
         entry: entry.id,
         opening: disputeOpeningCodec.encode(shown.opening),
-        status: line.status,
-        submissionRoot: line.status === 'accepted' ? line.answer : null,
+        ...standing,
         time: peer.now(),
       }
       const value = { ...(await ask()), notice: noticeCodec.encode(notice), accessOpening: accessOpeningCodec.encode(opening) }

@@ -61,11 +61,8 @@ export {
   type AuthorDispute,
   answerDispute,
   authorDisputes,
-  disputeLine,
   listDisputes,
-  type OpenedDispute,
   type OwnedDispute,
-  openDispute,
   spreadDisputes,
 } from './disputes.ts'
 export {
@@ -229,9 +226,28 @@ export {
 export { type NextMemberKeys, rotateMemberKeys } from './member-keys.ts'
 export { formatMetrics, READER_METRICS } from './metrics.ts'
 export { type MoveOptions, type MoveProgress, type MoveResult, moveRecords } from './move.ts'
+export type { CarriedDisputes } from './move-disputes.ts'
 export { createWallet, type NewWallet } from './new-wallet.ts'
 export type { CallOptions } from './nodes.ts'
-export { acknowledgeNotice, type NoticedReader, noticeReaders, type WaitingNotice, waitingNotices } from './notices.ts'
+export {
+  acknowledgeNotice,
+  type DisputePlace,
+  disputePlaces,
+  type Noticed,
+  type NoticedReader,
+  noticeReaders,
+  type WaitingNotice,
+  waitingNotices,
+} from './notices.ts'
+export {
+  type DisputeInput,
+  disputeLine,
+  type OpenedDispute,
+  openDispute,
+  openDisputeAsDelegate,
+  withdrawDispute,
+  withdrawDisputeAsDelegate,
+} from './open-dispute.ts'
 export { type Flushed, memoryOutboxStore, Outbox, type OutboxEntry, type OutboxSender, type OutboxStore } from './outbox.ts'
 export { rotateOwner } from './owner-rotation.ts'
 export { answerPairing, checkNumber, openPairing, type PairedWallet, pairingRequest } from './pairing.ts'

@@ -10,7 +10,7 @@ export const GROUNDS = ['parent', 'carer', 'executor', 'other'] as const
 export type Ground = (typeof GROUNDS)[number]
 
 /** What a delegate may do, each by its bit on the ledger. */
-export const RIGHTS = ['read', 'grant', 'revoke'] as const
+export const RIGHTS = ['read', 'grant', 'revoke', 'dispute'] as const
 export type Right = (typeof RIGHTS)[number]
 
 export function rightsBits(rights: readonly Right[]): number {

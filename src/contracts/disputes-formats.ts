@@ -14,6 +14,10 @@ export const MAX_STATEMENT = 2048
 export const openDisputeCodec = codec(struct({ commitment: hash32 }), 64)
 export type OpenDispute = Infer<typeof openDisputeCodec>
 
+/** Body of `disputes.withdraw`, from the folder. */
+export const withdrawDisputeCodec = codec(struct({ dispute: hash32 }), 64)
+export type WithdrawDispute = Infer<typeof withdrawDisputeCodec>
+
 /** Body of `disputes.answer`, from the folder's author organisation. */
 export const answerDisputeCodec = codec(
   struct({
@@ -30,19 +34,23 @@ export const answerDisputeCodec = codec(
 )
 export type AnswerDispute = Infer<typeof answerDisputeCodec>
 
+export const disputeStatusSchema = oneOf('open', 'accepted', 'refused', 'withdrawn')
+
 /** Value at `stateKey.dispute`. */
 export const disputeCodec = codec(
   struct({
-    status: oneOf('open', 'accepted', 'refused'),
+    status: disputeStatusSchema,
     commitment: hash32,
     /** Height of the block that opened it. */
     height: integer(),
     /** Day by which the author has to answer, in ms. */
     due: integer(),
-    /** The new version's submission, or the hash of the reason; null while it is open. */
+    /** The new version's submission, or the hash of the reason; null while it is open, and once it is withdrawn. */
     answer: nullable(hash32),
-    /** Height of the answer; 0 while it is open. */
+    /** Height of the answer, or of the withdrawal; 0 while it is open. */
     answered: integer(),
+    /** Delegation under which somebody opened it on behalf of the owner; null where the owner did. */
+    delegation: nullable(hash32),
   }),
   256,
 )

@@ -33,6 +33,8 @@ export const accessOpenedCodec = codec(
 export type AccessOpened = Infer<typeof accessOpenedCodec>
 /** `disputes.opened`: the day by which the author has to answer, in ms. */
 export const disputeOpenedCodec = codec(struct({ dispute: hash32, due: integer() }), MAX_EVENT_DATA)
+/** `disputes.withdrawn`: the owner, or who opened it for them, holds to it no more. */
+export const disputeWithdrawnCodec = codec(struct({ dispute: hash32 }), MAX_EVENT_DATA)
 /** `disputes.answered`: where it was accepted, the submission with the new version. */
 export const disputeAnsweredCodec = codec(
   struct({ dispute: hash32, status: oneOf('accepted', 'refused'), submissionRoot: nullable(hash32) }),
@@ -99,6 +101,7 @@ const EVENT_DATA = {
   'consents.rewrapped': consentsRewrappedCodec,
   'access.opened': accessOpenedCodec,
   'disputes.opened': disputeOpenedCodec,
+  'disputes.withdrawn': disputeWithdrawnCodec,
   'disputes.answered': disputeAnsweredCodec,
   'members.voted': membersChangedCodec,
   'members.admitted': membersChangedCodec,

@@ -1,8 +1,8 @@
 /** Notices to people who read a version that turned out to be wrong, and their signed word that they saw it. */
-import { disputeOpeningCodec } from '../contracts/disputes-formats.ts'
+import { disputeOpeningCodec, disputeStatusSchema } from '../contracts/disputes-formats.ts'
 import { concat } from '../encoding/bytes.ts'
 import { domain, taggedHash } from '../encoding/hash.ts'
-import { byteString, codec, hash32, type Infer, integer, list, nullable, oneOf, struct } from '../encoding/schema.ts'
+import { byteString, codec, hash32, type Infer, integer, list, nullable, struct } from '../encoding/schema.ts'
 
 /** What the folder's owner leaves with the organisation that answers for a reader. Nothing clinical is in it. */
 export const noticeCodec = codec(
@@ -14,7 +14,7 @@ export const noticeCodec = codec(
     entry: hash32,
     /** Opens the dispute on the ledger: folder, record, version. */
     opening: byteString(disputeOpeningCodec.maxBytes),
-    status: oneOf('open', 'accepted', 'refused'),
+    status: disputeStatusSchema,
     /** Where it was accepted, the submission with the new version. */
     submissionRoot: nullable(hash32),
     /** Clock of the owner, in ms. */

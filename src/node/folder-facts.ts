@@ -1,6 +1,6 @@
 /** What the state says of a folder, as services ask it. */
-import { mayActFor } from '../contracts/delegation-rules.ts'
-import type { Right } from '../contracts/delegations-formats.ts'
+import { delegationOf } from '../contracts/delegation-rules.ts'
+import { hasRight, type Right } from '../contracts/delegations-formats.ts'
 import { type Folder, folderCodec } from '../contracts/folders-formats.ts'
 import { parametersCodec } from '../contracts/members-formats.ts'
 import { stateKey } from '../contracts/state-keys.ts'
@@ -15,11 +15,17 @@ export function folderAt(state: StateReader, folderId: Uint8Array): Folder | und
 
 /** Whether a key may do for a folder's owner what takes this right, at a state. */
 export function isDelegateAt(state: StateReader, folderId: Uint8Array, key: Uint8Array, right: Right, timeMs: number): boolean {
+  return delegationAt(state, folderId, key, right, timeMs) !== null
+}
+
+/** The id of the delegation under which a key may do that; null where there is none in force with this right. */
+export function delegationAt(state: StateReader, folderId: Uint8Array, key: Uint8Array, right: Right, timeMs: number): Uint8Array | null {
   const read = <T>(codec: Codec<T>, at: Uint8Array): T | undefined => {
     const value = state.get(at)
     return value === undefined ? undefined : codec.decode(value)
   }
-  return mayActFor({ read }, folderId, key, right, timeMs)
+  const found = delegationOf({ read }, folderId, key, timeMs)
+  return found !== undefined && hasRight(found.delegation.rights, right) ? found.id : null
 }
 
 /** What is said wherever a folder, a record or a grant is not there or not for the asker: the same in every case. */

@@ -95,7 +95,7 @@ function requireNarrow(prefix: Uint8Array): void {
 /** Acts of a folder that a member may be asked to sponsor. */
 const SPONSORED: ReadonlySet<string> = new Set(['consents.grant', 'access.open', 'delegations.grant'])
 /** Acts for which a delegate of the owner needs a sponsor, and the owner none. */
-const SPONSORED_FOR_DELEGATES: ReadonlySet<string> = new Set(['consents.revoke'])
+const SPONSORED_FOR_DELEGATES: ReadonlySet<string> = new Set(['consents.revoke', 'disputes.open', 'disputes.withdraw'])
 /** Acts of one folder that are sponsored within an hour, and folders that are remembered for that. */
 const SPONSORED_PER_FOLDER = 120
 /** Acts for which the opening of a further folder counts: five within an hour at most. */

@@ -66,6 +66,7 @@ test('all commands are there', () => {
       'dispute notify',
       'dispute open',
       'dispute status',
+      'dispute withdraw',
       'emergency card',
       'emergency cases',
       'emergency deposit',

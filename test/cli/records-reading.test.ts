@@ -63,6 +63,9 @@ test('corrections, taking along, erasing all', async () => {
   await Promise.all([
     refused(['dispute', 'open', record, ...owner, '--statement', at('note.txt')], 2, 'missing-option'),
     refused(['dispute', 'open', record, ...owner, '--statement', at('nothing'), '--yes'], 1, 'file-missing'),
+    refused(['dispute', 'open', record, '--statement', at('note.txt'), '--yes'], 2, 'missing-option'),
+    refused(['dispute', 'withdraw', record, ...owner], 2, 'missing-option'),
+    refused(['dispute', 'withdraw', record, ...owner, '--as-delegate', at('note.txt'), '--yes'], 2, 'conflicting-option'),
     refused(['dispute', 'answer', record, ...owner, '--yes', '--accept', record, '--refuse', at('note.txt')], 2, 'conflicting-option'),
     refused(['export', 'verify', at('sub')], 2, 'bad-export'),
     refused(['erase-all'], 2, 'missing-option'),

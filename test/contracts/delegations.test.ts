@@ -1,4 +1,5 @@
 /** Delegations on the ledger: what a delegate may do, for how long, and that what it granted ends with it. */
+
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { accessEntryCodec, accessEntryId } from '../../src/contracts/access-formats.ts'
@@ -19,6 +20,7 @@ import {
   rightsBits,
   rightsOf,
 } from '../../src/contracts/delegations-formats.ts'
+import { disputeCodec, disputeId, openDisputeCodec, withdrawDisputeCodec } from '../../src/contracts/disputes-formats.ts'
 import { decodeEventData, isEventName } from '../../src/contracts/events.ts'
 import { advanceFolderCodec, rotateFolderCodec } from '../../src/contracts/folders-formats.ts'
 import { eraseBodyCodec } from '../../src/contracts/records-formats.ts'
@@ -66,6 +68,7 @@ function delegation(world: World, changes: Partial<GrantDelegation> = {}) {
   return act('delegations.grant', grantDelegationCodec, body)
 }
 
+const disputing = (name: string) => act('disputes.open', openDisputeCodec, { commitment: hashOf(name) })
 const byOwner = (world: World, body: ReturnType<typeof act>) => world.byFolder('amina', body, { sponsor: 'nairobi' })
 const byDelegate = (world: World, body: ReturnType<typeof act>, signer = 'mother', timeMs = world.timeMs) =>
   world.byFolder('amina', body, { sponsor: 'nairobi', signer, changes: { validUntil: timeMs + 60_000 } })
@@ -79,7 +82,7 @@ test('grant: a consent of the same id, and what makes it a delegation', () => {
   const id = world.consent('amina', 'delegation')
   assert.equal(world.read(delegationCodec, stateKey.delegation(folder, id)), {
     delegateKeyHash: keyHash('mother'),
-    rights: 7,
+    rights: 15,
     start: today(world),
     terms: hashOf('terms'),
   })
@@ -87,7 +90,7 @@ test('grant: a consent of the same id, and what makes it a delegation', () => {
   assert.equal(ok(world, byOwner(world, delegation(world))), [], 'the same again')
   refused(world, byOwner(world, delegation(world, { rights: 1 })), 'exists')
   refused(world, byOwner(world, delegation(world, { commitment: hashOf('other') })), 'exists')
-  assert.equal(rightsOf(7), [...RIGHTS])
+  assert.equal(rightsOf(15), [...RIGHTS])
 })
 
 test('grant: bounds, and by the owner alone', () => {
@@ -111,6 +114,7 @@ test('each right opens its acts, and no other; without a sponsor a delegate does
     ['grant', world => world.grantBody('granted', { expiry: expiryBucket(world.timeMs + DAY) })],
     ['revoke', world => revoke(world, 'before')],
     ['read', world => world.openBody('amina', world.consent('amina', 'delegation'))],
+    ['dispute', () => disputing('wrong')],
   ]
   for (const [right, body] of cases) {
     const world = withFolder()
@@ -127,6 +131,37 @@ test('each right opens its acts, and no other; without a sponsor a delegate does
   ok(world, byOwner(world, world.grantBody('before')))
   ok(world, byOwner(world, delegation(world)))
   refused(world, world.byFolder('amina', revoke(world, 'before'), { signer: 'mother' }), 'unknown-owner')
+})
+
+test('a dispute of a delegate names its delegation, and ends with neither; the delegate takes back its own alone', () => {
+  const world = withFolder()
+  const folder = world.folder('amina')
+  const line = (name: string) => world.read(disputeCodec, stateKey.dispute(folder, disputeId(folder, hashOf(name))))
+  const withdrawal = (name: string) => act('disputes.withdraw', withdrawDisputeCodec, { dispute: disputeId(folder, hashOf(name)) })
+  ok(world, byOwner(world, delegation(world, { rights: rightsBits(['dispute']) })))
+  ok(world, byOwner(world, delegation(world, { commitment: hashOf('of the aunt'), delegateKeyHash: keyHash('aunt') })))
+  ok(world, byDelegate(world, disputing('by the mother')))
+  ok(world, byOwner(world, disputing('by the owner')))
+  assert.equal(line('by the mother')?.delegation, world.consent('amina', 'delegation'))
+  assert.is(line('by the owner')?.delegation, null)
+  refused(world, byDelegate(world, withdrawal('by the owner')), 'not-found')
+  refused(world, byDelegate(world, withdrawal('by the mother'), 'aunt'), 'not-found')
+  ok(world, byDelegate(world, withdrawal('by the mother')))
+  assert.is(line('by the mother')?.status, 'withdrawn')
+  ok(world, byDelegate(world, disputing('by the mother')))
+  ok(world, byOwner(world, revoke(world, 'delegation')))
+  assert.is(line('by the mother')?.status, 'open', 'what was said stays said')
+  refused(world, byDelegate(world, disputing('after the revocation')), 'unknown-owner')
+  refused(world, byDelegate(world, withdrawal('by the mother')), 'unknown-owner')
+  ok(world, byOwner(world, withdrawal('by the mother')))
+  // Before it begins and once it is over.
+  const [start, expiry] = [today(world) + 2 * DAY, expiryBucket(world.timeMs + 5 * DAY)]
+  ok(world, byOwner(world, delegation(world, { commitment: hashOf('later'), start, expiry })))
+  refused(world, byDelegate(world, disputing('too early')), 'unknown-owner')
+  world.timeMs = start
+  ok(world, byDelegate(world, disputing('in its time')))
+  world.timeMs = expiry
+  refused(world, byDelegate(world, disputing('too late')), 'unknown-owner')
 })
 
 test('what is the owner’s alone stays so', () => {

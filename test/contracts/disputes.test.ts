@@ -11,6 +11,7 @@ import {
   openDisputeCodec,
   reasonHash,
   statementHash,
+  withdrawDisputeCodec,
 } from '../../src/contracts/disputes-formats.ts'
 import { decodeEventData } from '../../src/contracts/events.ts'
 import { counterCodec } from '../../src/contracts/members-formats.ts'
@@ -29,6 +30,8 @@ function withFolder(): World {
 
 const open = (world: World, name: string) => world.byFolder('amina', act('disputes.open', openDisputeCodec, { commitment: hashOf(name) }))
 const idOf = (world: World, name: string): Uint8Array => disputeId(world.folder('amina'), hashOf(name))
+const withdraw = (world: World, name: string) =>
+  world.byFolder('amina', act('disputes.withdraw', withdrawDisputeCodec, { dispute: idOf(world, name) }))
 const lineOf = (world: World, name: string) => world.read(disputeCodec, stateKey.dispute(world.folder('amina'), idOf(world, name)))
 const waiting = (world: World) => world.read(counterCodec, stateKey.openDisputes(world.folder('amina'))) ?? 0
 const answer = (world: World, name: string, given: AnswerDispute['answer'], member = 'nairobi') =>
@@ -111,6 +114,40 @@ test('as many wait as may, and an answer makes room', () => {
   assert.is(world.run(answer(world, 'd0', refusal('r'))).code, 'ok')
   assert.is(world.run(open(world, 'one more')).code, 'ok')
   assert.is(waiting(world), MAX_OPEN_DISPUTES)
+})
+
+test('withdrawn while it is open or refused, and opened again with a new term; an acceptance stays', () => {
+  const world = withFolder()
+  assert.is(world.run(withdraw(world, 'd')).code, 'not-found')
+  world.run(open(world, 'd'))
+  const receipt = world.run(withdraw(world, 'd'))
+  assert.equal(
+    receipt.events.map(({ name, data }) => [name, decodeEventData('disputes.withdrawn', data).dispute]),
+    [['disputes.withdrawn', idOf(world, 'd')]],
+  )
+  assert.equal([lineOf(world, 'd')?.status, lineOf(world, 'd')?.answered, waiting(world)], ['withdrawn', world.height, 0])
+  assert.equal([world.run(withdraw(world, 'd')).code, world.run(withdraw(world, 'd')).events], ['ok', []])
+  assert.is(world.run(answer(world, 'd', refusal('r'))).code, 'dispute-closed')
+  world.timeMs += 5 * DAY
+  assert.is(world.run(open(world, 'd')).events.length, 1)
+  assert.equal([lineOf(world, 'd')?.status, lineOf(world, 'd')?.height, waiting(world)], ['open', world.height, 1])
+  assert.ok((lineOf(world, 'd')?.due as number) >= world.timeMs + ANSWER_MS)
+  world.run(answer(world, 'd', refusal('r')))
+  assert.is(world.run(withdraw(world, 'd')).code, 'ok')
+  assert.equal([lineOf(world, 'd')?.status, lineOf(world, 'd')?.answer, waiting(world)], ['withdrawn', null, 0])
+  world.run(open(world, 'd'))
+  world.run(answer(world, 'd', acceptance(anchored(world, 'new'))))
+  assert.is(world.run(withdraw(world, 'd')).code, 'dispute-closed')
+  assert.is(lineOf(world, 'd')?.status, 'accepted')
+})
+
+test('only the folder withdraws', () => {
+  const world = withFolder()
+  world.run(open(world, 'd'))
+  const body = act('disputes.withdraw', withdrawDisputeCodec, { dispute: idOf(world, 'd') })
+  assert.is(world.run(world.byFolder('amina', body, { signer: 'bela' })).code, 'unknown-owner')
+  assert.is(world.run(world.byMember('nairobi', body)).code, 'not-allowed')
+  assert.is(lineOf(world, 'd')?.status, 'open')
 })
 
 test('the commitment binds the statement, and a reason the sealing', () => {

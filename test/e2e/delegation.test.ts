@@ -19,14 +19,14 @@ test.after(async () => {
   await setting?.stop()
 })
 
-test('she reads and grants on the child’s behalf, the log says so, and it ends', async () => {
+test('she reads, grants and disputes on the child’s behalf, the log says so, and it ends', async () => {
   writeFileSync(setting.at('letter.txt'), 'a letter')
   const put = await setting.put(setting.at('letter.txt'), '--type', 'text/plain')
   assert.is(put.code, 0, put.stderr)
   const { record } = (JSON.parse(put.stdout) as { versions: { record: string }[] }).versions[0] as { record: string }
   const folder = ['--folder', setting.folder]
   await succeed('delegate', 'offer', '--name', 'Wanjiru', '--out', setting.at('offer'), ...mother)
-  const rights = ['--right', 'read', '--right', 'grant']
+  const rights = ['--right', 'read', '--right', 'grant', '--right', 'dispute']
   const granted = await succeed(
     ...['delegate', 'grant', ...folder, '--to', setting.at('offer'), '--ground', 'parent', ...rights, '--until', '60d', '--yes'],
     ...setting.patient,
@@ -63,11 +63,29 @@ test('she reads and grants on the child’s behalf, the log says so, and it ends
   assert.equal([hers?.organisation, hers?.reader?.name, hers?.reader?.role], [null, 'Wanjiru, on your behalf', 'delegate'])
   const listed = (await succeed('delegate', 'list', ...folder, ...setting.patient)) as { delegations: Record<string, unknown>[] }
   const [line] = listed.delegations
-  assert.equal([line?.delegate, line?.ground, line?.rights, line?.status], ['Wanjiru', 'parent', ['read', 'grant'], 'active'])
+  assert.equal([line?.delegate, line?.ground, line?.rights, line?.status], ['Wanjiru', 'parent', ['read', 'grant', 'dispute'], 'active'])
+
+  writeFileSync(setting.at('why'), 'not his letter\n')
+  const disputing = ['dispute', 'open', record, '--as-delegate', setting.at('share'), '--statement', setting.at('why'), '--yes', ...mother]
+  const opened = await succeed(...disputing)
+  const disputes = async () =>
+    (await succeed('dispute', 'list', ...folder, ...setting.patient)).disputes as {
+      dispute: string
+      status: string
+      statement: string
+      delegation: string
+    }[]
+  const [said] = await disputes()
+  assert.equal([said?.dispute, said?.status, said?.statement], [opened.dispute, 'open', 'not his letter'])
+  assert.is(said?.delegation, granted.delegation, 'on whose behalf is on record')
+  await succeed('dispute', 'withdraw', opened.dispute as string, '--as-delegate', setting.at('share'), '--yes', ...mother)
+  assert.is((await disputes())[0]?.status, 'withdrawn')
 
   await succeed('delegate', 'revoke', granted.delegation as string, ...folder, ...setting.patient)
   const after = await runCli(['record', 'get', record, ...as, '--json'])
   assert.equal([after.code, failure(after).code], [1, 'not-found'])
+  const disputedAfter = await runCli([...disputing, '--json'])
+  assert.equal([disputedAfter.code, failure(disputedAfter).code], [1, 'not-found'])
   const doctorAfter = await runCli(doctor)
   assert.equal([doctorAfter.code, failure(doctorAfter).code], [1, 'not-found'])
 })

@@ -15,6 +15,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
   'contracts/delegations-formats.ts': ['delegationTermsCodec', 'grantDelegationCodec', 'delegationCodec', 'delegationIdCodec'],
   'contracts/disputes-formats.ts': [
     'openDisputeCodec',
+    'withdrawDisputeCodec',
     'answerDisputeCodec',
     'disputeCodec',
     'disputeOpeningCodec',
@@ -45,6 +46,7 @@ export const CODECS: Readonly<Record<string, readonly string[]>> = {
     'consentsRewrappedCodec',
     'accessOpenedCodec',
     'disputeOpenedCodec',
+    'disputeWithdrawnCodec',
     'disputeAnsweredCodec',
     'membersChangedCodec',
     'membersRotatedCodec',

@@ -10,6 +10,7 @@ import {
   disputeOpeningCodec,
   openDisputeCodec,
   reasonHash,
+  withdrawDisputeCodec,
 } from '../../src/contracts/disputes-formats.ts'
 import { type SigningKey, signingKeyFromSeed } from '../../src/crypto/signature.ts'
 import { concat, toHex, utf8 } from '../../src/encoding/bytes.ts'
@@ -83,6 +84,8 @@ test('a statement is taken from the owner alone, for a dispute that the ledger h
   await rejectsCode(put(author.signing), 'not-found')
   await rejectsCode(put(owner, paperOf(openingOf(world, 'b'))), 'behind')
   await rejectsCode(put(owner, paperOf({ ...opening, folder: seedOf('other folder') })), 'not-found')
+  // A delegate leaves words of what it opened itself alone: who reads knows the opening, and could write over the owner's words.
+  await rejectsCode(world.papers.disputes.put(world.folder, paperOf(opening), seedOf('delegation')), 'not-found')
   await put(owner)
   for (const key of [owner, author.signing]) assert.equal(await disputesFor(world, key), [toHex(idOf(opening))])
   for (const key of [signingKeyFromSeed(seedOf('mallory')), reader.signing, nodeKeys(1).signing]) {
@@ -103,7 +106,7 @@ test('it goes out with the version that it is about, and with no other; the reas
   const openings = [openingOf(world, 'a'), openingOf(world, 'a', 2), openingOf(world, 'b')]
   for (const opening of openings) {
     await open(world, opening)
-    await world.papers.disputes.put(world.folder, paperOf(opening))
+    await world.papers.disputes.put(world.folder, paperOf(opening), null)
   }
   const of = async (record: string, version: number) =>
     await world.desk.disputesOf(world.folder, [{ recordId: seedOf(record), version }], 10)
@@ -141,6 +144,21 @@ test('it goes out with the version that it is about, and with no other; the reas
   assert.is((await disputesFor(world, owner)).length, 3)
 })
 
+test('what was withdrawn stays with the owner, and goes out again once it is opened again', async () => {
+  await using world = await CustodianWorld.open()
+  const opening = openingOf(world, 'a')
+  await open(world, opening)
+  await world.papers.disputes.put(world.folder, paperOf(opening), null)
+  const goesOut = async () => (await world.desk.disputesOf(world.folder, [{ recordId: seedOf('a'), version: 1 }], 10)).length
+  const counts = async () => [await goesOut(), (await disputesFor(world, author.signing)).length, (await disputesFor(world, owner)).length]
+  assert.equal(await counts(), [1, 1, 1])
+  await world.commit('disputes', 'withdraw', withdrawDisputeCodec.encode({ dispute: idOf(opening) }), 'owner')
+  assert.equal(await counts(), [0, 0, 1])
+  await rejectsCode(world.papers.disputes.put(world.folder, paperOf(opening), null), 'behind')
+  await open(world, opening)
+  assert.equal(await counts(), [1, 1, 1])
+})
+
 test('many disputes come in pages', async () => {
   await using world = await CustodianWorld.open()
   const expected: string[] = []
@@ -148,7 +166,7 @@ test('many disputes come in pages', async () => {
     const opening = openingOf(world, `record ${i}`)
     // As many acts in an hour are the folder's own; these are sponsored.
     await open(world, opening)
-    await world.papers.disputes.put(world.folder, paperOf(opening))
+    await world.papers.disputes.put(world.folder, paperOf(opening), null)
     expected.push(toHex(idOf(opening)))
   }
   const page = async (after: Uint8Array | null) =>

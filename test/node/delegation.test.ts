@@ -14,12 +14,14 @@ import {
   openDelegateSession,
   revokeAsDelegate,
 } from '../../src/client/delegation.ts'
+import { authorDisputes, listDisputes } from '../../src/client/disputes.ts'
 import { advanceFolder } from '../../src/client/epochs.ts'
 import type { Wallet } from '../../src/client/folders.ts'
 import { listVersions, readVersions } from '../../src/client/get.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
+import { openDispute, openDisputeAsDelegate, withdrawDisputeAsDelegate } from '../../src/client/open-dispute.ts'
 import { putRecords } from '../../src/client/put.ts'
-import { openSession, type Session } from '../../src/client/session.ts'
+import { openOwnSession, openSession, type Session } from '../../src/client/session.ts'
 import { type Consent, consentCodec } from '../../src/contracts/consents-formats.ts'
 import type { Right } from '../../src/contracts/delegations-formats.ts'
 import { stateKey } from '../../src/contracts/state-keys.ts'
@@ -100,6 +102,46 @@ test('a parent reads what the scope covers, and the log says who it was and on w
   await revokeConsent(patientPeer, folder.wallet, folder.owned, consent)
   await rejectsCode(openDelegateSession(delegatePeer, mother, share), 'not-found')
   assert.equal((await listVersions(delegatePeer, session)).versions, [])
+})
+
+test('a parent disputes for the patient by that right alone, and it is on record for whom', async ({ world }) => {
+  const { cluster, delegatePeer, patientPeer, folder } = world
+  const { wallet, owned } = folder
+  const [father, uncle] = [walletOf('father'), walletOf('uncle')]
+  const without = await delegated(world, uncle, ['read', 'grant', 'revoke'])
+  const unclesVersion = (await listVersions(delegatePeer, await openDelegateSession(delegatePeer, uncle, without.share))).versions[0]!
+  await rejectsCode(
+    openDisputeAsDelegate(delegatePeer, uncle, without.share, { version: unclesVersion, statement: 'not so' }),
+    'not-sponsored',
+  )
+
+  const { share, consent } = await delegated(world, father, ['read', 'dispute'])
+  const session = await openDelegateSession(delegatePeer, father, share)
+  const version = (await listVersions(delegatePeer, session)).versions[0]!
+  const statement = 'It was 4.1, says the slip.'
+  const opened = await openDisputeAsDelegate(delegatePeer, father, share, { version, statement })
+  assert.is(opened.stored, 4)
+  await reached(patientPeer, opened.committed.height)
+  const [line] = await listDisputes(patientPeer, wallet, owned)
+  assert.equal([line?.statement, line?.line.delegation], [statement, consent])
+  const [asked] = await authorDisputes(await cluster.peer([0]), cluster.person(0), owned.id)
+  assert.is(asked?.statement, statement, 'the author is asked as by the owner')
+  const own = await openDispute(patientPeer, wallet, owned, { version, statement: 'It was 4.2.' })
+  await reached(delegatePeer, own.committed.height)
+  await rejectsCode(withdrawDisputeAsDelegate(delegatePeer, father, share, own.id), 'not-found')
+  await withdrawDisputeAsDelegate(delegatePeer, father, share, opened.id)
+  const again = await openDisputeAsDelegate(delegatePeer, father, share, { version, statement })
+  await reached(patientPeer, again.committed.height)
+
+  // Once it is taken back there is no more of it, and what was said stays with the version.
+  const { height } = await revokeConsent(patientPeer, wallet, owned, consent)
+  await reached(delegatePeer, height)
+  await rejectsCode(openDisputeAsDelegate(delegatePeer, father, share, { version, statement: 'And more.' }), 'not-found')
+  await rejectsCode(withdrawDisputeAsDelegate(delegatePeer, father, share, opened.id), 'not-found')
+  const shown = (await listVersions(patientPeer, await openOwnSession(patientPeer, wallet, owned))).versions.find(({ recordId }) =>
+    equalBytes(recordId, version.recordId),
+  )
+  assert.equal(shown?.disputes?.map(({ line: { delegation } }) => delegation === null).sort(), [false, true])
 })
 
 test('a carer grants for the patient; what they granted ends with their delegation', async ({ world }) => {

@@ -2,10 +2,11 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { grantConsent } from '../../src/client/consents.ts'
-import { answerDispute, authorDisputes, listDisputes, openDispute, spreadDisputes } from '../../src/client/disputes.ts'
+import { answerDispute, authorDisputes, listDisputes, spreadDisputes } from '../../src/client/disputes.ts'
 import { type ListedVersion, listVersions, readVersions } from '../../src/client/get.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
 import { acknowledgeNotice, noticeReaders, waitingNotices } from '../../src/client/notices.ts'
+import { openDispute, withdrawDispute } from '../../src/client/open-dispute.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { openOwnSession, openSession, type Session } from '../../src/client/session.ts'
 import { readDispute } from '../../src/client/version-disputes.ts'
@@ -108,12 +109,40 @@ test('a version is disputed, its readers see that, the author refuses and then a
   const known = await noticeReaders(patient, wallet, owned, accepted)
   assert.ok((known.readers[0]?.seen ?? 0) > 0, 'the patient sees that the reader signed')
 
+  // What is taken back goes out with the version no more, is not put to the author, and those who were told are told that, too.
+  const other2 = (await listVersions(patient, own)).versions.find(({ recordId }) => !equalBytes(recordId, wrong.recordId)) as ListedVersion
+  const second = await openDispute(patient, wallet, owned, { version: other2, statement: 'I am of group B.' })
+  const listed = async () =>
+    (await listVersions(readerPeer, session)).versions.find(({ recordId }) => equalBytes(recordId, other2.recordId))
+  assert.is((await listed())?.disputes?.length, 1)
+  const withdrawn = await withdrawDispute(patient, wallet, owned, second.id)
+  await cluster.agree()
+  assert.is((await listed())?.disputes, undefined)
+  assert.equal(
+    (await authorDisputes(authorPeer, author, owned.id)).map(({ id }) => toHex(id)),
+    [toHex(opened.id)],
+  )
+  const taken = (await listDisputes(patient, wallet, owned)).find(({ id }) => equalBytes(id, second.id))
+  assert.equal([taken?.line.status, taken?.line.answered, taken?.statement], ['withdrawn', withdrawn.height, 'I am of group B.'])
+  assert.ok(taken !== undefined)
+  await noticeReaders(patient, wallet, owned, taken, { send: true })
+  const nurse = await cluster.peer([2])
+  assert.equal(
+    (await waitingNotices(nurse, other)).map(({ notice: { status } }) => status),
+    ['withdrawn'],
+  )
+  await rejectsCode(withdrawDispute(patient, wallet, owned, opened.id), 'dispute-closed')
+  // And said again, it is there again.
+  await openDispute(patient, wallet, owned, { version: other2, statement: 'I am of group B.' })
+  await cluster.agree()
+  assert.is((await listed())?.disputes?.length, 1)
+
   // Somebody else's keys neither leave nor ask for notices, nor statements.
   const mallory = await openFolder(authorPeer, author, 'mallory')
   const stolen = { ...mallory.owned, id: owned.id }
   assert.equal(
     (await listDisputes(patient, mallory.wallet, stolen)).map(({ shown: one }) => one),
-    [null],
+    [null, null],
   )
   await rejectsCode(openDispute(patient, mallory.wallet, stolen, { version: wrong, statement: 'mine' }), 'not-found')
 

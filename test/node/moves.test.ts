@@ -2,11 +2,14 @@
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { grantConsent } from '../../src/client/consents.ts'
+import { answerDispute, authorDisputes, listDisputes } from '../../src/client/disputes.ts'
 import { findOwnedFolder } from '../../src/client/folders.ts'
 import { openFurtherFolder } from '../../src/client/further-folder.ts'
 import { type ListedVersion, listVersions, readVersions, submissionsOf } from '../../src/client/get.ts'
 import type { LightPeer } from '../../src/client/light-peer.ts'
 import { moveRecords } from '../../src/client/move.ts'
+import { noticeReaders, waitingNotices } from '../../src/client/notices.ts'
+import { openDispute, withdrawDispute } from '../../src/client/open-dispute.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { openOwnSession, openSession, type Session } from '../../src/client/session.ts'
 import { equalBytes, toHex } from '../../src/encoding/bytes.ts'
@@ -109,6 +112,68 @@ test('a record moves with its ciphertext, what stays shows no gap, and each read
   assert.equal([back.moved.length, back.kept, back.erasure.status], [1, 0, 'erased'])
   assert.equal((await all(readerPeer, session)).sort(), ['a talk with the psychiatrist', 'glucose 5.1', 'potassium 4.0'])
   assert.is((await listVersions(patientPeer, await openOwnSession(patientPeer, wallet, hidden))).versions.length, 0)
+  assert.equal(cluster.errors(), [])
+})
+
+test('what the owner says of a version goes along with it, and who read it where it was hears how that ends', async () => {
+  await using cluster = await Cluster.start()
+  const [author, reader] = [cluster.person(0), cluster.person(1)]
+  await cluster.staff(0, [author])
+  await cluster.staff(1, [reader])
+  const [authorPeer, readerPeer, patientPeer] = [await cluster.peer([0]), await cluster.peer([1]), await cluster.peer([2, 0])]
+  const { wallet, owned, address } = await openFolder(authorPeer, author, 'patient')
+  await putRecords(authorPeer, author, address, textRecords(['smokes', 'group A', 'glucose 5.1']))
+  const input = { sealingKey: reader.sealing.publicKey, provision: permitTo(reader) }
+  const session = await openSession(readerPeer, reader, (await grantConsent(patientPeer, wallet, owned, input)).share)
+  assert.is((await all(readerPeer, session)).length, 3)
+  const [moving, staying] = (await listVersions(patientPeer, await openOwnSession(patientPeer, wallet, owned))).versions
+  assert.ok(moving !== undefined && staying !== undefined)
+  const first = await openDispute(patientPeer, wallet, owned, { version: moving, statement: 'Never.' })
+  const second = await openDispute(patientPeer, wallet, owned, { version: staying, statement: 'Group B.' })
+  const taken = await openDispute(patientPeer, wallet, owned, { version: moving, statement: 'Said too fast.' })
+  await withdrawDispute(patientPeer, wallet, owned, taken.id)
+
+  const { owned: hidden } = await openFurtherFolder(patientPeer, wallet, owned, 'restricted')
+  const selection = { records: [{ recordId: moving.recordId }] }
+  // Interrupted where the statement is in both places, it is in one in the end.
+  const broken = breaking(patientPeer, action => action === 'withdraw')
+  await rejectsCode(moveRecords(broken, wallet, owned, hidden, selection), 'stopped')
+  const { disputes, erasure } = await moveRecords(patientPeer, wallet, owned, hidden, selection)
+  assert.equal([erasure.status, disputes.left], ['erased', []])
+  assert.equal(
+    disputes.carried.map(({ from, folder }) => [toHex(from), toHex(folder)]),
+    [
+      [toHex(first.id), toHex(hidden.id)],
+      [toHex(second.id), toHex(owned.id)],
+    ],
+  )
+  await cluster.agree()
+  const states = async (folder: typeof owned) =>
+    (await listDisputes(patientPeer, wallet, folder)).map(({ line, statement }) => `${statement} ${line.status}`).sort()
+  assert.equal(await states(hidden), ['Never. open'])
+  assert.equal(await states(owned), ['Group B. open', 'Group B. withdrawn', 'Never. withdrawn', 'Said too fast. withdrawn'])
+  const shown = async (folder: typeof owned) =>
+    (await listVersions(patientPeer, await openOwnSession(patientPeer, wallet, folder))).versions.map(one => one.disputes?.length ?? 0)
+  assert.equal([await shown(hidden), (await shown(owned)).sort()], [[1], [0, 1]])
+
+  // The author is asked where the version is, and once; who read it before hears of it, and not where that is.
+  assert.is((await authorDisputes(authorPeer, author, owned.id)).length, 1)
+  const [asked] = await authorDisputes(authorPeer, author, hidden.id)
+  assert.ok(asked !== undefined)
+  const records = textRecords(['does not smoke']).map(record => ({ ...record, recordId: moving.recordId, version: 2 }))
+  const corrected = await putRecords(authorPeer, author, hidden, records)
+  await answerDispute(authorPeer, author, asked, { accepted: corrected.submissionRoot })
+  const present = await findOwnedFolder(patientPeer, wallet, owned.id)
+  const before = (await listDisputes(patientPeer, wallet, present)).find(({ id }) => equalBytes(id, first.id))
+  assert.ok(before !== undefined)
+  const noticed = await noticeReaders(patientPeer, wallet, present, before, { send: true })
+  assert.equal([toHex(noticed.present.owned.id), noticed.present.dispute.line.status], [toHex(hidden.id), 'accepted'])
+  assert.equal(
+    noticed.readers.map(({ received, code }) => [received !== null, code]),
+    [[true, null]],
+  )
+  const [notice] = await waitingNotices(readerPeer, reader)
+  assert.equal([notice?.notice.status, notice?.notice.submissionRoot, notice?.folder], ['accepted', null, owned.id])
   assert.equal(cluster.errors(), [])
 })
 

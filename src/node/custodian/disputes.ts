@@ -47,12 +47,17 @@ export class Disputes {
     this.#deps = dependencies
   }
 
-  /** Keeps what the owner says of a dispute that the ledger has. @throws EpioneError `not-found`; `behind` */
-  async put(folder: Uint8Array, stored: Stored): Promise<void> {
+  /**
+   * Keeps what the owner says of a dispute that the ledger has, or a delegate of what was opened under the same delegation.
+   * @param delegation under which it is left; null for the owner
+   * @throws EpioneError `not-found`; `behind`
+   */
+  async put(folder: Uint8Array, stored: Stored, delegation: Uint8Array | null): Promise<void> {
     const opening = disputeOpeningCodec.decode(stored.opening)
     if (!equalBytes(opening.folder, folder)) throw notFound()
     const id = disputeId(folder, disputeCommitment(opening))
-    await this.#awaited(folder, id, () => true)
+    const line = await this.#awaited(folder, id, ({ status }) => status !== 'withdrawn')
+    if (delegation !== null && (line.delegation === null || !equalBytes(line.delegation, delegation))) throw notFound()
     await this.#keep(concat(STATEMENT, folder, id), folder, storedCodec.encode(stored))
   }
 
@@ -64,11 +69,12 @@ export class Disputes {
     await this.#keep(concat(REASON, folder, id), folder, reason)
   }
 
-  /** One page of a folder's disputes, after an id. */
-  async page(folder: Uint8Array, after: Uint8Array | null): Promise<Uint8Array> {
+  /** One page of a folder's disputes, after an id; for others than the owner without those that are withdrawn. */
+  async page(folder: Uint8Array, after: Uint8Array | null, asker: 'owner' | 'author'): Promise<Uint8Array> {
     const disputes: { shown: ShownDispute; forAuthor: Uint8Array }[] = []
     let more = false
     for await (const { id, stored } of this.#all(folder, after)) {
+      if (asker === 'author' && this.#isWithdrawn(folder, id)) continue
       more = disputes.length === MAX_DISPUTES
       if (more) break
       disputes.push({ shown: await this.#shown(folder, id, stored), forAuthor: stored.forAuthor })
@@ -76,13 +82,14 @@ export class Disputes {
     return disputesResponseCodec.encode({ disputes, more })
   }
 
-  /** Disputes of these versions, at most `limit`. Costs next to nothing where the ledger has none of the folder. */
+  /** Disputes of these versions that are not withdrawn, at most `limit`. Costs next to nothing where the ledger has none of the folder. */
   async of(folder: Uint8Array, versions: readonly { recordId: Uint8Array; version: number }[], limit: number): Promise<ShownDispute[]> {
     if (!this.#hasAny(folder)) return []
     const found: ShownDispute[] = []
     for await (const { id, stored } of this.#all(folder, null)) {
       if (found.length === limit) break
       const { recordId, version } = disputeOpeningCodec.decode(stored.opening)
+      if (this.#isWithdrawn(folder, id)) continue
       if (versions.some(one => one.version === version && equalBytes(one.recordId, recordId)))
         found.push(await this.#shown(folder, id, stored))
     }
@@ -99,6 +106,11 @@ export class Disputes {
       const gte = concat(kind, Uint8Array.of(bucket))
       for await (const [key] of this.#deps.store.iterator({ gte, lt: concat(gte, new Uint8Array(64).fill(0xff)) })) yield key
     }
+  }
+
+  #isWithdrawn(folder: Uint8Array, id: Uint8Array): boolean {
+    const line = this.#deps.chain.tip.tree.get(stateKey.dispute(folder, id))
+    return line !== undefined && disputeCodec.decode(line).status === 'withdrawn'
   }
 
   #hasAny(folder: Uint8Array): boolean {
@@ -129,13 +141,14 @@ export class Disputes {
   }
 
   /** Waits a little for the block with the line that is meant. */
-  async #awaited(folder: Uint8Array, id: Uint8Array, isMeant: (line: Dispute) => boolean): Promise<void> {
+  async #awaited(folder: Uint8Array, id: Uint8Array, isMeant: (line: Dispute) => boolean): Promise<Dispute> {
     const { chain } = this.#deps
     const signal = AbortSignal.timeout(BEHIND_WAIT_MS)
     for (;;) {
       const { tree, header } = chain.tip
-      const line = tree.get(stateKey.dispute(folder, id))
-      if (line !== undefined && isMeant(disputeCodec.decode(line))) return
+      const value = tree.get(stateKey.dispute(folder, id))
+      const line = value === undefined ? undefined : disputeCodec.decode(value)
+      if (line !== undefined && isMeant(line)) return line
       if (signal.aborted)
         throw new EpioneError('behind', 'This custodian does not know of such a dispute, or has not reached its block yet.')
       await chain.waitAbove(header.height, { signal })

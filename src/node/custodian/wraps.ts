@@ -1,3 +1,4 @@
+import type { Right } from '../../contracts/delegations-formats.ts'
 import { ownerKeyHash } from '../../crypto/wallet.ts'
 import { equalBytes } from '../../encoding/bytes.ts'
 import type { KeyValueStore } from '../../ledger/store.ts'
@@ -13,7 +14,7 @@ import {
 } from '../../network/light-messages.ts'
 import type { Chain } from '../chain.ts'
 import type { Directory } from '../directory.ts'
-import { folderAt, isDelegateAt, notFound } from '../folder-facts.ts'
+import { delegationAt, folderAt, notFound } from '../folder-facts.ts'
 import type { Keyring } from '../keyring.ts'
 import type { Notices } from '../notices.ts'
 import { evenly } from '../refusals.ts'
@@ -75,7 +76,7 @@ export class FolderDesk {
     switch (request.type) {
       case 'put-wrap': {
         const { folder, consent } = openAsk(request.value, place)
-        this.#requireGranter(folder, request.value.key)
+        this.#requireOwnerOr(folder, request.value.key, 'grant')
         await this.#grants.put(folder, consent, request.value)
         return new Uint8Array(0)
       }
@@ -112,9 +113,9 @@ export class FolderDesk {
       }
       case 'put-dispute': {
         const { folder } = openAsk(request.value, place)
-        this.#requireOwner(folder, request.value.key)
+        const delegation = this.#requireOwnerOr(folder, request.value.key, 'dispute')
         const { opening, statement, forAuthor } = request.value
-        await this.#deps.disputes.put(folder, { opening, statement, forAuthor })
+        await this.#deps.disputes.put(folder, { opening, statement, forAuthor }, delegation)
         return new Uint8Array(0)
       }
       case 'put-reason': {
@@ -124,8 +125,7 @@ export class FolderDesk {
       }
       case 'get-disputes': {
         const { folder } = openAsk(request.value, place)
-        this.#requireOwnerOrAuthor(folder, request.value.key)
-        return await this.#deps.disputes.page(folder, request.value.after)
+        return await this.#deps.disputes.page(folder, request.value.after, this.#ownerOrAuthor(folder, request.value.key))
       }
       case 'put-notice': {
         const { folder } = openAsk(request.value, place)
@@ -171,10 +171,12 @@ export class FolderDesk {
     }
   }
 
-  /** The owner, or a delegate who may grant. */
-  #requireGranter(folder: Uint8Array, key: Uint8Array): void {
+  /** The delegation of a delegate who has a right; null for the owner. */
+  #requireOwnerOr(folder: Uint8Array, key: Uint8Array, right: Right): Uint8Array | null {
     const { tree, header } = this.#deps.chain.tip
-    if (!isDelegateAt(tree, folder, key, 'grant', header.time)) this.#requireOwner(folder, key)
+    const delegation = delegationAt(tree, folder, key, right, header.time)
+    if (delegation === null) this.#requireOwner(folder, key)
+    return delegation
   }
 
   #requireOwner(folder: Uint8Array, key: Uint8Array): void {
@@ -182,10 +184,12 @@ export class FolderDesk {
     if (found === undefined || !equalBytes(found.ownerKeyHash, ownerKeyHash(key))) throw notFound()
   }
 
-  #requireOwnerOrAuthor(folder: Uint8Array, key: Uint8Array): void {
+  #ownerOrAuthor(folder: Uint8Array, key: Uint8Array): 'owner' | 'author' {
     const found = folderAt(this.#deps.chain.tip.tree, folder)
     const author = found === undefined ? undefined : this.#deps.directory.byId(found.author)
-    if (author === undefined || !equalBytes(author.organisation.signingKey, key)) this.#requireOwner(folder, key)
+    if (author !== undefined && equalBytes(author.organisation.signingKey, key)) return 'author'
+    this.#requireOwner(folder, key)
+    return 'owner'
   }
 
   /** What the owner disputes of these versions: it goes out with them. */
