@@ -89,6 +89,12 @@ test('the clinic’s service writes what comes in, over a kill, and tells of con
   const reader = personFromSeeds({ ...net.registrar(1) })
   const granted = await grantConsent(peer, wallet, owned, { sealingKey: reader.sealing.publicKey, provision: permitFor(reader) })
   await said(first, 'consents.granted')
+  // Noted after it was told: a kill between the two tells it again.
+  const noted = (): number =>
+    JSON.parse(existsSync(join(home, 'events.json')) ? readFileSync(join(home, 'events.json'), 'utf8') : '{}')[id] ?? 0
+  await waitFor(() => noted() >= (first.lines.find(line => line.event === 'consents.granted')?.number as number), {
+    what: 'the note of it',
+  })
   first.child.kill('SIGKILL')
   await once(first.child, 'exit')
 

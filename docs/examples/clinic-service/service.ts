@@ -109,7 +109,10 @@ async function writeResults(
   }
 }
 
-/** Tells what becomes of consents, each once: the number of the last event of each folder is kept, written before the next one is asked for. */
+/**
+ * Tells what becomes of consents. The number of the last event of each folder is kept, written before the next one is asked for: nothing is left out, and after
+ * a kill in that very moment one line may come a second time, with the same number.
+ */
 async function followConsents(peer: LightPeer, folders: readonly FolderAddress[], home: string, signal: AbortSignal): Promise<void> {
   const path = join(home, 'events.json')
   const seen = JSON.parse(await readFile(path, 'utf8').catch(() => '{}')) as Record<string, number>
