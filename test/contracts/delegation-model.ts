@@ -73,7 +73,7 @@ export function randomDelegateAct(
     case 2:
       return world.byFolder(owner, act('consents.revoke', revokeBodyCodec, { consent: any }), signed)
     case 3:
-      return world.byFolder(owner, world.openBody(owner, random(4) === 0 ? any : (known ?? any)), signed)
+      return world.byFolder(owner, world.openBody(owner, random(2) === 0 ? any : (known ?? any)), signed)
     default: {
       const body = { epoch, sealingKey: sealingKey('delegate'), previousKeyHash: hashOf('past'), revoke: [], rewraps: [] }
       if (random(2) === 0) return world.byFolder(owner, act('folders.advance', advanceFolderCodec, body), signed)

@@ -204,7 +204,7 @@ async function openParts(custodian: Custodian, genesis: ReturnType<typeof genesi
     { ...identity, sealingKey: sealing },
     {
       ...{ chain, directory, keyring, store: custody.sublevel('emergencies'), logger: LOGGER, now },
-      network: { request: async () => await Promise.reject(new Error('nothing is handed on here')) },
+      network: { networkKey: PEER, request: async () => await Promise.reject(new Error('nothing is handed on here')) },
       holders: (folder, memberHeight) => holdings.shares(folder, memberHeight),
     },
   )

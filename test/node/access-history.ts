@@ -2,7 +2,7 @@
 import type { AccessOpening, Purpose } from '../../src/contracts/consent-terms.ts'
 import type { SigningKey } from '../../src/crypto/signature.ts'
 import type { SeededRandom } from '../encoding/seeded.ts'
-import { type ConsentRow, Model, type SessionRow, type Under } from './access-model.ts'
+import { type ConsentRow, Model, type SessionRow, type Under, type VersionRow } from './access-model.ts'
 import { type Holder, holder, holdersOf, organisationOf } from './access-people.ts'
 import { AccessReads } from './access-reads.ts'
 import { Stashes } from './access-stash.ts'
@@ -42,6 +42,7 @@ export class History {
       random,
       count,
       revoke: async row => await this.#revoke(row),
+      erase: async row => await this.#eraseNow(row),
     })
   }
 
@@ -276,8 +277,12 @@ export class History {
       model.versions.push({ version, group: row.group, since: model.height, erasedAt: null })
       this.#count('moved')
     }
-    await world.erase(row.version)
-    row.erasedAt = model.height
+    await this.#eraseNow(row)
+  }
+
+  async #eraseNow(row: VersionRow): Promise<void> {
+    await this.world.erase(row.version)
+    row.erasedAt = this.model.height
   }
 
   /** Something that goes wrong, or goes on for long. */

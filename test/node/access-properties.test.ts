@@ -12,7 +12,7 @@ import { History } from './access-history.ts'
 
 const test = suite('who gets at what, over random histories')
 
-const HISTORIES = Number(process.env.EPIONE_HISTORIES ?? 6)
+const HISTORIES = Number(process.env.EPIONE_HISTORIES ?? 5)
 /** Histories at one time: each waits most of its time, for refusals leave late. */
 const SIDE_BY_SIDE = 6
 

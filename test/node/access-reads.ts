@@ -34,6 +34,7 @@ interface Part {
   readonly random: SeededRandom
   readonly count: (what: string) => void
   readonly revoke: (row: ConsentRow) => Promise<void>
+  readonly erase: (row: VersionRow) => Promise<void>
 }
 
 export class AccessReads {
@@ -113,7 +114,7 @@ export class AccessReads {
       states = [this.#state(custodian)]
       if (isDisturbed && random.below(2) === 0) {
         world.now += random.below(30_000)
-        await this.#close(session)
+        await this.#close(session, row)
         await custodian.apply(random.below(2) === 0 ? random.below(4) : model.height)
         states.push(this.#state(custodian))
       }
@@ -131,9 +132,10 @@ export class AccessReads {
     stashes.addFragment(session.reader, row, source)
   }
 
-  /** Ends what is read under, now and then: the consent, or the delegation that it was granted under. */
-  async #close({ under }: SessionRow): Promise<void> {
-    const { random, revoke } = this.#part
+  /** Ends what is read, or what it is read under, now and then: the consent, or the delegation that it was granted under. */
+  async #close({ under }: SessionRow, version: VersionRow): Promise<void> {
+    const { random, revoke, erase } = this.#part
+    if (version.erasedAt === null && random.below(4) === 0) await erase(version)
     if (!('row' in under) || random.below(2) === 0) return
     const row = under.row.by !== null && random.below(2) === 0 ? under.row.by : under.row
     if (row.revokedAt === null) await revoke(row)

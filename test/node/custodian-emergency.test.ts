@@ -361,6 +361,7 @@ test('a share whose place went to another custodian is handed on, and kept until
     {
       ...{ chain, directory, keyring, store: custody.sublevel('emergencies'), logger, now: () => clock.now },
       network: {
+        networkKey: CUSTODIAN.network.publicKey,
         request: async (peer, _protocol, request) => {
           sent.push({ peer: peer as Uint8Array, request })
           return await world.answer()
@@ -372,12 +373,12 @@ test('a share whose place went to another custodian is handed on, and kept until
   world.answer = async () => {
     throw new Error('unreachable')
   }
-  await leaving.handOn()
+  await leaving.handOn({ pastOf: async () => null })
   assert.is((await held(world))?.position, made.position)
   world.answer = async () => new Uint8Array(0)
-  await leaving.handOn()
+  await leaving.handOn({ pastOf: async () => null })
   assert.is(await held(world), null)
-  await leaving.handOn()
+  await leaving.handOn({ pastOf: async () => null })
   assert.is(sent.length, 2)
   const { peer, request } = sent[1] as { peer: Uint8Array; request: Uint8Array }
   assert.equal(peer, successor.network.publicKey)

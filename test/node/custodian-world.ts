@@ -135,6 +135,7 @@ export class CustodianWorld implements AsyncDisposable {
       {
         ...{ chain, directory: this.directory, keyring, store: custody.sublevel('emergencies'), logger: this.logger, now },
         network: {
+          networkKey: CUSTODIAN.network.publicKey,
           request: async (peer, _protocol, request) => {
             this.sent.push({ peer: peer as Uint8Array, request })
             return await this.answer()

@@ -5,30 +5,12 @@ import { currentCustodians } from '../../src/client/current-custodians.ts'
 import { listVersions, readVersions } from '../../src/client/get.ts'
 import { putRecords } from '../../src/client/put.ts'
 import { openOwnSession } from '../../src/client/session.ts'
-import { type Proposal, voteBodyCodec } from '../../src/contracts/members-formats.ts'
 import { equalBytes } from '../../src/encoding/bytes.ts'
-import { createTransaction } from '../../src/ledger/transaction.ts'
-import { Cluster, eventually, nodeKeys, openFolder, organisationOf, seedOf } from './cluster.ts'
+import { Cluster, eventually, nodeKeys, openFolder } from './cluster.ts'
 import { bytesOf, custody, EAGER, file, fragments } from './repair-world.ts'
+import { endCustody } from './voting.ts'
 
 const test = suite('moves of fragments')
-
-let nonce = 0
-
-/** The members vote an organisation out, or in. */
-async function decide(cluster: Cluster, proposal: Proposal, voters: readonly number[]): Promise<void> {
-  const body = voteBodyCodec.encode({ series: 0, proposal })
-  for (const voter of voters) {
-    const { account, signing } = nodeKeys(voter)
-    const { chain, transactions } = cluster.node(voter)
-    const content = {
-      ...{ chainId: chain.chainId, from: { kind: 'account' as const, id: account }, validUntil: Date.now() + 600_000 },
-      ...{ nonce: seedOf('nonce', nonce++).slice(0, 16), contract: 'members', action: 'vote', body, sponsor: null },
-    }
-    const id = await transactions.submit(createTransaction(content, signing).bytes)
-    await eventually(async () => await chain.store.receipt(id), 'the vote is in a block')
-  }
-}
 
 test('when a custodian leaves, its fragments go to another, the rest stay, and it lets go; a reader finds them', async () => {
   await using cluster = await Cluster.start({ founders: 6, node: EAGER })
@@ -49,9 +31,7 @@ test('when a custodian leaves, its fragments go to another, the rest stay, and i
     20,
   )
   assert.ok(moving > 0, 'the one that leaves holds something')
-  // It stays a member, and stores no more for others.
-  const organisation = { ...organisationOf(leaver), capacity: 0 }
-  await decide(cluster, { type: 'amend', value: { account: nodeKeys(leaver).account, organisation } }, [0, 1, 2, 3, 4])
+  await endCustody(cluster, leaver, [0, 1, 2, 3, 4])
   const total = (): number => [0, 1, 2, 3, 4].reduce((sum, index) => sum + fragments(cluster, index), 0)
   const repaired = (): number => [0, 1, 2, 3, 4].reduce((sum, index) => sum + custody(cluster, index).repaired, 0)
   await eventually(() => total() === 20 && repaired() >= moving, 'all fragments are there again')

@@ -5,6 +5,7 @@
 import { accessOpeningCodec } from '../../contracts/consent-terms.ts'
 import { type Deposit, depositCodec, emergencyCodec, emergencyOpeningCodec, standingDeposit } from '../../contracts/emergency-formats.ts'
 import { type Folder, labelCommitment, labelSchema } from '../../contracts/folders-formats.ts'
+import type { Organisation } from '../../contracts/members-formats.ts'
 import { sessionDecision } from '../../contracts/release-decision.ts'
 import { isEmergencyEntry } from '../../contracts/release-emergency.ts'
 import { readSessionFacts } from '../../contracts/release-facts.ts'
@@ -27,7 +28,9 @@ import {
 import type { StateReader } from '../../ledger/state-tree.ts'
 import type { KeyValueStore } from '../../ledger/store.ts'
 import {
+  FOLDER_ASK_DOMAIN,
   type FolderRequest,
+  folderAskCodec,
   folderRequestCodec,
   heldShareResponseCodec,
   reviewResponseCodec,
@@ -66,11 +69,13 @@ type HeldShare = Infer<typeof heldShareCodec>
 
 type Request<T extends FolderRequest['type']> = Extract<FolderRequest, { type: T }>['value']
 
+/** What opens a folder's epochs before one, where it is here. */
+export type PastOf = (folder: Uint8Array, epoch: number) => Promise<Uint8Array | null>
+
 /** What the release of a share needs of what else is kept for the folder. */
 export interface ShareHelp {
   readonly keepReceipt: KeepReceipt
-  /** What opens the epochs before one, where it is here. */
-  readonly pastOf: (folder: Uint8Array, epoch: number) => Promise<Uint8Array | null>
+  readonly pastOf: PastOf
 }
 
 /** Keeps a signed receipt for the folder's owner; on disk once it settles. */
@@ -92,7 +97,7 @@ export interface EmergenciesOptions {
 export interface EmergenciesDependencies {
   chain: Chain
   directory: Directory
-  network: Pick<Network, 'request'>
+  network: Pick<Network, 'request' | 'networkKey'>
   keyring: Keyring
   store: KeyValueStore
   /** Account ids of the custodians that are to hold a folder's shares today, by position, where these were placed at that height. */
@@ -248,8 +253,11 @@ export class Emergencies {
     }
   }
 
-  /** Hands shares on whose places went to others, and forgets them then. What cannot be handed on now stays, for the next time. */
-  async handOn(signal?: AbortSignal): Promise<void> {
+  /**
+   * Hands shares on whose places went to others, with what opens the past, and forgets them then. What cannot be handed on now stays, for the
+   * next time.
+   */
+  async handOn({ pastOf, signal }: { pastOf: PastOf; signal?: AbortSignal | undefined }): Promise<void> {
     const { chain, holders, store, logger } = this.#deps
     for await (const [key] of store.iterator({ gte: SHARE, lt: REVIEW })) {
       if (signal?.aborted === true) return
@@ -260,7 +268,9 @@ export class Emergencies {
       const holder = holders(folder, deposit.memberHeight)?.[held.position]
       if (holder === undefined || equalBytes(holder, this.#options.custodian)) continue
       try {
-        await this.#handTo(holder, folder, deposit, held)
+        // The past comes first: once the share is gone, nobody here looks at this folder again.
+        if (folderAt(chain.tip.tree, folder)?.epoch === deposit.epoch) await this.#handPast(holder, folder, deposit.epoch, pastOf)
+        await this.#handShare(holder, folder, deposit, held)
         await this.#forget(folder)
       } catch (error) {
         logger.debug({ member: toHex(holder).slice(0, 8), code: errorCode(error) }, 'could not hand a share on')
@@ -268,15 +278,37 @@ export class Emergencies {
     }
   }
 
-  async #handTo(holder: Uint8Array, folder: Uint8Array, { epoch }: Deposit, held: HeldShare): Promise<void> {
-    const { chain, directory, network } = this.#deps
-    const member = directory.byId(holder)
-    if (member?.status !== 'active') throw notFound()
+  async #handShare(holder: Uint8Array, folder: Uint8Array, { epoch }: Deposit, held: HeldShare): Promise<void> {
     const { position, share, commitments, label, labelSalt } = held
-    const context = sealingContext.emergencyShare(chain.chainId, folder, epoch, shareCommitmentsHash(commitments), position)
-    const sealed = seal(member.organisation.sealingKey, share, context)
-    const request = folderRequestCodec.encode({ type: 'put-share', value: { folder, position, label, labelSalt, commitments, sealed } })
-    await network.request(member.organisation.networkKey, PROTOCOL.folder, request, { timeoutMs: HAND_ON_MS, maxResponse: 1024 })
+    const context = sealingContext.emergencyShare(this.#deps.chain.chainId, folder, epoch, shareCommitmentsHash(commitments), position)
+    const sealed = seal(this.#organisationOf(holder).sealingKey, share, context)
+    await this.#send(holder, { type: 'put-share', value: { folder, position, label, labelSalt, commitments, sealed } })
+  }
+
+  /** What opens the present epoch's past: the ledger names it, so that it is taken from who does not own the folder. */
+  async #handPast(holder: Uint8Array, folder: Uint8Array, epoch: number, pastOf: PastOf): Promise<void> {
+    const { chain, network, now } = this.#deps
+    const sealed = epoch === 0 ? null : await pastOf(folder, epoch)
+    if (sealed === null) return
+    const { publicKey } = this.#options.accountKey
+    const content = folderAskCodec.encode({
+      ...{ chainId: chain.chainId, folder, consent: null, custodian: holder, peer: network.networkKey, time: now() },
+    })
+    const signature = this.#options.accountKey.sign(concat(domain(FOLDER_ASK_DOMAIN), content))
+    await this.#send(holder, { type: 'put-past', value: { content, key: publicKey, signature, epoch, sealed } })
+  }
+
+  /** @throws EpioneError `not-found` for who is no active member */
+  #organisationOf(id: Uint8Array): Organisation {
+    const member = this.#deps.directory.byId(id)
+    if (member?.status !== 'active') throw notFound()
+    return member.organisation
+  }
+
+  async #send(holder: Uint8Array, request: FolderRequest): Promise<void> {
+    const { networkKey } = this.#organisationOf(holder)
+    const bytes = folderRequestCodec.encode(request)
+    await this.#deps.network.request(networkKey, PROTOCOL.folder, bytes, { timeoutMs: HAND_ON_MS, maxResponse: 1024 })
   }
 
   /** Writes the shares of a bucket's folders under its newest key. */

@@ -1,8 +1,11 @@
 /**
  * What opens a folder's past to whoever has its present key: the private halves of all epochs before, sealed to an epoch's key. The
- * ledger names the present one by its hash; it is left here before its epoch begins, and goes when no consent needs it any more.
+ * ledger names the present one by its hash; it is left here before its epoch begins, and goes when no consent and no deposit
+ * for emergencies needs it any more.
  */
 import { consentCodec } from '../../contracts/consents-formats.ts'
+import { depositCodec, standingDeposit } from '../../contracts/emergency-formats.ts'
+import type { Folder } from '../../contracts/folders-formats.ts'
 import { stateKey } from '../../contracts/state-keys.ts'
 import { concat, equalBytes, u32, u64 } from '../../encoding/bytes.ts'
 import { EpioneError } from '../../encoding/errors.ts'
@@ -60,7 +63,7 @@ export class PastKeys {
     const present = folderAt(chain.tip.tree, folder)
     if (present === undefined) throw notFound()
     const hash = pastKeysHash(sealed)
-    const isPresent = epoch === present.epoch && present.previousKeyHash !== null && equalBytes(hash, present.previousKeyHash)
+    const isPresent = isNamed(present, epoch, hash)
     if (!isPresent && epoch !== present.epoch + 1) {
       throw new EpioneError('stale-epoch', `The folder is in epoch ${present.epoch}; look again and retry.`, {
         metadata: { epoch: present.epoch },
@@ -78,6 +81,12 @@ export class PastKeys {
       const operations: StoreOperation[] = stale.map(known => ({ type: 'del', key: known.key }))
       await store.batch([...operations, { type: 'put', key, value: keyring.seal(folder, sealed, key) }], { sync: true })
     })
+  }
+
+  /** Whether the ledger names these as those of the folder's present epoch: then it does not matter who brings them. */
+  isProven(folder: Uint8Array, epoch: number, sealed: Uint8Array): boolean {
+    const present = folderAt(this.#deps.chain.tip.tree, folder)
+    return present !== undefined && isNamed(present, epoch, pastKeysHash(sealed))
   }
 
   /** The sealed halves of the epochs before one, where they are here. */
@@ -118,19 +127,25 @@ export class PastKeys {
     for await (const [key] of this.#deps.store.iterator({ gte: prefix, lt: above(prefix) })) yield key
   }
 
-  /** The present one; one that waits; one of an epoch at which a consent in force has stayed. */
+  /** The present one; one that waits; one of an epoch at which a consent in force has stayed, or whose key was left for emergencies. */
   #isNeeded({ folder, epoch, hash, until }: Kept): boolean {
     const { tree } = this.#deps.chain.tip
     const present = folderAt(tree, folder)
     if (present === undefined || present.status !== 'open') return false
     if (epoch > present.epoch) return until > this.#deps.now()
-    if (epoch === present.epoch) return present.previousKeyHash !== null && equalBytes(hash, present.previousKeyHash)
+    if (epoch === present.epoch) return isNamed(present, epoch, hash)
+    const line = tree.get(stateKey.emergencyDeposit(folder))
+    if (line !== undefined && standingDeposit(depositCodec.decode(line))?.epoch === epoch) return true
     for (const [, value] of tree.entries(stateKey.consents(folder))) {
       const consent = consentCodec.decode(value)
       if (consent.status === 'active' && consent.epoch === epoch) return true
     }
     return false
   }
+}
+
+function isNamed(folder: Folder, epoch: number, hash: Uint8Array): boolean {
+  return epoch === folder.epoch && folder.previousKeyHash !== null && equalBytes(hash, folder.previousKeyHash)
 }
 
 /** A key above all that begin with `prefix`. */

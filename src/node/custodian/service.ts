@@ -125,9 +125,9 @@ export class CustodianService {
   }
 
   async #settleEmergencies(block: CommittedBlock): Promise<void> {
-    const { emergencies } = this.#deps
+    const { desk, emergencies } = this.#deps
     await emergencies.settle(block)
-    if (block.candidate.changes.some(({ key }) => key[0] === NAMESPACE.custodiansHeight)) await emergencies.handOn(this.#stopped.signal)
+    if (block.candidate.changes.some(({ key }) => key[0] === NAMESPACE.custodiansHeight)) await desk.handOnShares(this.#stopped.signal)
   }
 
   async #anchored(root: Uint8Array): Promise<void> {
@@ -175,6 +175,6 @@ export class CustodianService {
     await fragments.dropExpired(at)
     await this.#deps.uploads.dropExpired()
     await desk.dropExpired()
-    await this.#deps.emergencies.handOn(this.#stopped.signal)
+    await desk.handOnShares(this.#stopped.signal)
   }
 }

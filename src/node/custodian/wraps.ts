@@ -64,6 +64,13 @@ export class FolderDesk {
     await this.dropExpired()
   }
 
+  readonly #pastOf = async (folder: Uint8Array, epoch: number): Promise<Uint8Array | null> => await this.#past.get(folder, epoch)
+
+  /** Hands on what is kept for break-glass where its place went to another custodian. */
+  async handOnShares(signal?: AbortSignal): Promise<void> {
+    await this.#deps.emergencies?.handOn({ pastOf: this.#pastOf, signal })
+  }
+
   /** Answers one request of the folder protocol from the peer with this network key. */
   async answer(bytes: Uint8Array, peer: Uint8Array): Promise<Uint8Array> {
     return await evenly(async () => await this.#answer(bytes, peer))
@@ -102,8 +109,10 @@ export class FolderDesk {
       }
       case 'put-past': {
         const { folder } = openAsk(request.value, place)
-        this.#requireOwner(folder, request.value.key)
-        await this.#past.put(folder, request.value.epoch, request.value.sealed)
+        const { epoch, sealed, key } = request.value
+        // A custodian that leaves brings those that the ledger names to who comes in its place.
+        if (!this.#past.isProven(folder, epoch, sealed)) this.#requireOwner(folder, key)
+        await this.#past.put(folder, epoch, sealed)
         return new Uint8Array(0)
       }
       case 'erasures': {
@@ -153,7 +162,7 @@ export class FolderDesk {
       case 'get-share':
         return await emergencies.getShare(request.value, place, {
           keepReceipt: this.keepReceipt.bind(this),
-          pastOf: async (folder, epoch) => await this.#past.get(folder, epoch),
+          pastOf: this.#pastOf,
         })
       case 'share': {
         const { folder } = openAsk(request.value, place)
