@@ -150,6 +150,7 @@ class ConsensusEngine implements Engine {
         verifier: dependencies.verifier ?? ED25519,
         decode: dependencies.decode ?? (bytes => consensusMessageCodec.decode(bytes)),
         blame: (validator, code) => this.#blame(validator, code),
+        caught: evidence => this.#caught(evidence),
         dropped: reason => this.#drop(reason),
       },
     )
@@ -480,8 +481,7 @@ class ConsensusEngine implements Engine {
         }
         break
       case 'evidence':
-        this.#log('warn', 'double-sign', { validator: toHex(accused(effect.evidence)), height: effect.evidence.value.first.height })
-        this.#blame(accused(effect.evidence), 'double-sign', effect.evidence)
+        this.#caught(effect.evidence)
         break
       case 'log':
         this.#log(effect.level, effect.event, effect.fields)
@@ -545,6 +545,11 @@ class ConsensusEngine implements Engine {
 
   #drop(reason: DropReason): void {
     this.#drops[reason]++
+  }
+
+  #caught(evidence: Evidence): void {
+    this.#log('warn', 'double-sign', { validator: toHex(accused(evidence)), height: evidence.value.first.height })
+    this.#blame(accused(evidence), 'double-sign', evidence)
   }
 
   #blame(validator: Uint8Array, code: Misbehaviour['code'], evidence?: Evidence): undefined {

@@ -1,11 +1,13 @@
 /** From frames to verified inputs: decode, ask the driver whether it is of use, and only then spend time on signatures. */
 import { equalBytes } from '../encoding/bytes.ts'
 import { verifyCertificate } from '../ledger/certificate.ts'
+import type { Evidence } from '../ledger/evidence.ts'
 import type { Clock, DropReason, Misbehaviour, Synchrony, Verifier } from './application.ts'
 import type { Driver } from './driver.ts'
 import { MAX_FUTURE_HEIGHTS } from './future.ts'
 import type { Frame } from './inbox.ts'
 import { type DriverInput, inputHeight } from './inputs.ts'
+import { LateVotes } from './late-votes.ts'
 import { type ConsensusMessage, proposalSigningBytes, type Vote, voteMessageSigningBytes } from './messages.ts'
 import type { PeerHelp } from './peer-help.ts'
 import { isTimely } from './timeliness.ts'
@@ -22,6 +24,8 @@ export interface IntakeDependencies {
   verifier: Verifier
   decode: (bytes: Uint8Array) => ConsensusMessage
   blame: (validator: Uint8Array, code: Misbehaviour['code']) => void
+  /** Somebody signed two votes for one place, and the second came when its height was decided. */
+  caught: (evidence: Evidence) => void
   /** A message goes no further; where it is its sender's fault, that was blamed beside. */
   dropped: (reason: DropReason) => void
 }
@@ -30,6 +34,7 @@ export class Intake {
   readonly #chainId: Uint8Array
   readonly #synchrony: Synchrony
   readonly #deps: IntakeDependencies
+  readonly #late = new LateVotes()
 
   constructor(options: { chainId: Uint8Array; synchrony: Synchrony }, dependencies: IntakeDependencies) {
     this.#chainId = options.chainId
@@ -51,10 +56,12 @@ export class Intake {
     switch (relevance) {
       case 'known':
         dropped('known')
+        await this.#lookLate(message)
         return undefined
       case 'old':
         if (input.type !== 'certificate') help.old(inputHeight(input), driver.height, from)
         dropped('old')
+        await this.#lookLate(message)
         return undefined
       case 'unknown-validator':
       case 'wrong-proposer':
@@ -78,12 +85,35 @@ export class Intake {
       }
     } else if (message.type === 'votes') {
       // A bundle costs as much as what is new in it.
+      const whole = message
       message = { type: 'votes', value: driver.useful(message.value) }
-      if (await this.#verify(message)) return { input: message, from }
-      return this.#fault(from, 'invalid-signature')
+      if (!(await this.#verify(message))) return this.#fault(from, 'invalid-signature')
+      this.#remember(message)
+      if (message.value.length < whole.value.length) await this.#lookLate(whole)
+      return { input: message, from }
     }
-    if (await this.#verify(message)) return { input, from }
+    if (await this.#verify(message)) {
+      if (relevance !== 'future') this.#remember(message)
+      return { input, from }
+    }
     return this.#fault(from, message.type === 'certificate' ? 'invalid-certificate' : 'invalid-signature')
+  }
+
+  /** What was verified of the present height. Where two votes of it differ, the state machine says so by itself. */
+  #remember(message: ConsensusMessage): void {
+    if (message.type === 'vote') this.#late.see([message.value])
+    else if (message.type === 'votes') this.#late.see(message.value)
+    else if (message.type === 'certificate')
+      for (const each of this.#late.seeCertificate(message.value.certificate)) this.#deps.caught(each)
+  }
+
+  /** Votes that decide nothing any more. One whose signature is wrong is of no use and no news. */
+  async #lookLate(message: ConsensusMessage): Promise<void> {
+    const votes = message.type === 'vote' ? [message.value] : message.type === 'votes' ? message.value : []
+    const { validators } = this.#deps.driver.tip.validators
+    const news = votes.filter(vote => this.#late.isNews(vote) && validators.some(({ publicKey }) => equalBytes(publicKey, vote.validator)))
+    const verdicts = await Promise.all(news.map(async vote => await this.#verifyVotes([vote])))
+    for (const each of this.#late.see(news.filter((_, i) => verdicts[i] === true))) this.#deps.caught(each)
   }
 
   #fault(from: Uint8Array, code: Exclude<Misbehaviour['code'], 'double-sign'>): undefined {

@@ -270,8 +270,8 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'intake.ts',
     edits: [
       {
-        find: 'if (await this.#verify(message)) return { input, from }',
-        replace: 'return { input, from }',
+        find: 'if (await this.#verify(message)) {',
+        replace: 'if (message !== undefined) {',
       },
     ],
   },
