@@ -29,6 +29,7 @@ import type { Chain } from '../chain.ts'
 import { custodiansAt, type Directory } from '../directory.ts'
 import { folderAt, notFound, policyOf } from '../folder-facts.ts'
 import type { Logger } from '../logger.ts'
+import { reach } from './access-lines.ts'
 import type { ErasureService } from './erasure.ts'
 import { firstFrame } from './first-frame.ts'
 import { type CustodyLimits, checkVersionSizes, type LimitDependencies, takeRoom } from './limits.ts'
@@ -168,7 +169,9 @@ export class UploadService {
 
     const start = await next('start')
     const ticket = uploadTicketCodec.decode(start.ticket)
-    const sponsor = this.#checkTicket(ticket, start.signature, start.index)
+    const sponsor = this.#sponsorOf(ticket, start.signature)
+    await this.#reachFolder(ticket)
+    this.#checkTicket(ticket, start.index)
     intake.end = await this.#partial.begin(start.token, () => channel.abort(new Error('the uploader came back')))
     intake.token = start.token
     const parked = this.#partial.take(start.token, ticket.submissionRoot, start.index)
@@ -356,18 +359,30 @@ export class UploadService {
     this.#requireNoneErased(ticket, metas)
   }
 
-  /**
-   * An upload needs a member who answers for it, a folder that is there in this epoch, and this custodian in its place. Returns the
-   * member's name.
-   */
-  #checkTicket(ticket: UploadTicket, signature: Uint8Array, index: number): string {
-    const { chain, directory, now } = this.#deps
-    const state = chain.tip.tree
+  /** The name of the member that answers for an upload. @throws EpioneError `not-sponsored`, `expired` */
+  #sponsorOf(ticket: UploadTicket, signature: Uint8Array): string {
+    const { directory, now } = this.#deps
     const sponsor = directory.byId(ticket.sponsor)
     if (sponsor?.status !== 'active' || !verifySignature(sponsor.organisation.signingKey, uploadTicketBytes(ticket), signature)) {
       throw new EpioneError('not-sponsored', 'No member of the network answers for this upload.')
     }
     if (ticket.until <= now()) throw new EpioneError('expired', 'The upload ticket has expired.')
+    return sponsor.organisation.name
+  }
+
+  /** The block that opened the folder, or gave it its newest key, may be on its way here still: it is waited for, a little. */
+  async #reachFolder({ folder, epoch }: UploadTicket): Promise<void> {
+    const { chain } = this.#deps
+    await reach(chain, () => {
+      const found = folderAt(chain.tip.tree, folder)
+      return found !== undefined && found.epoch >= epoch ? found : undefined
+    })
+  }
+
+  /** An upload needs a folder that is there in this epoch, and this custodian in its place. */
+  #checkTicket(ticket: UploadTicket, index: number): void {
+    const { chain } = this.#deps
+    const state = chain.tip.tree
     const folder = folderAt(state, ticket.folder)
     if (folder === undefined || folder.status !== 'open') throw notFound()
     if (folder.epoch !== ticket.epoch)
@@ -384,7 +399,6 @@ export class UploadService {
     if (here === undefined || !equalBytes(here.id, this.#options.custodian)) {
       throw new EpioneError('wrong-custodian', 'This fragment is placed at another custodian.')
     }
-    return sponsor.organisation.name
   }
 }
 
