@@ -22,7 +22,7 @@ export async function measureEmergency(
 ): Promise<Row[]> {
   const nodes = net.nodes.flatMap(node => node.addresses.slice(0, 1))
   await using peer = await createLightPeer({ nodes, genesis: net.genesis })
-  const folder = await openBenchFolder(net, peer, seed, 'emergency-summary')
+  const folder = await openBenchFolder(net, peer, seed, { label: 'emergency-summary' })
   const content = { size: SIZE, open: () => generateBytes(seed, SIZE) }
   await putRecords(peer, folder.person, folder.address, [{ mediaType: 'application/octet-stream', class: 'other', content }])
   const deposited = await timed(async () => await depositShares(peer, folder.wallet, folder.owned))

@@ -24,11 +24,17 @@ export interface BenchFolder {
 
 let count = 0
 
-/** Opens a fresh folder at the first hospital. */
-export async function openBenchFolder(net: Testnet, peer: LightPeer, seed: number, label: Label = 'normal'): Promise<BenchFolder> {
+/** Opens a fresh folder at a hospital, the first unless said otherwise. */
+export async function openBenchFolder(
+  net: Testnet,
+  peer: LightPeer,
+  seed: number,
+  options: { label?: Label; author?: number } = {},
+): Promise<BenchFolder> {
+  const { label = 'normal', author = 0 } = options
   const secret = (name: string): Uint8Array => taggedHash(`bench-${name}`, u64(seed), u64(count))
   count++
-  const person = personFromSeeds(net.registrar(0))
+  const person = personFromSeeds(net.registrar(author))
   const wallet: Wallet = {
     seed: secret('wallet'),
     recoveryKeyHashes: Array.from({ length: RECOVERY_KEYS }, (_, i) => taggedHash('bench-recovery', u64(seed), u64(i))),

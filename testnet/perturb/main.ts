@@ -110,7 +110,7 @@ async function main(): Promise<number> {
       '',
       table(rows),
       '',
-      `${stage.load.submitted} transactions submitted (${perSecond} /s), ${stage.load.acknowledged.length} acknowledged; not acknowledged, so not promised: ${failed}`,
+      `${stage.load.begun} transactions submitted (${perSecond} /s), ${stage.load.acknowledged.length} acknowledged; not acknowledged, so not promised: ${failed}`,
       verified,
       `${statements} signed statements seen in ${looks} looks at logs and guards, and in every certificate: ${stage.witness.findings.length} conflicts`,
       '',

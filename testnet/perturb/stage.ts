@@ -1,19 +1,13 @@
 /** A testnet under load and under watch, on which perturbations are carried out: what all of them need. */
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
-import { randomBytes } from '../../src/crypto/random.ts'
-import { toHex } from '../../src/encoding/bytes.ts'
 import { errorCode } from '../../src/encoding/errors.ts'
-import { type Header, headerHash } from '../../src/ledger/header.ts'
-import { commitResponseCodec, lightRequestCodec } from '../../src/network/light-messages.ts'
-import { createNetwork } from '../../src/network/network.ts'
-import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../../src/network/protocols.ts'
-import { homePaths } from '../../src/node/home.ts'
 import type { Links } from '../faults/links.ts'
-import { Witness } from '../faults/witness.ts'
+import type { Witness } from '../faults/witness.ts'
+import { witnessOf } from '../faults/witness-of.ts'
 import { createTestnet, type Testnet } from '../launcher/testnet.ts'
 import { waitFor } from '../launcher/wait.ts'
-import { Load } from './load.ts'
+import { Load } from '../load/load.ts'
+import { compareChains } from '../scenarios/chains.ts'
+import { forbiddenLines } from '../scenarios/forbidden.ts'
 
 /** Longest time from the end of a perturbation to the next block on every node that can be reached. */
 export const LIMIT_MS = 10_000
@@ -21,11 +15,6 @@ export const LIMIT_MS = 10_000
 const GIVE_UP_MS = 60_000
 /** Heartbeat of the networks that are perturbed: they are never idle for long. */
 const HEARTBEAT_MS = 2_000
-const AT_ONCE = 16
-const REQUEST_TIMEOUT_MS = 10_000
-/** Lines of a node's log that no perturbation excuses: a conflicting signature, a lost log, a halt, an honest peer that was blamed. */
-const FORBIDDEN =
-  /double-sign|log-lost|consensus\.halted|wal-corrupt|guard-corrupt|execution-differs|a peer misbehaved|a validator misbehaved|uncaught|unhandled/i
 
 export interface StageOptions {
   dir: string
@@ -52,18 +41,11 @@ export class Stage {
   }
 
   static async create(options: StageOptions): Promise<Stage> {
-    const { dir, seed, signal } = options
+    const { dir, seed, perSecond, signal } = options
     const net = await createTestnet({ dir, validators: 4, seed, links: true, heartbeatMs: HEARTBEAT_MS, signal })
     try {
-      const witness = new Witness(
-        net.chainId,
-        net.nodes.map(({ id, home }, i) => ({
-          id,
-          dir: homePaths(home).consensus,
-          consensusKey: net.genesis.organisations[i]?.consensusKey as Uint8Array,
-        })),
-      )
-      const load = await Load.start(net, options)
+      const witness = witnessOf(net)
+      const load = await Load.start(net, { seed, mix: { anchors: 1 }, loop: { perSecond } })
       witness.start()
       return new Stage(net, witness, load)
     } catch (error) {
@@ -123,10 +105,10 @@ export class Stage {
     const lost = await this.load.missing()
     if (lost.length > 0) problems.push(`${lost.length} acknowledged transactions are missing: ${JSON.stringify(lost.slice(0, 3))}`)
     if (this.load.acknowledged.length === 0) problems.push('no transaction was acknowledged at all')
-    problems.push(...(await this.#compareChains(Math.max(...tips))))
+    problems.push(...(await compareChains(this.net, Math.max(...tips), this.witness)))
     await this.witness.stop()
     for (const index of this.all()) await this.witness.look(index)
-    problems.push(...this.witness.findings, ...(await this.#readLogs()))
+    problems.push(...this.witness.findings, ...(await forbiddenLines(this.net)))
     return problems
   }
 
@@ -135,53 +117,4 @@ export class Stage {
     await this.witness.stop()
     await Promise.all([this.load.stop(), this.net.stop()])
   }
-
-  /** One chain on every node; what its certificates show joins what the witness saw. */
-  async #compareChains(tip: number): Promise<string[]> {
-    const problems: string[] = []
-    const blocks = new Map<number, { hash: string; id: string }>()
-    const network = await createNetwork({ privateKeySeed: randomBytes(32), listen: [], mode: 'light' })
-    await network.start()
-    try {
-      for (const { id, addresses } of this.net.nodes) {
-        const key = await network.connect(addresses[0] as string)
-        let height = 0
-        const work = async (): Promise<void> => {
-          while (height < tip) {
-            height++
-            const request = lightRequestCodec.encode({ type: 'commit', value: { height } })
-            const answer = await network.request(key, PROTOCOL.light, request, {
-              timeoutMs: REQUEST_TIMEOUT_MS,
-              maxResponse: MAX_LIGHT_RESPONSE,
-            })
-            const { header, certificate } = commitResponseCodec.decode(answer)
-            if (certificate !== null) this.witness.sawCertificate(certificate, `${id}'s block ${header.height}`)
-            problems.push(...compare(blocks, header, id))
-          }
-        }
-        await Promise.all(Array.from({ length: AT_ONCE }, work))
-      }
-    } finally {
-      await network.stop()
-    }
-    return problems
-  }
-
-  async #readLogs(): Promise<string[]> {
-    const problems: string[] = []
-    for (const { id, log } of this.net.manifest.nodes) {
-      for await (const line of createInterface({ input: createReadStream(log) })) {
-        if (FORBIDDEN.test(line)) problems.push(`${id}'s log: ${line.slice(0, 300)}`)
-      }
-    }
-    return problems
-  }
-}
-
-function compare(blocks: Map<number, { hash: string; id: string }>, header: Header, id: string): string[] {
-  const hash = toHex(headerHash(header))
-  const known = blocks.get(header.height)
-  if (known === undefined) blocks.set(header.height, { hash, id })
-  else if (known.hash !== hash) return [`${known.id} and ${id} have different blocks at height ${header.height}`]
-  return []
 }
