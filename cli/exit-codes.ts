@@ -59,6 +59,8 @@ const CODES_BY_EXIT: Readonly<Partial<Record<ExitCode, readonly string[]>>> = {
     'too-many-folders',
     'consent-unsupported',
     'unknown-policy',
+    'scenario-invalid',
+    'scenario-missing',
     'unknown-member',
     'ambiguous-member',
     'usage',

@@ -1,6 +1,7 @@
 /** Declarations of the commands that break a network on this machine, and mend it. */
 import type { Command } from 'commander'
 import type { ActInput } from '../../testnet/control/acts.ts'
+import type { Lie } from '../../testnet/faults/modes.ts'
 import { action, type Host } from '../context.ts'
 import { parseGroups, parseNode, parsePercentage, parseShortSpan } from '../parse.ts'
 import { examples } from './declare.ts'
@@ -114,4 +115,18 @@ export function declareTestnetFaults(testnet: Command, host: Host, dir: readonly
     .argument('<time>', 'what each write that must be on disk takes more, such as 50ms; 0 ends it', parseShortSpan)
   declare(slowDisk, (_, node: string, ms: number) => ({ verb: 'slow-disk', node, ms }))
   examples(slowDisk, [['epione testnet slow-disk node3 50ms', 'a tired disk']])
+
+  const byzantine = testnet
+    .command('byzantine')
+    .summary('have a node lie, or be honest again')
+    .description(
+      'equivocate: two votes for one place. withhold: no proposals, no fragments. forge: headers that no quorum signed. stale: an old state as the newest. lie-fragments: wrong bytes, wrong answers to audits. poison-dht: everybody holds everything.',
+    )
+    .argument('<node>', 'such as node2, or 2', parseNode)
+    .argument('<mode>', 'equivocate, withhold, forge, stale, lie-fragments, poison-dht, or honest')
+  declare(byzantine, (_, node: string, mode: Lie | 'honest') => ({ verb: 'byzantine', node, mode: mode === 'honest' ? null : mode }))
+  examples(byzantine, [
+    ['epione testnet byzantine node4 equivocate', 'the ledger learns of it, and takes its seat'],
+    ['epione testnet byzantine node4 honest', 'it lies no more'],
+  ])
 }

@@ -4,6 +4,7 @@ import { action, type Host } from '../context.ts'
 import { parseInteger } from '../parse.ts'
 import { examples } from './declare.ts'
 import { declareTestnetFaults } from './testnet-faults.ts'
+import { declareTestnetScenarios } from './testnet-scenarios.ts'
 
 export function declareTestnetCommands(program: Command, host: Host): void {
   program.commandsGroup('Try it on this machine:')
@@ -54,4 +55,5 @@ export function declareTestnetCommands(program: Command, host: Host): void {
   examples(logs, [['epione testnet logs node2 -f', 'one hospital, as it goes']])
 
   declareTestnetFaults(testnet, host, dir)
+  declareTestnetScenarios(testnet, host)
 }

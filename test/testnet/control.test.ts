@@ -20,6 +20,8 @@ const ACTS: readonly (readonly [ActInput, string])[] = [
   [{ verb: 'disk-full', node: 'node3' }, 'disk full: node3'],
   [{ verb: 'disk-full', node: 'node3', full: false }, 'disk with room: node3'],
   [{ verb: 'slow-disk', node: 'node3', ms: 50 }, 'disk slower by 50 ms: node3'],
+  [{ verb: 'byzantine', node: 'node4', mode: 'equivocate' }, 'byzantine node4: equivocate'],
+  [{ verb: 'byzantine', node: 'node4', mode: null }, 'honest again: node4'],
 ]
 
 test('every act is understood and can be said in words', () => {
@@ -37,6 +39,7 @@ test('what is no act is refused', () => {
     { verb: 'delay', ms: 1e9 },
     { verb: 'delay', ms: 0.5 },
     { verb: 'drop', share: 1 },
+    { verb: 'byzantine', node: 'node1', mode: 'politely' },
     { verb: 'partition', groups: [] },
     { verb: 'partition', groups: [[]] },
     { verb: 'clock', node: 'node1', ms: Number.NaN },

@@ -76,8 +76,8 @@ test('who sent and is gone is still heard', async () => {
 test("a node's faults are read from its file; what is no fault is passed over", () => {
   const path = join(scratch, 'faults.json')
   assert.equal(readNodeFaults(path), NO_FAULTS)
-  writeNodeFaults(path, { clockMs: -5_000, diskFull: true, syncMs: 20 })
-  assert.equal(readNodeFaults(path), { clockMs: -5_000, diskFull: true, syncMs: 20 })
+  writeNodeFaults(path, { clockMs: -5_000, diskFull: true, syncMs: 20, lie: null })
+  assert.equal(readNodeFaults(path), { clockMs: -5_000, diskFull: true, syncMs: 20, lie: null })
   writeFileSync(path, '{"clockMs":"soon","diskFull":1,"syncMs":-3}')
   assert.equal(readNodeFaults(path), NO_FAULTS)
   writeFileSync(path, '{')
@@ -88,7 +88,7 @@ test("a node's faults are read from its file; what is no fault is passed over", 
 
 test('a process that was started with them has a wrong clock and a full disk, and a right one again', async () => {
   const path = join(scratch, 'node.json')
-  writeNodeFaults(path, { clockMs: 90_000, diskFull: true, syncMs: 0 })
+  writeNodeFaults(path, { clockMs: 90_000, diskFull: true, syncMs: 0, lie: null })
   const program = `
     import { fdatasync, openSync } from 'node:fs'
     import { statfs } from 'node:fs/promises'

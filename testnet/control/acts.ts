@@ -1,6 +1,7 @@
 /** What can be done to a running testnet, as one asks for it: the same words on the command line, over HTTP and in files. */
 import { z } from 'zod'
 import { EpioneError } from '../../src/encoding/errors.ts'
+import { LIES } from '../faults/modes.ts'
 
 const node = z.string().regex(/^node\d{1,3}$/)
 /** Nodes by groups, between which something holds. */
@@ -23,6 +24,8 @@ export const actSchema = z.discriminatedUnion('verb', [
   z.strictObject({ verb: z.literal('disk-full'), node, full: z.boolean().default(true) }),
   /** What each write that must be on disk takes more, in ms. */
   z.strictObject({ verb: z.literal('slow-disk'), node, ms: span }),
+  /** Has a node lie (see faults/modes.ts); null makes it honest again. */
+  z.strictObject({ verb: z.literal('byzantine'), node, mode: z.enum(LIES).nullable() }),
 ])
 
 export type Act = z.infer<typeof actSchema>
@@ -54,6 +57,8 @@ export function describeAct(act: Act): string {
       return `disk ${act.full ? 'full' : 'with room'}: ${act.node}`
     case 'slow-disk':
       return `disk slower by ${act.ms} ms: ${act.node}`
+    case 'byzantine':
+      return act.mode === null ? `honest again: ${act.node}` : `byzantine ${act.node}: ${act.mode}`
     case 'up':
     case 'heal':
       return act.verb

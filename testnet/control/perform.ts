@@ -60,13 +60,16 @@ export class Performer {
         this.#links.setWeather({ loss: act.share }, this.#groups(act.groups))
         return
       case 'clock':
-        this.#net.setFaults(this.#index(act.node), { clockMs: act.ms })
+        await this.#net.setFaults(this.#index(act.node), { clockMs: act.ms })
         return
       case 'disk-full':
-        this.#net.setFaults(this.#index(act.node), { diskFull: act.full })
+        await this.#net.setFaults(this.#index(act.node), { diskFull: act.full })
         return
       case 'slow-disk':
-        this.#net.setFaults(this.#index(act.node), { syncMs: act.ms })
+        await this.#net.setFaults(this.#index(act.node), { syncMs: act.ms })
+        return
+      case 'byzantine':
+        await this.#net.setFaults(this.#index(act.node), { lie: act.mode })
         return
       default:
         act satisfies never

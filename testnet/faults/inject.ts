@@ -1,12 +1,20 @@
 /**
- * Loaded into a node's process before anything else (`--import`): puts its clock wrong, fills its disk or makes it slow, as its file of
- * faults says. The node knows nothing of it: it asks for the time and for the room on the disk as always.
+ * Loaded into a node's process before anything else (`--import`): puts its clock wrong, fills its disk, makes it slow or has it lie, as its
+ * file of faults says. The node knows nothing of it: it asks for the time and for the room on the disk as always.
  */
 import fs from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { brokenBuild, LIE_EDITS } from './edits.ts'
+import { editSources } from './load-hook.ts'
 import { NO_FAULTS, type NodeFaults, readNodeFaults } from './node-faults.ts'
-import { FAULTS_VARIABLE } from './variables.ts'
+import { BROKEN_VARIABLE, FAULTS_VARIABLE } from './variables.ts'
+import type { Lies } from './within/lies.ts'
+
+declare global {
+  // Places that edits.ts names ask for it.
+  var epioneLies: Lies | undefined
+}
 
 /** How often the file is looked at, in ms. */
 const LOOK_MS = 100
@@ -41,3 +49,9 @@ fs.fdatasync = ((fd: number, done: (error: NodeJS.ErrnoException | null) => void
   })
 }) as typeof fdatasync
 syncBuiltinESMExports()
+
+const broken = brokenBuild(process.env[BROKEN_VARIABLE] ?? '')
+editSources([...LIE_EDITS, ...(broken?.edits ?? [])])
+// After the hook: what lies are made with is the node's own code.
+const { Lies: Lying } = await import('./within/lies.ts')
+globalThis.epioneLies = new Lying(() => faults.lie)

@@ -19,12 +19,21 @@ export interface LinkedStart {
   env: Record<string, string>
 }
 
+/** A link of one node, to a port of another. */
+interface LinkTo {
+  readonly to: number
+  readonly port: number
+  readonly link: Link
+  /** The weather that is usual on it. */
+  climate: Weather
+}
+
 export class Links {
   readonly #nodes: number
   /** Links by who dials, then by port that is dialled. */
-  readonly #links: readonly (readonly { to: number; port: number; link: Link }[])[]
+  readonly #links: readonly (readonly LinkTo[])[]
 
-  private constructor(links: readonly (readonly { to: number; port: number; link: Link }[])[]) {
+  private constructor(links: readonly (readonly LinkTo[])[]) {
     this.#links = links
     this.#nodes = links.length
   }
@@ -38,7 +47,7 @@ export class Links {
   static async open(nodes: readonly NodePorts[], options: { at?: LinkPorts | undefined; seed?: number }): Promise<Links | null>
   static async open(nodes: readonly NodePorts[], options: { at?: LinkPorts | undefined; seed?: number } = {}): Promise<Links | null> {
     const { at, seed = 1 } = options
-    const links: { to: number; port: number; link: Link }[][] = nodes.map(() => [])
+    const links: LinkTo[][] = nodes.map(() => [])
     let count = 0
     for (const [from, row] of links.entries()) {
       for (const [to, { tcp, ws }] of nodes.entries()) {
@@ -49,7 +58,7 @@ export class Links {
             await new Links(links).stop()
             return null
           }
-          row.push({ to, port, link })
+          row.push({ to, port, link, climate: FAIR })
         }
       }
     }
@@ -97,12 +106,22 @@ export class Links {
     }
   }
 
-  /** Opens every link, in fair weather. */
+  /** What messages take between two nodes when nothing is wrong, in ms, one way: where the nodes are far from each other. */
+  setClimate(delayMs: (from: number, to: number) => number): void {
+    for (const [from, row] of this.#links.entries()) {
+      for (const each of row) {
+        each.climate = { ...FAIR, delayMs: delayMs(from, each.to) }
+        each.link.setWeather(each.climate)
+      }
+    }
+  }
+
+  /** Opens every link, in the weather that is usual on it. */
   heal(): void {
     for (const row of this.#links) {
-      for (const { link } of row) {
+      for (const { link, climate } of row) {
         link.set('open')
-        link.setWeather(FAIR)
+        link.setWeather(climate)
       }
     }
   }
@@ -124,7 +143,7 @@ export class Links {
     await Promise.all(this.#links.flatMap(row => row.map(async ({ link }) => await link.stop())))
   }
 
-  #row(node: number): readonly { to: number; port: number; link: Link }[] {
+  #row(node: number): readonly LinkTo[] {
     const row = this.#links[node]
     if (row === undefined) throw new RangeError(`there are ${this.#nodes} nodes, and none at ${node}`)
     return row

@@ -5,3 +5,6 @@ export const LINKS_VARIABLE = 'TESTNET_LINKS'
 
 /** Path of the file with a node's faults, see {@link ./node-faults.ts}. */
 export const FAULTS_VARIABLE = 'TESTNET_FAULTS'
+
+/** Name of a broken build (edits.ts) that every node is: for tests of what finds such. */
+export const BROKEN_VARIABLE = 'TESTNET_BROKEN'

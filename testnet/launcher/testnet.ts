@@ -6,6 +6,7 @@
  */
 import type { ChildProcess } from 'node:child_process'
 import { extname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Genesis } from '../../src/contracts/members-formats.ts'
 import { parseHex } from '../../src/encoding/bytes.ts'
 import { EpioneError } from '../../src/encoding/errors.ts'
@@ -30,6 +31,8 @@ import { waitFor } from './wait.ts'
 export const DEFAULT_SEED = 7
 const DEFAULT_VALIDATORS = 4
 const READY_MS = 30_000
+/** Nodes look at their faults ten times a second, see faults/inject.ts. */
+const FAULTS_SEEN_MS = 200
 /** In a node's home: what is wrong within it. */
 const FAULTS_FILE = 'faults.json'
 const INJECT = join(import.meta.dirname, '..', 'faults', `inject${extname(import.meta.filename)}`)
@@ -237,10 +240,11 @@ export class Testnet {
     return readNodeFaults(this.#faultsPath(index))
   }
 
-  /** Makes something wrong within a node, or right again; it takes effect within a tenth of a second, and at a later start too. */
-  setFaults(index: number, faults: Partial<NodeFaults>): void {
+  /** Makes something wrong within a node, or right again. A node that runs has seen it when this is over; it holds at a later start too. */
+  async setFaults(index: number, faults: Partial<NodeFaults>): Promise<void> {
     if (!this.#minded) throw new EpioneError('invalid-argument', 'only the nodes of a minded testnet can be given faults')
     writeNodeFaults(this.#faultsPath(index), { ...this.faults(index), ...faults })
+    await sleep(FAULTS_SEEN_MS)
   }
 
   #faultsPath(index: number): string {
