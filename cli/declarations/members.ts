@@ -22,6 +22,20 @@ export function declareMemberCommands(program: Command, host: Host): void {
     ['epione custodians --json', 'with whole accounts, for programs'],
   ])
 
+  const point = program
+    .command('checkpoint')
+    .summary('a header that members vouch for, for devices to start from')
+    .description(
+      'Prints a header of the chain as text, verified from genesis, which the nodes of two organisations at least show each by itself. Devices that were off for longer than thirty days, and new ones that trust who hands it over, start from it instead of genesis. It is public.',
+    )
+    .option('--height <n>', 'of this height (default: the newest)', parseInteger(1, Number.MAX_SAFE_INTEGER))
+    .option('--out <file>', 'write it to a file too')
+    .action(action(host, async () => (await import('../commands/checkpoint.ts')).checkpoint))
+  examples(point, [
+    ['epione checkpoint', 'with the names of the members whose nodes show it'],
+    ['epione checkpoint --height 120000 --out lakes.checkpoint', 'an older one, as a file'],
+  ])
+
   const members = program
     .command('members')
     .summary('the organisations of the network, and votes on them')

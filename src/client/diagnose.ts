@@ -34,7 +34,7 @@ export interface NodeDiagnosis {
 }
 
 export interface Finding {
-  /** Stable: `no-nodes`, `no-node-answers`, `one-node`, `node-unreachable`, `node-behind`, `node-lying`, `chain-stale`, `clock-behind`. */
+  /** Stable: `no-nodes`, `no-node-answers`, `one-node`, `node-unreachable`, `node-behind`, `node-lying`, `chain-stale`, `clock-behind`, `conflicting-headers`. */
   readonly code: string
   readonly message: string
   /** What to do. */
@@ -77,8 +77,16 @@ export async function diagnose(peer: LightPeer, options: CallOptions = {}): Prom
   })
   const ahead = Math.max(0, ...probed.map(({ error }) => (errorCode(error) === 'future-header' ? 1 : 0)))
   const findings = findingsOf(nodes, ahead > 0)
+  const { conflict } = peer
+  if (conflict !== undefined) {
+    findings.unshift({
+      code: 'conflicting-headers',
+      message: `Two different blocks of height ${conflict.height} were each signed by a quorum: more than a third of the validators lie.`,
+      fix: 'Read and write nothing until the members of the network have settled it; the nodes were told. Then begin from a checkpoint that two members give you.',
+    })
+  }
   const good = nodes.filter(({ state }) => state === 'ok').length
-  const usable = nodes.some(({ height }) => height !== null)
+  const usable = conflict === undefined && nodes.some(({ height }) => height !== null)
   return { state: !usable ? 'down' : good >= 2 && findings.length === 0 ? 'ok' : 'degraded', findings, nodes }
 }
 

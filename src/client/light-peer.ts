@@ -47,6 +47,7 @@ import {
 } from '../network/light-messages.ts'
 import { createNetwork } from '../network/network.ts'
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
+import { type Conflict, CrossCheck, type CrossCheckOptions, conflictError } from './cross-check.ts'
 import { type CallOptions, NodePool, WAIT_TIMEOUT_MS } from './nodes.ts'
 import { notFound } from './not-found.ts'
 import { Standings } from './standings.ts'
@@ -77,6 +78,8 @@ export interface LightPeerOptions {
   signal?: AbortSignal
   /** Clock, in ms. @default Date.now */
   now?: () => number
+  /** How new headers are compared with what nodes of other organisations show; false for not at all. @default every 30 s, two of them */
+  crossCheck?: CrossCheckOptions | false
 }
 
 /** When an answer was true. */
@@ -119,17 +122,40 @@ export class LightPeer {
   /** What this peer remembers of custodians: who is asked first, and who lied. */
   readonly standings: Standings
   readonly #trust: TrustedHeaders
+  readonly #crossCheck: CrossCheck | null
+  /** The commit of the highest header that was believed. */
+  #newestCommit: Commit | undefined
+  #knownMembers: readonly MemberInfo[] | undefined
   #members: { at: number; list: Promise<MemberInfo[]> } | undefined
   #custodians: { at: number; set: Promise<{ height: number; custodians: Custodians }> } | undefined
 
   /** Use {@link createLightPeer}. */
-  constructor(genesis: Genesis, nodes: NodePool, now: () => number) {
+  constructor(genesis: Genesis, nodes: NodePool, now: () => number, crossCheck: CrossCheckOptions | false = {}) {
     this.genesis = genesis
     this.nodes = nodes
     this.now = now
     this.standings = new Standings(now)
-    this.#trust = new TrustedHeaders({ genesis, now, witnesses: async height => await this.#witnesses(height) })
+    this.#trust = new TrustedHeaders({ genesis, now, witnesses: async height => await this.#foundersAt(height) })
     this.chainId = this.#trust.chainId
+    this.#crossCheck =
+      crossCheck === false
+        ? null
+        : new CrossCheck(crossCheck, {
+            nodes,
+            now,
+            isMember: key => this.#isMember(key),
+            judge: async (commit, fetch) => await this.#trust.judge(commit, fetch),
+          })
+  }
+
+  /** Two blocks of one height that were each signed by a quorum, where witnesses showed such: from then on nothing is believed. */
+  get conflict(): Conflict | undefined {
+    return this.#crossCheck?.conflict
+  }
+
+  /** Comparisons with nodes of other organisations, see {@link LightPeerOptions.crossCheck}; null where there are none. */
+  get crossCheck(): CrossCheck | null {
+    return this.#crossCheck
   }
 
   get parameters(): Parameters {
@@ -155,7 +181,7 @@ export class LightPeer {
   }
 
   async stop(): Promise<void> {
-    await this.nodes.network.stop()
+    await Promise.all([this.#crossCheck?.stop(), this.nodes.network.stop()])
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -431,9 +457,14 @@ export class LightPeer {
         }),
       )
       this.#members = { at: this.now(), list }
-      list.catch(() => {
-        this.#members = undefined
-      })
+      list.then(
+        members => {
+          this.#knownMembers = members.filter(({ status }) => status === 'active')
+        },
+        () => {
+          this.#members = undefined
+        },
+      )
     }
     return await this.#members.list
   }
@@ -480,8 +511,9 @@ export class LightPeer {
       try {
         return await this.nodes.ask(
           request,
-          async bytes => {
+          async (bytes, node) => {
             const result = await read(bytes)
+            if (this.#newestCommit?.header === result.header) this.#crossCheck?.consider(this.#newestCommit, node)
             if (result.header.height >= known && !this.#asOf(result.header).stale) return result
             shown.push(result)
             throw new EpioneError('stale', 'The nodes that answer show an older state than the network has reached.')
@@ -499,7 +531,16 @@ export class LightPeer {
   }
 
   async #believe(commit: Commit, options: CallOptions): Promise<Header> {
-    return await this.#trust.verify(commit, async height => await this.#commitAt(height, options))
+    const { conflict } = this
+    if (conflict !== undefined) throw conflictError(conflict)
+    const header = await this.#trust.verify(commit, async height => await this.#commitAt(height, options))
+    if (header.height >= (this.#newestCommit?.header.height ?? 0)) this.#newestCommit = commit
+    return header
+  }
+
+  #isMember(networkKey: Uint8Array): boolean {
+    const known = [...this.genesis.organisations, ...(this.#knownMembers ?? []).map(({ organisation }) => organisation)]
+    return known.some(organisation => equalBytes(organisation.networkKey, networkKey))
   }
 
   async #believeAt(commit: Commit, options: CallOptions & { height?: number }): Promise<Header> {
@@ -513,22 +554,32 @@ export class LightPeer {
   }
 
   /** What the founding organisations' nodes show at a height, each asked for itself. */
-  async #witnesses(height: number): Promise<Witness[]> {
+  async #foundersAt(height: number): Promise<Witness[]> {
+    return await this.#shownAt(height, key => this.genesis.organisations.some(({ networkKey }) => equalBytes(networkKey, key)))
+  }
+
+  /** What members' nodes show at a height, sixteen at most, each asked for itself: their word, unverified. */
+  async witnesses(height: number, options: CallOptions = {}): Promise<Witness[]> {
+    await this.members(options)
+    return await this.#shownAt(height, key => this.#isMember(key), options)
+  }
+
+  async #shownAt(height: number, wanted: (key: Uint8Array) => boolean, options: CallOptions = {}): Promise<Witness[]> {
     await this.nodes.learn().catch(() => undefined)
     const shown = await this.nodes.each(
-      key => this.genesis.organisations.some(({ networkKey }) => equalBytes(networkKey, key)),
+      wanted,
       async ask => {
         const commit = async (): Promise<Header> => commitResponseCodec.decode(await ask({ type: 'commit', value: { height } })).header
         // The header may have reached this node a moment later than the one that showed it first.
         const header = await commit().catch(async error => {
-          if (errorCode(error) !== 'not-found') throw error
+          if (errorCode(error) !== 'not-found' && errorCode(error) !== 'behind') throw error
           await ask({ type: 'wait', value: { height: Math.max(0, height - 1), waitMs: FOLLOW_MS } })
           return await commit()
         })
         if (header.height !== height) throw new MalformedError('the node answered for another height')
         return headerHash(header)
       },
-      { timeoutMs: WITNESS_TIMEOUT_MS, limit: MAX_WITNESSES },
+      { signal: options.signal, timeoutMs: WITNESS_TIMEOUT_MS, limit: MAX_WITNESSES },
     )
     return shown.map(({ key, answer }) => ({ networkKey: key, headerHash: answer }))
   }
@@ -557,7 +608,7 @@ export async function createLightPeer(options: LightPeerOptions): Promise<LightP
     const nodes = new NodePool(network, options.nodes)
     const genesis = options.genesis ?? (await fetchGenesis(nodes, options))
     if (options.genesis !== undefined) requireChain(genesis, options.chainId)
-    const peer = new LightPeer(genesis, nodes, options.now ?? Date.now)
+    const peer = new LightPeer(genesis, nodes, options.now ?? Date.now, options.crossCheck)
     if (options.checkpoint !== undefined) await peer.startFrom(options.checkpoint, { signal: options.signal })
     return peer
   } catch (error) {

@@ -33,10 +33,12 @@ export {
 } from './access-evidence.ts'
 export { type AccessLog, type LoggedAccess, type Release, readAccessLog, type SilentCustodian } from './access-log.ts'
 export { type AuditEventNames, auditEventsOf } from './audit-events.ts'
+export { decodeCheckpoint, encodeCheckpoint, type VouchedCheckpoint, vouchedCheckpoint, type WrittenCheckpoint } from './checkpoint.ts'
 export { consentFromDocument } from './consent-fhir-document.ts'
 export { type ConsentReading, consentFromFhir } from './consent-fhir-in.ts'
 export { type ConsentAbout, consentToFhir } from './consent-fhir-out.ts'
 export { type GrantInput, type GrantResult, grantConsent, listConsents, type OwnedConsent, revokeConsent } from './consents.ts'
+export { type Conflict, CROSS_CHECK_MS, type CrossCheck, type CrossCheckOptions } from './cross-check.ts'
 export { type CustodianInfo, readCustodians } from './custodians.ts'
 export {
   createDelegateOffer,

@@ -63,6 +63,7 @@ function refuse(code: string, message: string, height: number): never {
 }
 
 export class TrustedHeaders {
+  readonly #genesis: Genesis
   readonly #now: () => number
   readonly #witnesses: NonNullable<TrustOptions['witnesses']>
   /** Network keys of the founding organisations. */
@@ -73,6 +74,7 @@ export class TrustedHeaders {
   readonly chainId: Uint8Array
 
   constructor(options: TrustOptions) {
+    this.#genesis = options.genesis
     this.#now = options.now
     this.#witnesses = options.witnesses ?? (async () => [])
     this.#founders = options.genesis.organisations.map(({ networkKey }) => networkKey)
@@ -136,6 +138,17 @@ export class TrustedHeaders {
       }
     }
     return commit.header
+  }
+
+  /**
+   * Whether a commit would be believed by who knows nothing of its height yet: for a witness's, where another header of that height is believed
+   * already. Nothing is remembered. @throws EpioneError as {@link verify} where it would not
+   */
+  async judge(commit: Commit, fetch: (height: number) => Promise<Commit>): Promise<void> {
+    const { height } = commit.header
+    const other = new TrustedHeaders({ genesis: this.#genesis, now: this.#now })
+    other.#trusted.push(...this.#trusted.slice(1).filter(({ header }) => header.height < height))
+    await other.verify(commit, fetch)
   }
 
   /** Trusts the commit, or gives the height of a header that is needed first, or says that witnesses are needed. */

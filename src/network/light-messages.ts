@@ -9,7 +9,7 @@ import { MAX_SHARES } from '../crypto/secret-sharing.ts'
 import { bool, byteString, codec, hash32, type Infer, integer, list, nullable, struct, tagged, text } from '../encoding/schema.ts'
 import { certificateCodec } from '../ledger/certificate.ts'
 import { headerCodec, validatorSetCodec } from '../ledger/header.ts'
-import { MAX_TRANSACTION_BYTES } from '../ledger/limits.ts'
+import { MAX_TRANSACTION_BYTES, MAX_VALIDATORS } from '../ledger/limits.ts'
 import { prefixProofCodec, stateProofCodec } from '../ledger/state-proof.ts'
 import { keptNoticesSchema } from './notice-messages.ts'
 import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE } from './protocols.ts'
@@ -96,6 +96,8 @@ export const lightRequestCodec = codec(
     }),
     /** Asks it to open another folder for the owner of one of its folders. */
     'open-folder': struct({ content: byteString(8192), key: hash32, signature: byteString(64, 64) }),
+    /** Two commits of one height, each signed by a quorum: whoever is told finds out who signed both. */
+    conflict: struct({ first: commitSchema, second: commitSchema }),
     /** Receipts with a folder's events from a number on, in order. */
     events: struct({ folder: hash32, from: integer(Number.MAX_SAFE_INTEGER, 1), limit: integer(MAX_EVENTS, 1) }),
   }),
@@ -113,6 +115,8 @@ export const logResponseCodec = codec(struct({ items: list(byteString(64 * 1024)
 export const locateResponseCodec = codec(struct({ holders: list(hash32, MAX_HOLDERS) }), 8192)
 export const submitResponseCodec = codec(struct({ transaction: hash32 }), 128)
 export const sponsorResponseCodec = codec(struct({ transaction: byteString(MAX_TRANSACTION_BYTES) }), MAX_LIGHT_RESPONSE)
+/** How many validators turned out to have signed both. */
+export const conflictResponseCodec = codec(struct({ accused: integer(MAX_VALIDATORS) }), 64)
 export const signatureResponseCodec = codec(struct({ signature: byteString(64, 64) }), 128)
 const provenReceiptSchema = struct({
   commit: commitSchema,

@@ -94,6 +94,8 @@ export interface DiagnosisFacts {
   /** Weight that has answered while this validator, having no past, asks the others. */
   joining: { power: number; of: number } | null
   storage: StorageFacts
+  /** Heights at which two blocks were each signed by a quorum. */
+  conflicts: readonly { height: number; accused: readonly string[] }[]
   /** How audits found this custodian, where it did not answer. */
   silentCustodian: 'absent' | 'kept' | null
 }
@@ -106,6 +108,7 @@ export function diagnose(facts: DiagnosisFacts): Diagnosis {
   ownTrouble(facts, report)
   reachability(facts, report)
   divergence(facts, report)
+  conflicting(facts, report)
   progress(facts, report)
   clocks(facts, report)
   standing(facts, report)
@@ -255,6 +258,19 @@ function divergence({ height, validators }: DiagnosisFacts, report: Report): voi
     null,
     `At height ${height} this node has another block than ${names(others)}: the chain has forked, or one side lies.`,
     'Stop writing. Compare the state roots and certificates at this height on several nodes before you trust any of them.',
+  )
+}
+
+function conflicting({ conflicts }: DiagnosisFacts, report: Report): void {
+  const [first] = conflicts
+  if (first === undefined) return
+  const who = first.accused.length === 0 ? 'who signed both is not to be told from them' : `${list(first.accused)} signed both`
+  report(
+    'error',
+    'conflicting-headers',
+    null,
+    `A light peer has shown two blocks of height ${first.height} that a quorum signed each; ${who}.`,
+    'Stop writing. More than a third of the validators lie: settle with the other members which block stands, and vote out who signed both.',
   )
 }
 

@@ -15,6 +15,7 @@ import { countersign, decodeTransaction, type Transaction, verifyTransaction } f
 import {
   type Commit,
   commitResponseCodec,
+  conflictResponseCodec,
   eventsResponseCodec,
   genesisResponseCodec,
   jsonResponseCodec,
@@ -34,6 +35,7 @@ import {
 import type { Network, RequestContext } from '../network/network.ts'
 import { MAX_LIGHT_REQUEST, MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import type { Chain } from './chain.ts'
+import type { Conflicts } from './conflicts.ts'
 import { validatorsAt } from './executor.ts'
 import { folderAt, isDelegateAt } from './folder-facts.ts'
 import { servePeer } from './malformed.ts'
@@ -60,6 +62,8 @@ export interface LightServiceDependencies {
   status: () => string
   peers: () => string
   now: () => number
+  /** Takes reports of a forked chain. */
+  conflicts: Conflicts
   /** Signs for owners that move versions, or need a further folder. */
   owners: OwnerSponsor
 }
@@ -170,6 +174,8 @@ export class LightService {
       }
       case 'locate':
         return locateResponseCodec.encode({ holders: await this.#locate(request.value, context.signal) })
+      case 'conflict':
+        return conflictResponseCodec.encode({ accused: await this.#deps.conflicts.take(request.value.first, request.value.second) })
       case 'events':
         return eventsResponseCodec.encode(await this.#events(request.value.folder, request.value.from, request.value.limit))
       case 'sponsor':

@@ -21,6 +21,7 @@ import { Activity, type NodeActivity } from './activity.ts'
 import { AddressBook } from './address-book.ts'
 import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
+import { Conflicts } from './conflicts.ts'
 import { ConsensusService } from './consensus-service.ts'
 import { Announcer } from './custodian/announcer.ts'
 import { AuditResponder } from './custodian/audit-responder.ts'
@@ -287,6 +288,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
     { validatorKey: keys.consensus.publicKey },
     { chain, directory, network, logger, now, onWork: () => consensus.wake() },
   )
+  const conflicts = new Conflicts({ chain, directory, logger, onEvidence: found => evidence.add(found) })
   evidence = new EvidenceService({ account: keys.account, accountKey: keys.signing }, { chain, directory, transactions, logger, now })
   const quotaBytes = options.storage?.quotaBytes ?? options.quotaBytes
   const join = new SnapshotJoin(
@@ -393,6 +395,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
     nodeStatus({
       ...{ chain, directory, network, consensus, peerStatus, sync, transactions, fragments, storage, keys, startedAt, now },
       limits: { quotaBytes: options.quotaBytes, ...limits, disk: disk.report(), usage: submissions.usage() },
+      conflicts: () => conflicts.report(),
       custody: () => ({ submissions: submissions.size, ...repair.report(), ...scrubber.report() }),
     })
   const activity = new Activity({ chain, directory, uploads, releases, repair, erasures, announcer, audits })
@@ -402,7 +405,7 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   const owners = new OwnerSponsor({ account: keys.account, accountKey: keys.signing }, { chain, directory, now })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
-    { chain, network, transactions, now, owners, status: () => JSON.stringify(status()), peers: () => JSON.stringify(peers()) },
+    { chain, network, transactions, now, owners, conflicts, status: () => JSON.stringify(status()), peers: () => JSON.stringify(peers()) },
   )
 
   const book = new AddressBook({ directory, network, logger }, options.bootstrap)

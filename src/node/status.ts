@@ -6,6 +6,7 @@ import type { FragmentStore } from '../fragments/fragment-store.ts'
 import type { Network, NetworkLoad, PeerInfo } from '../network/network.ts'
 import { peerIdOf } from '../network/peer.ts'
 import type { Chain } from './chain.ts'
+import type { ConflictReport } from './conflicts.ts'
 import type { ConsensusService } from './consensus-service.ts'
 import type { RepairReport } from './custodian/repair-service.ts'
 import type { ScrubReport } from './custodian/scrub.ts'
@@ -61,6 +62,8 @@ export interface NodeStatus {
   seat: SeatReport
   /** Double signing on the ledger, the latest first. */
   offences: OffenceReport[]
+  /** Heights at which two blocks were each signed by a quorum, as light peers have shown. */
+  conflicts: readonly ConflictReport[]
   peers: { connected: number; members: number }
   /** What peers use of this node: counts alone; null where it is not known. */
   load: NetworkLoad | null
@@ -107,6 +110,8 @@ export interface StatusSources {
     usage: readonly { sponsor: string; bytes: number; stagedBytes: number }[]
   }
   custody: () => CustodyReport
+  /** Heights at which two blocks were each signed by a quorum, as light peers have shown. */
+  conflicts: () => readonly ConflictReport[]
   keys: NodeKeys
   startedAt: number
   now: () => number
@@ -154,6 +159,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     joining,
     storage: { disk: sources.limits.disk, fragmentBytes: fragments.usage().bytes, fragmentQuotaBytes: sources.limits.quotaBytes },
     silentCustodian: silentCustodian(chain, keys.account),
+    conflicts: sources.conflicts(),
   })
   // Who holds no seat any more need not look for what is wrong with the others.
   const summary = seat.state === 'removed' || seat.state === 'evicted' ? `${seat.summary} ${diagnosis}` : diagnosis
@@ -179,6 +185,7 @@ export function nodeStatus(sources: StatusSources): NodeStatus {
     validators: facts.map(({ differs: _, ...validator }) => validator),
     seat,
     offences: offencesOf(chain.tip, directory),
+    conflicts: sources.conflicts(),
     peers: {
       connected: peers.filter(peer => peer.connected).length + (network.strangers?.() ?? 0),
       members: peers.filter(peer => peer.member && peer.connected).length,

@@ -47,6 +47,7 @@ test('all commands are there', () => {
       'access log',
       'access verify',
       'access watch',
+      'checkpoint',
       'completion',
       'config show',
       'config validate',

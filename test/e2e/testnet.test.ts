@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { decodeCheckpoint } from '../../src/client/checkpoint.ts'
 import { createLightPeer } from '../../src/client/light-peer.ts'
 import { toHex } from '../../src/encoding/bytes.ts'
 import { processStart } from '../../src/node/process-start.ts'
@@ -90,6 +91,13 @@ test('up, its snippet, status, logs; down after a node was killed; up again; not
   assert.match(clash!.stderr, new RegExp(`port ${basePort + 10}, which node1 would listen at.*--base-port.*\\(port-in-use\\)`))
   assert.not.ok(existsSync(join(scratch, 'clash')))
   assert.is(table!.stdout.match(/ ok /g)?.length, 4, table!.stdout)
+
+  // A header for devices to start from, as its members show it.
+  const point = await runCli(['checkpoint', '--home', net.nodes[1]!.home, '--json'])
+  assert.is(point.code, 0, point.stderr)
+  const { checkpoint, chainId, vouchers } = JSON.parse(point.stdout)
+  assert.equal([chainId, vouchers.length], [net.chainId, 4])
+  assert.is(toHex(decodeCheckpoint(checkpoint).chainId), net.chainId)
 
   // Broken on purpose by command, and mended.
   const verb = async (...args: string[]): Promise<{ state: ControlState }> => {

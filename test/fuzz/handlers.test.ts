@@ -15,6 +15,7 @@ import type { Network, RequestContext } from '../../src/network/network.ts'
 import { peerStatusCodec } from '../../src/network/peer-status-messages.ts'
 import { PROTOCOL } from '../../src/network/protocols.ts'
 import { batchRequestCodec, syncRequestCodec } from '../../src/network/validator-messages.ts'
+import { Conflicts } from '../../src/node/conflicts.ts'
 import { Directory } from '../../src/node/directory.ts'
 import { LightService } from '../../src/node/light-service.ts'
 import { OwnerSponsor } from '../../src/node/owner-sponsor.ts'
@@ -93,9 +94,10 @@ test('light requests, announcements, batches and synchronisation: answers and re
     { chain, directory, network, logger, now, onWork: silent },
   )
   const owners = new OwnerSponsor({ account: keys.account, accountKey: keys.signing }, { chain, directory, now })
+  const conflicts = new Conflicts({ chain, directory, logger, onEvidence: silent })
   const light = new LightService(
     { account: keys.account, accountKey: keys.signing },
-    { chain, network, transactions, owners, status: () => '{}', peers: () => '[]', now },
+    { chain, network, transactions, owners, conflicts, status: () => '{}', peers: () => '[]', now },
   )
   const { tip } = chain
   const own = { height: tip.header.height, tip: tip.hash, base: 1, silentThrough: -1 }

@@ -2,6 +2,7 @@
 
 import { decodeEvidence, encodeEvidence } from '../../src/client/access-evidence.ts'
 import { fromBase64Url, toBase64Url } from '../../src/client/base64url.ts'
+import { decodeCheckpoint, encodeCheckpoint } from '../../src/client/checkpoint.ts'
 import { DELEGATE_OFFER, decodeDelegateOffer, encodeDelegateOffer } from '../../src/client/delegation.ts'
 import { decodeEmergencyCard, encodeEmergencyCard } from '../../src/client/emergency.ts'
 import { decodeEnrolment, encodeEnrolment } from '../../src/client/folders.ts'
@@ -363,6 +364,13 @@ export const TARGETS: readonly Target[] = [
     encodeEmergencyCard({ version: 1, chainId, folder: hash, nodes: ['/ip4/127.0.0.1/tcp/7700'] }),
     text => encodeEmergencyCard(decodeEmergencyCard(text)),
     ['bad-emergency-card'],
+  ),
+  code(
+    'checkpoint',
+    'epione-checkpoint:',
+    encodeCheckpoint({ chainId, height: 7, headerHash: hash }),
+    text => encodeCheckpoint(decodeCheckpoint(text)),
+    ['bad-checkpoint'],
   ),
   code(
     'guardian share',

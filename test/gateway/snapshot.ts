@@ -45,6 +45,7 @@ export function statusOf(changes: Partial<NodeStatus> = {}): NodeStatus {
     ],
     seat: { state: 'held', summary: '' } as unknown as NodeStatus['seat'],
     offences: [],
+    conflicts: [],
     peers: { connected: 5, members: 3 },
     load: { streams: 8, held: 6, arriving: 1, displaced: 2, refused: { places: 0, streams: 0, requests: 3, bytes: 0, held: 1 } },
     pool: { waiting: 4, batches: 2 },

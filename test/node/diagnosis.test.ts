@@ -56,6 +56,7 @@ function facts(changes: Partial<DiagnosisFacts> = {}): DiagnosisFacts {
     joining: null,
     storage: { disk: null, fragmentBytes: 0, fragmentQuotaBytes: 1000 },
     silentCustodian: null,
+    conflicts: [],
     ...changes,
   }
 }

@@ -1,9 +1,9 @@
 /** Runs a scenario on a network of its own, and says whether everything held, and why not. */
-import { writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { EpioneError } from '../../src/encoding/errors.ts'
+import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { Mind } from '../control/mind.ts'
-import { createTestnet, type Testnet } from '../launcher/testnet.ts'
+import { createTestnet, type Testnet, type TestnetOptions } from '../launcher/testnet.ts'
 import { Load, type LoadReport } from '../load/load.ts'
 import { seededRandom } from '../population/random.ts'
 import { type City, oneWayMs } from '../simulator/cities.ts'
@@ -46,6 +46,8 @@ export interface ScenarioReport {
   load: LoadReport | null
 }
 
+const PORT_TRIES = 3
+
 /** File in the network's folder with the report. */
 export const REPORT_FILE = 'scenario.json'
 
@@ -59,12 +61,11 @@ export async function runScenario(manifest: ScenarioManifest, options: RunOption
   const began = performance.now()
   const { validators, full_nodes: full, heartbeat, audit_window, fragments, cities } = manifest.network
   progress(`starting ${validators + full} nodes in ${dir}`)
-  const net = await createTestnet({
+  const net = await onFreePorts(dir, basePort, {
     dir,
     seed,
     validators,
     full,
-    basePort,
     heartbeatMs: heartbeat,
     auditWindowMs: audit_window,
     ...(fragments === undefined ? {} : { fragments: { n: fragments.of, k: fragments.enough } }),
@@ -101,6 +102,18 @@ export async function runScenario(manifest: ScenarioManifest, options: RunOption
       await net.leave()
       await net.links?.stop()
     } else await net.stop()
+  }
+}
+
+/** Other programs may take a port between the look for a free range and the start: then another range is looked for. */
+async function onFreePorts(dir: string, basePort: number | undefined, options: TestnetOptions): Promise<Testnet> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await createTestnet({ ...options, ...(basePort === undefined ? {} : { basePort }) })
+    } catch (error) {
+      if (errorCode(error) !== 'port-in-use' || basePort !== undefined || tries === PORT_TRIES) throw error
+      for (const name of readdirSync(dir)) rmSync(join(dir, name), { recursive: true, force: true })
+    }
   }
 }
 
