@@ -58,6 +58,7 @@ export const GENERATORS: readonly string[] = ['src/fragments/kernel/build.ts']
 /** The public faces of the package, one for each entry of its `exports`: files that may hold nothing but re-exports. */
 export const PUBLIC_FACES: Readonly<Record<string, string>> = {
   './client': 'src/client/public.ts',
+  './client/worker': 'src/client/worker.ts',
   './consensus': 'src/consensus/core.ts',
   './fhir': 'src/fhir/public.ts',
   './testing': 'src/testing/public.ts',

@@ -201,6 +201,7 @@ export {
   takeOverFolder,
 } from './hand-over.ts'
 export { type HeadsOptions, subscribeHeads } from './heads.ts'
+export { useWorker, type WorkerLike, workerReport } from './heavy.ts'
 export {
   type ContactCard,
   decodeCard,

@@ -6,7 +6,7 @@ import { EpioneError } from '../encoding/errors.ts'
 import { sha256, sha256Stream } from '../encoding/hash.ts'
 import { type Dictionary, findDictionary } from '../fragments/dictionary/dictionary.ts'
 import { MAX_CIPHERTEXT_BYTES, type ObjectHeader, objectHeaderCodec } from '../fragments/formats.ts'
-import { unzstd, zstd } from './platform.ts'
+import { compress, decompress } from './heavy.ts'
 
 /** Content up to this length is compressed, in memory; longer content is mostly compressed already and is streamed as it is. */
 const COMPRESS_BYTES = 16 * 1024 * 1024
@@ -160,7 +160,7 @@ export async function prepareContent(content: Content, dictionary: Dictionary | 
   if (taken !== size) throw contentChanged()
   const bytes = concat(...parts)
   const contentHash = sha256(bytes)
-  const compressed = await zstd(bytes, dictionary?.bytes)
+  const compressed = await compress(bytes, dictionary?.bytes)
   if (compressed.length < bytes.length) {
     return {
       stored: contentOf(compressed),
@@ -271,7 +271,7 @@ async function* checkedContent(header: ObjectHeader, stored: AsyncGenerator<Uint
     if (dictionary === undefined) throw unknownDictionary()
     const parts: Uint8Array[] = []
     for await (const part of stored) parts.push(part.slice())
-    const bytes = await unzstd(concat(...parts), header.size, dictionary?.bytes).catch(() => malformed('it does not decompress'))
+    const bytes = await decompress(concat(...parts), header.size, dictionary?.bytes).catch(() => malformed('it does not decompress'))
     if (bytes.length > 0) yield take(bytes)
   } else {
     if (header.dictionary !== null) malformed('it names a dictionary and is not compressed')

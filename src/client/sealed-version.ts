@@ -19,6 +19,7 @@ import {
   versionMetaSchema,
 } from '../fragments/formats.ts'
 import type { FolderAddress } from './folders.ts'
+import { sealAside, stripeWorker } from './heavy.ts'
 import type { Person } from './identity.ts'
 import type { LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
@@ -102,9 +103,9 @@ export async function sealVersion(
   const plaintextLength = objectPlaintextLength(header, prepared.stored.size)
   const size = objectLength(plaintextLength)
   const ciphertext = encryptObject(dek, objectSalt, objectPlaintext(header, prepared.stored), plaintextLength)
-  const dispersal = await computeDispersal(ciphertext, size, { n, k }, { signal: options.signal })
+  const dispersal = await computeDispersal(ciphertext, size, { n, k }, { signal: options.signal, worker: stripeWorker() })
   const context = sealingContext.versionKey(peer.chainId, address.id, folder.epoch, recordId, version)
-  const sealedKey = seal(folder.sealingKey, encodeVersionKey({ key: dek, place: null }), context)
+  const sealedKey = await sealAside(folder.sealingKey, encodeVersionKey({ key: dek, place: null }), context)
   const salt = randomBytes(32)
   const dataTime = input.dataTime ?? null
   const leaf = {

@@ -15,6 +15,7 @@ import {
 import { assemble } from '../fragments/gather.ts'
 import type { CurrentCustodians } from './current-custodians.ts'
 import { CustodianSupply } from './custodian-supply.ts'
+import { stripeWorker } from './heavy.ts'
 import type { LightPeer, MemberInfo } from './light-peer.ts'
 import { notFound } from './not-found.ts'
 import type { AnchoredSubmission, ListedVersion, ReadOptions, ReadVersion, Resumable } from './read-types.ts'
@@ -130,6 +131,7 @@ export class SubmissionReader {
         ...(known === undefined ? {} : { prefix: knownCiphertext(key, known, listed.meta.size) }),
         signal,
         timer,
+        worker: stripeWorker(),
       })
     } catch (error) {
       signal?.throwIfAborted()

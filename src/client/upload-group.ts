@@ -6,6 +6,7 @@ import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { disperse } from '../fragments/dispersal.ts'
 import { stripeBytes } from '../fragments/layout.ts'
 import { Patience, type Timer } from '../fragments/pace.ts'
+import { stripeWorker } from './heavy.ts'
 import type { CallOptions } from './nodes.ts'
 import type { SealedCiphertext } from './sealed-version.ts'
 import type { SignedReceipt } from './upload.ts'
@@ -59,7 +60,7 @@ export class UploadGroup {
       await this.#each(upload => upload.begin(sealed, options), signal)
       for (const [position, version] of sealed.entries()) {
         const { size } = version.meta
-        for await (const { stripe, shards } of disperse(version.ciphertext(), size, code, { signal })) {
+        for await (const { stripe, shards } of disperse(version.ciphertext(), size, code, { signal, worker: stripeWorker() })) {
           await this.#each(upload => upload.send(position, version, stripe, shards[upload.index] as Uint8Array), signal)
           onSent(position, stripeBytes({ ...code, size }, stripe))
         }

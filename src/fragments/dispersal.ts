@@ -6,15 +6,20 @@ import { merkleLeaf, merkleProof, merkleRoot, merkleRootFromProof } from '../enc
 import { type CodeParameters, erasureCode } from './erasure.ts'
 import { chunkLeaf, FragmentHasher, fragmentRoot } from './hasher.ts'
 import { CHUNK_BYTES, checkDispersalShape, chunkLength, chunksOf, type DispersalShape, fragmentLength, stripeBytes } from './layout.ts'
+import type { StripeWorker } from './stripe-work.ts'
 
 export interface DispersalOptions {
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
+  /** Who computes stripes, where it is not this thread. */
+  worker?: StripeWorker | undefined
 }
 
 /** The n shards of one stripe; shard i is the next chunk of fragment i. */
 export interface Stripe {
   readonly stripe: number
   readonly shards: Uint8Array[]
+  /** Their leaf hashes, where they are known already. */
+  readonly leaves?: readonly Uint8Array[]
 }
 
 /** A dispersed ciphertext without its bytes. */
@@ -115,7 +120,8 @@ async function* stripesOf(
       filled += taken
       at += taken
       if (taken < wanted) continue
-      yield { stripe, shards: code.encodeStripe(data, parity) }
+      if (options.worker === undefined) yield { stripe, shards: code.encodeStripe(data, parity) }
+      else yield { stripe, ...(await options.worker.encode(shape, data)) }
       stripe++
       filled = 0
       // The shards that were given out are views of this memory. A last, shorter stripe needs other memory in any case.
@@ -138,9 +144,9 @@ export async function computeDispersal(
   options: DispersalOptions = {},
 ): Promise<Dispersal> {
   const hashers = Array.from({ length: n }, () => new FragmentHasher())
-  for await (const { shards } of stripesOf(ciphertext, { n, k, size }, { ...options, reuse: true })) {
+  for await (const { shards, leaves } of stripesOf(ciphertext, { n, k, size }, { ...options, reuse: true })) {
     shards.forEach((shard, i) => {
-      hashers[i]?.updateLeaf(chunkLeaf(shard))
+      hashers[i]?.updateLeaf(leaves?.[i] ?? chunkLeaf(shard))
     })
   }
   const fragmentRoots = hashers.map(hasher => hasher.root())

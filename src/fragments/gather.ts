@@ -2,12 +2,12 @@
 import { equalBytes } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { dispersalRoot, dispersePrefix } from './dispersal.ts'
-import { erasureCode } from './erasure.ts'
 import { chunkLeaf, FragmentHasher } from './hasher.ts'
 import { checkDispersalShape, chunkLength, chunksOf, type DispersalShape, fragmentLength, stripeBytes } from './layout.ts'
 import { systemTimer, type Timer } from './pace.ts'
 import { type MoreSources, type SourceOffer, SourcePool } from './source-pool.ts'
 import type { FragmentSource } from './source-reader.ts'
+import { completeStripe, type StripeWorker } from './stripe-work.ts'
 
 export interface AssembleOptions extends DispersalShape {
   readonly dispersalRoot: Uint8Array
@@ -23,6 +23,8 @@ export interface AssembleOptions extends DispersalShape {
   /** Told of every one of `sources` that is given up: what it sent was wrong (`corrupt-fragment`) or it failed by itself. */
   readonly onSourceFailed?: (source: FragmentSource, error: unknown) => void
   readonly timer?: Timer
+  /** Who computes stripes, where it is not this thread. */
+  readonly worker?: StripeWorker | undefined
 }
 
 /**
@@ -40,8 +42,7 @@ export interface AssembleOptions extends DispersalShape {
  */
 export async function* assemble(options: AssembleOptions): AsyncGenerator<Uint8Array, void, undefined> {
   checkDispersalShape(options)
-  const { n, k, size, signal } = options
-  const code = erasureCode(options)
+  const { n, k, size, signal, worker } = options
   const length = fragmentLength(size, n, k)
   const stripes = chunksOf(length)
   const hashers = Array.from({ length: n }, () => new FragmentHasher())
@@ -65,11 +66,13 @@ export async function* assemble(options: AssembleOptions): AsyncGenerator<Uint8A
     for (let stripe = first; stripe < stripes; stripe++) {
       signal?.throwIfAborted()
       const { shards, leaves } = await pool.readStripe(stripe)
-      const complete = code.completeStripe(shards, chunkLength(length, stripe))
-      complete.forEach((shard, i) => {
-        hashers[i]?.updateLeaf(leaves[i] ?? chunkLeaf(shard))
+      const shard = chunkLength(length, stripe)
+      const complete =
+        worker === undefined ? completeStripe(options, shards, leaves, shard) : await worker.complete(options, shards, leaves, shard)
+      complete.leaves.forEach((leaf, i) => {
+        hashers[i]?.updateLeaf(leaf)
       })
-      yield* payload(complete, options, stripe)
+      yield* payload(complete.shards, options, stripe)
     }
     whole = true
   } finally {

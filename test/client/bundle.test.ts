@@ -9,6 +9,8 @@ const test = suite('bundle for browsers')
 const ROOT = join(import.meta.dirname, '..', '..')
 /** Bytes after gzip: all that must be there before the first question. */
 const FIRST_BYTES = 170_000
+/** The same of the worker's script, without the WebAssembly of zstd, which it loads when something is compressed. */
+const WORKER_BYTES = 45_000
 
 test('connecting, verifying and reading the ledger fit, without DHT, gossip, FHIR, key encapsulation and decompression', async () => {
   const { outputFiles, metafile } = await build({
@@ -47,6 +49,24 @@ test('connecting, verifying and reading the ledger fit, without DHT, gossip, FHI
     .reduce((sum, { contents }) => sum + gzipSync(contents, { level: 9 }).length, 0)
   process.stdout.write(`» first chunk ${bytes} bytes after gzip in ${first.size} files\n`)
   assert.ok(bytes > 100_000 && bytes <= FIRST_BYTES, `${bytes} bytes, and ${FIRST_BYTES} are the budget`)
+})
+
+test('what runs in the worker is small, and has nothing of the network', async () => {
+  const { outputFiles, metafile } = await build({
+    ...{ entryPoints: ['src/client/worker.ts'], bundle: true, write: false, metafile: true, minify: true },
+    ...{ platform: 'browser', format: 'esm', target: 'es2024', logLevel: 'silent', absWorkingDir: ROOT },
+  })
+  const inputs = Object.keys(metafile.inputs)
+  for (const other of ['libp2p', 'medplum', 'src/network', 'src/contracts'])
+    assert.equal(
+      inputs.filter(path => path.includes(other)),
+      [],
+      other,
+    )
+  assert.ok(inputs.some(path => path.includes('fragments/kernel')))
+  const bytes = gzipSync(outputFiles[0]?.contents ?? '', { level: 9 }).length
+  process.stdout.write(`» worker ${bytes} bytes after gzip\n`)
+  assert.ok(bytes > 5_000 && bytes <= WORKER_BYTES, `${bytes} bytes, and ${WORKER_BYTES} are the budget`)
 })
 
 test.run()

@@ -25,7 +25,7 @@ test.after(() => rmSync(dir, { recursive: true, force: true }))
 declare const page: PeerPage
 
 const script = await bundle(join(import.meta.dirname, 'browser', 'peer-page.ts'))
-const opened = await openPage(script.script, clientFiles())
+const opened = await openPage(script.script, await clientFiles())
 const reason = 'reason' in opened ? opened.reason : undefined
 if (reason !== undefined) process.stdout.write(`» skipped, for no browser starts here: ${reason.replaceAll('\n', ' / ')}\n`)
 
@@ -69,6 +69,10 @@ inBrowser('from genesis to a refusal, with a node killed on the way', async () =
   assert.equal(own.map(({ mediaType }) => mediaType).sort(), ['application/dicom', 'application/fhir+json'])
   const scan = own.find(({ mediaType }) => mediaType === 'application/dicom')
   assert.equal([scan?.size, scan?.sha256], [ATTACHMENT_BYTES, written.sha256])
+
+  const work = await tab.evaluate(() => page.work())
+  assert.ok(work.running, 'the heavy work is done in a worker')
+  assert.ok(work.offloaded > ATTACHMENT_BYTES / 131_072, `${work.offloaded} jobs`)
 
   // A clinician elsewhere, who is no browser.
   const seeds = { signingSeed: randomBytes(32), sealingSeed: randomBytes(32) }
@@ -114,7 +118,7 @@ inBrowser('from genesis to a refusal, with a node killed on the way', async () =
     [],
   )
   process.stdout.write(
-    `» page: verified from genesis ${Math.round(connected.tookMs)} ms, enrolled ${Math.round(written.enrolMs)} ms, put 5 MB ${Math.round(written.putMs)} ms, read ${Math.round(scan?.tookMs ?? 0)} ms; screenshot ${shot}\n`,
+    `» page: verified from genesis ${Math.round(connected.tookMs)} ms, enrolled ${Math.round(written.enrolMs)} ms, put 5 MB ${Math.round(written.putMs)} ms, read ${Math.round(scan?.tookMs ?? 0)} ms, longest task of the page's thread ${work.longestMs} ms, ${work.offloaded} jobs in the worker; screenshot ${shot}\n`,
   )
 })
 

@@ -2,6 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { decodeCard, genesisCodec, toHex } from 'epione/client'
 import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
@@ -9,21 +10,22 @@ import * as assert from 'uvu/assert'
 import { isText } from '../../docs/examples/patient-page/texts.ts'
 import { randomBytes } from '../../src/crypto/random.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
-import { bundle, clientFiles, openPage } from '../../testnet/browser/chromium.ts'
+import { openPage } from '../../testnet/browser/chromium.ts'
 import { createTestnet, type Testnet } from '../../testnet/launcher/testnet.ts'
+import { buildPage, filesOf } from '../../testnet/package/pages.ts'
 
 const test = suite('the patient’s page')
-const PAGE = join(import.meta.dirname, '..', '..', 'docs', 'examples', 'patient-page')
 const WAIT_MS = 25_000
+const AXE = readFileSync(fileURLToPath(import.meta.resolve('axe-core/axe.min.js')), 'utf8')
 const PHONE = { width: 320, height: 640 }
 const dir = mkdtempSync(join(tmpdir(), 'epione-patient-page-'))
 test.after(() => rmSync(dir, { recursive: true, force: true }))
 
-const script = await bundle(join(PAGE, 'page.ts'))
-const files = new Map<string, Uint8Array | string>(clientFiles())
-for (const name of ['index.html', 'style.css']) files.set(name, readFileSync(join(PAGE, name), 'utf8'))
+const sums = await buildPage(join(dir, 'page'))
+const files = new Map<string, Uint8Array | string>()
+for (const path of filesOf(join(dir, 'page'))) files.set(path, readFileSync(join(dir, 'page', path)))
 files.set('network.json', '{"nodes":[],"genesis":""}')
-const opened = await openPage(script.script, files)
+const opened = await openPage('', files)
 const reason = 'reason' in opened ? opened.reason : undefined
 if (reason !== undefined) process.stdout.write(`» skipped, for no browser starts here: ${reason.replaceAll('\n', ' / ')}\n`)
 
@@ -32,6 +34,35 @@ test('each text of the page is one that is translated', () => {
   assert.ok(named.length > 20)
   for (const name of named) assert.ok(isText(name), name)
 })
+
+test('built again elsewhere it is the same, byte for byte, and each file is in the list of hashes', async () => {
+  assert.is(await buildPage(join(dir, 'some', 'where', 'else')), sums)
+  const listed = String(files.get('SHA256SUMS'))
+    .trim()
+    .split('\n')
+    .map(line => line.split('  ') as [string, string])
+  assert.equal(
+    listed.map(([, path]) => path).toSorted(),
+    [...files.keys()].filter(path => path !== 'SHA256SUMS' && path !== 'network.json').toSorted(),
+  )
+  for (const [hash, path] of listed) assert.is(toHex(sha256(files.get(path) as Uint8Array)), hash, path)
+  const html = String(files.get('index.html'))
+  assert.is(html.match(/ integrity="sha384-/g)?.length, html.match(/<script|<link/g)?.length)
+  assert.not.match(html, /<script(?![^>]* src=)/)
+})
+
+/** What axe finds against WCAG 2.2 AA, once the page shows what it is there for. */
+async function violations(tab: Page): Promise<string[]> {
+  if (!(await tab.evaluate(() => 'axe' in globalThis))) await tab.evaluate(AXE)
+  const found = await tab.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(options: object): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> }
+    }
+    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
+    return (await axe.run({ runOnly: { type: 'tag', values: tags } })).violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)
+  })
+  return found
+}
 
 /** Presses a button by its name and waits until it is done. */
 async function press(tab: Page, name: string): Promise<void> {
@@ -113,6 +144,11 @@ inBrowser('a patient writes, shares, sees who looked, and takes it back, while a
   assert.is(await problemOf(physician), 'There is nothing here that you may read. (not-found)')
   assert.is(await lines.count(), 0)
 
+  for (const scheme of ['light', 'dark'] as const) {
+    await patient.emulateMedia({ colorScheme: scheme })
+    assert.equal([scheme, await violations(patient)], [scheme, []])
+  }
+  assert.equal(await violations(physician), [])
   for (const tab of [patient, physician]) {
     const unnamed = await tab.evaluate(() =>
       [...document.querySelectorAll('input, textarea, select')]

@@ -45,10 +45,14 @@ export async function bundle(entry: string): Promise<Bundle> {
   }
 }
 
-/** What a bundle with the client needs beside it. */
-export function clientFiles(): ReadonlyMap<string, Uint8Array> {
+/** What a bundle with the client needs beside it: WebAssembly, and the script of its worker. */
+export async function clientFiles(): Promise<ReadonlyMap<string, Uint8Array | string>> {
   const home = dirname(fileURLToPath(import.meta.resolve('@bokuweb/zstd-wasm')))
-  return new Map([['zstd.wasm', readFileSync(join(home, '..', 'web', 'zstd.wasm'))]])
+  const worker = await bundle(join(import.meta.dirname, '..', '..', 'src', 'client', 'worker.ts'))
+  return new Map<string, Uint8Array | string>([
+    ['zstd.wasm', readFileSync(join(home, '..', 'web', 'zstd.wasm'))],
+    ['epione-worker.js', worker.script],
+  ])
 }
 
 export interface OpenPage extends AsyncDisposable {

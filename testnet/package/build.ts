@@ -31,7 +31,7 @@ export function publishedManifest(source: Manifest): Record<string, unknown> {
     ...Object.fromEntries(KEPT.map(field => [field, source[field]])),
     exports: { ...exports, './package.json': './package.json' },
     browser: Object.fromEntries(Object.entries(source.browser).map(([from, to]) => [built(from), built(to)])),
-    sideEffects: ['./cli/**'],
+    sideEffects: ['./cli/**', './src/client/worker.js'],
     bin: { epione: './cli/epione.js' },
   }
 }

@@ -33,6 +33,7 @@ import {
   type Session,
   scanFolders,
   toHex,
+  useWorker,
 } from 'epione/client'
 import { type Holder, holderOf, personOf } from './person.ts'
 import { isText, type Language, say, translate } from './texts.ts'
@@ -40,6 +41,8 @@ import { isText, type Language, say, translate } from './texts.ts'
 const MONTH_MS = 30 * 86_400_000
 const PIECE_BYTES = 256 * 1024
 const AGAIN_MS = 1_000
+
+useWorker(() => new Worker(new URL('./worker.ts', import.meta.url), { type: 'module' }))
 
 let peer: LightPeer
 let holder: Holder

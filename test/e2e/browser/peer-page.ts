@@ -5,6 +5,7 @@ import { revokeAndAdvance } from '../../../src/client/epochs.ts'
 import { createEnrolment, type OwnedFolder, openFolders, RECOVERY_KEYS, scanFolders, type Wallet } from '../../../src/client/folders.ts'
 import { follow } from '../../../src/client/follow.ts'
 import { listVersions, readVersions } from '../../../src/client/get.ts'
+import { useWorker, workerReport } from '../../../src/client/heavy.ts'
 import { encodeShare, type Person, personFromSeeds } from '../../../src/client/identity.ts'
 import { openKeptValues } from '../../../src/client/indexed-store.ts'
 import { createLightPeer, type LightPeer } from '../../../src/client/light-peer.ts'
@@ -42,7 +43,16 @@ function attachment(length: number, seed: number): Uint8Array {
   return out
 }
 
+/** Longest time for which the page's thread did not answer, in ms. */
+let longestMs = 0
+new PerformanceObserver(list => {
+  for (const { duration } of list.getEntries()) longestMs = Math.max(longestMs, Math.round(duration))
+}).observe({ type: 'longtask' })
+if (!location.search.includes('own-thread')) useWorker(() => new Worker('/epione-worker.js', { type: 'module' }))
+
 const page = {
+  work: (): { offloaded: number; running: boolean; longestMs: number } => ({ ...workerReport(), longestMs }),
+
   isStrict: ((): boolean => {
     try {
       new Function('return 1')()

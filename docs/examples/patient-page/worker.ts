@@ -1,0 +1,2 @@
+/** What runs beside the page: erasure coding, compression, key encapsulation. */
+import 'epione/client/worker'
