@@ -7,13 +7,14 @@ import { parseArgs } from 'node:util'
 import { createTestnet, type Testnet } from '../launcher/testnet.ts'
 import { measureConsent } from './consent.ts'
 import { measureEmergency } from './emergency.ts'
+import { measureFirstRecord } from './first-record.ts'
 import { measureLedger } from './ledger.ts'
 import { measureLight } from './light.ts'
 import { measureLightPeers } from './light-peers.ts'
 import { AUDIT_WINDOW_MS, measureDispersal, measureRecords } from './records.ts'
 import { type Row, table } from './table.ts'
 
-const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent | --emergency | --light | --light-peers]
+const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records | --consent | --emergency | --light | --light-peers | --first-record]
 
   --seed N          keys and content (default 1)
   --transactions N  transactions of the throughput run (default 4000)
@@ -21,6 +22,7 @@ const USAGE = `usage: npm run bench -- [--seed N] [--transactions N] [--records 
   --records         instead, records of 10 kB to 100 MB over 4 and 7 custodians, which takes some minutes
   --emergency       instead, from breaking the glass to the first byte
   --light           instead, light verification over 10,000 and 1,000,000 heights, in Node and in a browser, and proofs of the state
+  --first-record    instead, from the start of a process and of a page to the first record
   --light-peers     instead, a thousand light peers on one node: what each costs it (Linux)
 `
 
@@ -34,6 +36,7 @@ async function main(): Promise<number> {
       emergency: { type: 'boolean' },
       light: { type: 'boolean' },
       'light-peers': { type: 'boolean' },
+      'first-record': { type: 'boolean' },
       help: { type: 'boolean' },
     },
   })
@@ -54,9 +57,10 @@ async function main(): Promise<number> {
     return 0
   }
   const dir = await mkdtemp(join(tmpdir(), 'epione-bench-'))
-  if (values['light-peers'] === true) {
+  if (values['light-peers'] === true || values['first-record'] === true) {
+    const measure = values['light-peers'] === true ? measureLightPeers : measureFirstRecord
     try {
-      const rows = await measureLightPeers(join(dir, 'light'), { seed, progress })
+      const rows = await measure(join(dir, 'light'), { seed, progress })
       process.stdout.write(`\n${machine()}, seed ${seed}\n\n${table(rows)}\n`)
       return 0
     } finally {
