@@ -254,6 +254,7 @@ export {
 export { type Flushed, memoryOutboxStore, Outbox, type OutboxEntry, type OutboxSender, type OutboxStore } from './outbox.ts'
 export { rotateOwner } from './owner-rotation.ts'
 export { answerPairing, checkNumber, openPairing, type PairedWallet, pairingRequest } from './pairing.ts'
+export { askPasskey, createPasskey } from './passkey.ts'
 export {
   type Counted,
   type OwnVersion,

@@ -65,6 +65,23 @@ inBrowser('from genesis to a refusal, with a node killed on the way', async () =
   const written = await tab.evaluate(input => page.write(input), { ...person, attachmentBytes: ATTACHMENT_BYTES })
   assert.equal([written.status, written.stored], ['written', 4])
   assert.equal(await tab.evaluate(() => page.vault()), { same: true, wrong: 'wrong-passphrase', cleared: true })
+  const device = await tab.context().newCDPSession(tab)
+  await device.send('WebAuthn.enable')
+  const options = {
+    protocol: 'ctap2',
+    ctap2Version: 'ctap2_1',
+    transport: 'internal',
+    hasResidentKey: true,
+    hasUserVerification: true,
+  } as const
+  const able = { ...options, hasPrf: true, isUserVerified: true, automaticPresenceSimulation: true }
+  const { authenticatorId } = await device.send('WebAuthn.addVirtualAuthenticator', { options: able })
+  assert.equal(await tab.evaluate(() => page.passkey()), { same: true, other: 'passkey-unknown', ways: 1 })
+  await device.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: false })
+  assert.is(await tab.evaluate(() => page.declined()), 'passkey-refused')
+  await device.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId })
+  await device.send('WebAuthn.addVirtualAuthenticator', { options: { ...able, hasPrf: false } })
+  assert.is(await tab.evaluate(() => page.declined()), 'passkey-unsupported')
   const own = await tab.evaluate(() => page.read())
   assert.equal(own.map(({ mediaType }) => mediaType).sort(), ['application/dicom', 'application/fhir+json'])
   const scan = own.find(({ mediaType }) => mediaType === 'application/dicom')

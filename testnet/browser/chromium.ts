@@ -87,7 +87,8 @@ export async function openPage(
   page.on('console', message => {
     if (message.type() === 'error') errors.push(message.text())
   })
-  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+  // By its name: passkeys are bound to names, and not to addresses.
+  await page.goto(`http://localhost:${(server.address() as AddressInfo).port}/`)
   return {
     ...{ page, errors, version: browser.version(), memory: () => memoryOf(dir) },
     [Symbol.asyncDispose]: async () => {

@@ -9,11 +9,12 @@ import { useWorker, workerReport } from '../../../src/client/heavy.ts'
 import { encodeShare, type Person, personFromSeeds } from '../../../src/client/identity.ts'
 import { openKeptValues } from '../../../src/client/indexed-store.ts'
 import { createLightPeer, type LightPeer } from '../../../src/client/light-peer.ts'
+import { askPasskey, createPasskey } from '../../../src/client/passkey.ts'
 import { putRecords } from '../../../src/client/put.ts'
 import { contentOf } from '../../../src/client/record-object.ts'
 import { openOwnSession } from '../../../src/client/session.ts'
 import type { Signer } from '../../../src/client/signer.ts'
-import { openVault, sealVault } from '../../../src/client/vault.ts'
+import { addLock, openVault, sealVault, vaultPasskeys } from '../../../src/client/vault.ts'
 import { generateWebCryptoKey, webCryptoSigner } from '../../../src/client/webcrypto-signer.ts'
 import { genesisCodec } from '../../../src/contracts/members-formats.ts'
 import { recoveryKey, recoveryKeyHash } from '../../../src/crypto/wallet.ts'
@@ -97,6 +98,27 @@ const page = {
     const cleared = (await kept.get('wallet')) === undefined
     kept.close()
     return { same: toHex(opened) === toHex(wallet.seed), wrong, cleared }
+  },
+
+  /** The wallet's seed under a passkey of this page's host: opened by the authenticator, and by no other passkey. */
+  async passkey(): Promise<{ same: boolean; other: string; ways: number }> {
+    const own = await createPasskey({ user: 'My wallet' })
+    const sealed = await addLock(await sealVault(wallet.seed, own), own, { passphrase: 'a long one' })
+    const opened = await openVault(sealed, await askPasskey(vaultPasskeys(sealed)))
+    const another = await createPasskey({ user: 'Another' })
+    const other = await openVault(sealed, another).then(
+      () => 'opened',
+      (error: unknown) => errorCode(error),
+    )
+    return { same: toHex(opened) === toHex(wallet.seed), other, ways: vaultPasskeys(sealed).length }
+  },
+
+  /** What is told where the person declines. */
+  async declined(): Promise<string> {
+    return await createPasskey({ user: 'My wallet' }).then(
+      () => 'made',
+      (error: unknown) => errorCode(error),
+    )
   },
 
   /** Enrols a new patient, and writes a note and an attachment for her. */
