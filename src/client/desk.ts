@@ -1,7 +1,7 @@
 /** Asks the desk of a person's own organisation to sign for them. */
 
 import { randomBytes } from '../crypto/random.ts'
-import { concat } from '../encoding/bytes.ts'
+import { compareBytes, concat } from '../encoding/bytes.ts'
 import { EpioneError } from '../encoding/errors.ts'
 import { domain } from '../encoding/hash.ts'
 import {
@@ -13,11 +13,15 @@ import {
   deskResponseCodec,
   type EmergencyCase,
 } from '../network/light-messages.ts'
+import type { KeptNotice } from '../network/notice-messages.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import type { Person } from './identity.ts'
 import type { Committed, LightPeer } from './light-peer.ts'
 import type { CallOptions } from './nodes.ts'
 import { signed } from './signer.ts'
+
+/** Most pages of one list: more is what no desk has. */
+const MAX_PAGES = 1_000
 
 async function ask(peer: LightPeer, person: Person, action: DeskAction, options: CallOptions): Promise<DeskResponse> {
   const { organisation } = await peer.member(person.organisation, options)
@@ -61,22 +65,39 @@ export async function deskSignature(peer: LightPeer, person: Person, action: Des
 
 type DeskValue<T extends DeskResponse['type']> = Extract<DeskResponse, { type: T }>['value']
 
-/** Disputes of what the organisation wrote into a folder, after an id. */
+/** All disputes of what the organisation wrote into a folder, page after page. */
 export async function deskDisputes(
   peer: LightPeer,
   person: Person,
   folder: Uint8Array,
-  after: Uint8Array | null,
   options: CallOptions = {},
-): Promise<DeskValue<'disputes'>> {
-  const answer = await ask(peer, person, { type: 'disputes', value: { folder, after } }, options)
-  return answer.type === 'disputes' ? answer.value : unexpected()
+): Promise<DeskValue<'disputes'>['disputes']> {
+  return await allPages(async after => {
+    const answer = await ask(peer, person, { type: 'disputes', value: { folder, after } }, options)
+    return answer.type === 'disputes' ? { items: answer.value.disputes, next: answer.value.next } : unexpected()
+  })
 }
 
-/** Notices that wait for the person. */
-export async function deskNotices(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<DeskValue<'notices'>> {
-  const answer = await ask(peer, person, { type: 'notices', value: {} }, options)
-  return answer.type === 'notices' ? answer.value : unexpected()
+/** All notices that wait for the person, page after page. */
+export async function deskNotices(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<KeptNotice[]> {
+  return await allPages(async after => {
+    const answer = await ask(peer, person, { type: 'notices', value: { after } }, options)
+    return answer.type === 'notices' ? { items: answer.value.notices, next: answer.value.next } : unexpected()
+  })
+}
+
+/** @throws EpioneError `malformed` where the node's pages do not end, or come again */
+async function allPages<T>(page: (after: Uint8Array | null) => Promise<{ items: readonly T[]; next: Uint8Array | null }>): Promise<T[]> {
+  const all: T[] = []
+  let after: Uint8Array | null = null
+  for (let pages = 0; pages < MAX_PAGES; pages++) {
+    const { items, next }: { items: readonly T[]; next: Uint8Array | null } = await page(after)
+    all.push(...items)
+    if (next === null) return all
+    if (after !== null && compareBytes(after, next) >= 0) unexpected()
+    after = next
+  }
+  return unexpected()
 }
 
 /** Leaves the person's signed word that they saw a notice. */
@@ -90,9 +111,12 @@ export async function deskAcknowledge(
   if (answer.type !== 'done') unexpected()
 }
 
+/** All break-glass of the organisation that waits for its review, page after page. */
 export async function deskCases(peer: LightPeer, person: Person, options: CallOptions = {}): Promise<EmergencyCase[]> {
-  const answer = await ask(peer, person, { type: 'cases', value: {} }, options)
-  return answer.type === 'cases' ? answer.value : unexpected()
+  return await allPages(async after => {
+    const answer = await ask(peer, person, { type: 'cases', value: { after } }, options)
+    return answer.type === 'cases' ? { items: answer.value.cases, next: answer.value.next } : unexpected()
+  })
 }
 
 export async function deskGrant(

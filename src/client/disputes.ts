@@ -18,13 +18,7 @@ import { stateKey } from '../contracts/state-keys.ts'
 import { seal } from '../crypto/sealing.ts'
 import { equalBytes } from '../encoding/bytes.ts'
 import { sealingContext } from '../fragments/formats.ts'
-import {
-  disputesResponseCodec,
-  type FolderRequest,
-  folderRequestCodec,
-  MAX_DISPUTES,
-  type ShownDispute,
-} from '../network/light-messages.ts'
+import { disputesResponseCodec, type FolderRequest, folderRequestCodec, type ShownDispute } from '../network/light-messages.ts'
 import { MAX_LIGHT_RESPONSE, PROTOCOL } from '../network/protocols.ts'
 import { currentCustodians } from './current-custodians.ts'
 import { deskDisputes, deskTransaction } from './desk.ts'
@@ -187,20 +181,15 @@ export async function authorDisputes(
   options: CallOptions = {},
 ): Promise<AuthorDispute[]> {
   const found: AuthorDispute[] = []
-  for (let after: Uint8Array | null = null; ; ) {
-    const answer: Awaited<ReturnType<typeof deskDisputes>> = await deskDisputes(peer, person, folder, after, options)
-    for (const { dispute, opening: bytes, statement } of answer) {
-      const opening = disputeOpeningCodec.decode(bytes)
-      const { text } = statementCodec.decode(statement)
-      const isRight =
-        equalBytes(disputeId(folder, disputeCommitment(opening)), dispute) &&
-        equalBytes(statementHash(opening.salt, text), opening.statementHash)
-      if (!isRight) continue
-      const line = await disputeLine(peer, folder, dispute, options)
-      if (line.status !== 'withdrawn') found.push({ id: dispute, line, opening, statement: text })
-    }
-    if (answer.length < MAX_DISPUTES) break
-    after = answer.at(-1)?.dispute ?? null
+  for (const { dispute, opening: bytes, statement } of await deskDisputes(peer, person, folder, options)) {
+    const opening = disputeOpeningCodec.decode(bytes)
+    const { text } = statementCodec.decode(statement)
+    const isRight =
+      equalBytes(disputeId(folder, disputeCommitment(opening)), dispute) &&
+      equalBytes(statementHash(opening.salt, text), opening.statementHash)
+    if (!isRight) continue
+    const line = await disputeLine(peer, folder, dispute, options)
+    if (line.status !== 'withdrawn') found.push({ id: dispute, line, opening, statement: text })
   }
   return found.sort((a, b) => a.line.height - b.line.height)
 }

@@ -162,6 +162,9 @@ const emergencyCaseSchema = struct({
 })
 export type EmergencyCase = Infer<typeof emergencyCaseSchema>
 
+/** Where a list goes on: a folder, and an id within it. */
+const pageKey = byteString(64, 64)
+
 /** Messages of the desk: signed by one of the organisation's people, for one peer and one moment. */
 export const deskActionSchema = tagged({
   /** With `holdMs` the node keeps the act that long, so that folders of one person do not come together. */
@@ -181,16 +184,16 @@ export const deskActionSchema = tagged({
   disputes: struct({ folder: hash32, after: nullable(hash32) }),
   /** An answer to a dispute, to sign. */
   'answer-dispute': struct({ body: byteString(256) }),
-  /** Notices to the asker that wait for their word. */
-  notices: struct({}),
+  /** Notices to the asker that wait for their word, after what an answer before called its `next`. */
+  notices: struct({ after: nullable(pageKey) }),
   /** The asker's signed word that they saw a notice. */
   acknowledge: struct({ acknowledgement: byteString(128), signature: byteString(64, 64) }),
   /** A break-glass to sign, with the opening that says who of the organisation reads, as what, and why. */
   emergency: struct({ body: byteString(256), opening: byteString(33 * 1024) }),
   /** The end of a review to sign, with its opening. */
   review: struct({ body: byteString(256), opening: byteString(8 * 1024) }),
-  /** Break-glass of the organisation's people that waits for its review. */
-  cases: struct({}),
+  /** Break-glass of the organisation's people that waits for its review, after what an answer before called its `next`. */
+  cases: struct({ after: nullable(pageKey) }),
 })
 export type DeskAction = Infer<typeof deskActionSchema>
 
@@ -224,10 +227,14 @@ export const deskResponseCodec = codec(
     signature: byteString(64, 64),
     grant: struct({ opening: byteString(16 * 1024), wrap: byteString(4096), past: nullable(byteString(MAX_PAST_KEYS_BYTES)) }),
     /** Each with its statement as it was sealed to the organisation, opened. */
-    disputes: list(struct({ dispute: hash32, opening: byteString(512), statement: byteString(10_000) }), MAX_DISPUTES),
-    notices: keptNoticesSchema,
+    disputes: struct({
+      disputes: list(struct({ dispute: hash32, opening: byteString(512), statement: byteString(10_000) }), MAX_DISPUTES),
+      /** Where the next page goes on; null where there is none. */
+      next: nullable(hash32),
+    }),
+    notices: struct({ notices: keptNoticesSchema, next: nullable(pageKey) }),
     done: struct({}),
-    cases: list(emergencyCaseSchema, MAX_CASES),
+    cases: struct({ cases: list(emergencyCaseSchema, MAX_CASES), next: nullable(pageKey) }),
   }),
   256 * 1024,
 )

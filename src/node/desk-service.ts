@@ -149,7 +149,7 @@ export class DeskService {
         answerDisputeCodec.decode(action.value.body)
         return await this.#submit('disputes', 'answer', action.value.body)
       case 'notices':
-        return { type: 'notices', value: await this.#deps.notices.waiting(person) }
+        return { type: 'notices', value: await this.#deps.notices.waiting(person, action.value.after) }
       case 'acknowledge':
         await this.#deps.notices.acknowledge(person, action.value.acknowledgement, action.value.signature)
         return { type: 'done', value: {} }
@@ -162,7 +162,7 @@ export class DeskService {
         return await this.#submit('emergency', 'review', action.value.body)
       case 'cases':
         requireReviewer(role)
-        return { type: 'cases', value: await this.#deps.cases.waiting() }
+        return { type: 'cases', value: await this.#deps.cases.waiting(action.value.after) }
     }
   }
 
@@ -214,13 +214,14 @@ export class DeskService {
     const { chain, grants } = this.#deps
     const author = folderAt(chain.tip.tree, folder)?.author
     if (author === undefined || !equalBytes(author, this.#options.account)) throw notFound()
-    const value = (await grants.disputes(folder, after, this.#options.accountKey)).flatMap(({ dispute, opening, forAuthor }) => {
+    const found = await grants.disputes(folder, after, this.#options.accountKey)
+    const disputes = found.disputes.flatMap(({ dispute, opening, forAuthor }) => {
       if (chain.tip.tree.get(stateKey.dispute(folder, dispute)) === undefined) return []
       const { recordId, version } = disputeOpeningCodec.decode(opening)
       const context = sealingContext.statement(chain.chainId, folder, recordId, version)
       return [{ dispute, opening, statement: this.#options.sealingKey.open(forAuthor, context) }]
     })
-    return { type: 'disputes', value }
+    return { type: 'disputes', value: { disputes, next: found.next } }
   }
 
   /** Opens a grant to the organisation or to the asker's role, and seals it to the asker. */

@@ -49,12 +49,17 @@ export class EmergencyCases {
     })
   }
 
-  /** Cases that wait for their review, by folder. */
-  async waiting(): Promise<EmergencyCase[]> {
+  /**
+   * Cases that wait for their review, by folder, from behind `after` on.
+   * @returns `next`: where the next page goes on; null where this was the last
+   */
+  async waiting(after: Uint8Array | null = null): Promise<{ cases: EmergencyCase[]; next: Uint8Array | null }> {
     const { keyring, store, now } = this.#deps
     const cases: EmergencyCase[] = []
-    for await (const [key, value] of store.iterator({ gte: CASE, lt: AFTER_CASE, limit: MAX_LOOKED })) {
-      if (cases.length === MAX_CASES) break
+    let looked = 0
+    const gte = after === null ? CASE : concat(CASE, after, Uint8Array.of(0))
+    for await (const [key, value] of store.iterator({ gte, lt: AFTER_CASE, limit: MAX_LOOKED })) {
+      looked++
       const folder = key.slice(1, 33)
       const kept = this.#open(key, value)
       const found = await this.#onLedger(folder, key.slice(33))
@@ -65,8 +70,9 @@ export class EmergencyCases {
       } else if (kept === undefined || found !== undefined || kept.time + PENDING_MS < now()) {
         await keyring.within(folder, async () => await store.batch([{ type: 'del', key }]))
       }
+      if (cases.length === MAX_CASES || looked === MAX_LOOKED) return { cases, next: key.slice(1) }
     }
-    return cases
+    return { cases, next: null }
   }
 
   #open(key: Uint8Array, value: Uint8Array) {

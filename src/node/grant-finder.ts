@@ -39,7 +39,7 @@ export interface GrantFinder {
   /** @throws EpioneError `not-found` where there is no such grant in force, or it is not for this key */
   find(folder: Uint8Array, consent: Uint8Array, key: SigningKey): Promise<FoundGrant>
   /** Disputes of a folder of which this organisation is the author, after an id: what any of its custodians has. */
-  disputes(folder: Uint8Array, after: Uint8Array | null, key: SigningKey): Promise<FoundDispute[]>
+  disputes(folder: Uint8Array, after: Uint8Array | null, key: SigningKey): Promise<FoundDisputes>
 }
 
 /** A dispute; whether the ledger has it is the caller's to check. */
@@ -48,6 +48,13 @@ export interface FoundDispute {
   readonly opening: Uint8Array
   /** The statement, sealed to the organisation. */
   readonly forAuthor: Uint8Array
+}
+
+/** One page of them, in the order of their ids. */
+export interface FoundDisputes {
+  readonly disputes: readonly FoundDispute[]
+  /** Id behind which the next page begins; null where this was the last. */
+  readonly next: Uint8Array | null
 }
 
 export interface GrantFinderDependencies {
@@ -88,10 +95,14 @@ export function createGrantFinder(deps: GrantFinderDependencies): GrantFinder {
 
     async disputes(folder, after, key) {
       const found = new Map<string, FoundDispute>()
+      let more = false
       const encode = (ask: SignedFolderAsk): Uint8Array => folderRequestCodec.encode({ type: 'get-disputes', value: { ...ask, after } })
       for await (const bytes of answers(deps, { folder, consent: null }, key, encode)) {
         try {
-          for (const { shown, forAuthor } of disputesResponseCodec.decode(bytes).disputes) {
+          const page = disputesResponseCodec.decode(bytes)
+          // Who says that there is more and shows nothing has nothing.
+          more ||= page.more && page.disputes.length > 0
+          for (const { shown, forAuthor } of page.disputes) {
             const opening = disputeOpeningCodec.decode(shown.opening)
             const isRight = equalBytes(opening.folder, folder) && equalBytes(disputeId(folder, disputeCommitment(opening)), shown.dispute)
             if (isRight) found.set(toHex(shown.dispute), { dispute: shown.dispute, opening: shown.opening, forAuthor })
@@ -100,7 +111,9 @@ export function createGrantFinder(deps: GrantFinderDependencies): GrantFinder {
           // The next custodian may do better.
         }
       }
-      return [...found.values()].sort((a, b) => compareBytes(a.dispute, b.dispute)).slice(0, MAX_DISPUTES)
+      const all = [...found.values()].sort((a, b) => compareBytes(a.dispute, b.dispute))
+      const disputes = all.slice(0, MAX_DISPUTES)
+      return { disputes, next: more || all.length > disputes.length ? (disputes.at(-1)?.dispute ?? null) : null }
     },
   }
 }

@@ -97,21 +97,27 @@ export class Notices {
     return found
   }
 
-  /** Notices that one person has not seen yet, at most 64. */
-  async waiting(reader: Uint8Array): Promise<KeptNotice[]> {
-    const found: KeptNotice[] = []
-    const gte = concat(OF_READER, reader)
-    for await (const [key] of this.#deps.store.iterator({ gte, lt: concat(gte, new Uint8Array(65).fill(0xff)), limit: MAX_ANSWERED })) {
-      const kept = await this.#get(concat(NOTICE, key.slice(33), reader))
-      if (kept !== undefined) found.push(kept)
+  /**
+   * Notices that one person has not seen yet, from behind `after` on.
+   * @returns `next`: where the next page goes on; null where this was the last
+   */
+  async waiting(reader: Uint8Array, after: Uint8Array | null = null): Promise<{ notices: KeptNotice[]; next: Uint8Array | null }> {
+    const notices: KeptNotice[] = []
+    const prefix = concat(OF_READER, reader)
+    const gte = after === null ? prefix : concat(prefix, after, Uint8Array.of(0))
+    for await (const [key] of this.#deps.store.iterator({ gte, lt: concat(prefix, new Uint8Array(65).fill(0xff)), limit: MAX_ANSWERED })) {
+      const place = key.slice(33)
+      const kept = await this.#get(concat(NOTICE, place, reader))
+      if (kept !== undefined) notices.push(kept)
+      if (notices.length === MAX_ANSWERED) return { notices, next: place }
     }
-    return found
+    return { notices, next: null }
   }
 
   /** Keeps a person's word that they saw a notice. @throws EpioneError `not-found`, `bad-signature` */
   async acknowledge(reader: Uint8Array, bytes: Uint8Array, signature: Uint8Array): Promise<void> {
     const acknowledgement = acknowledgementCodec.decode(bytes)
-    const kept = (await this.waiting(reader)).find(({ notice }) => equalBytes(noticeId(notice), acknowledgement.notice))
+    const kept = await this.#waitingOne(reader, acknowledgement.notice)
     if (kept === undefined || !equalBytes(acknowledgement.reader, reader)) throw notFound()
     if (!verifySignature(reader, acknowledgementBytes(acknowledgement), signature)) {
       throw new EpioneError('bad-signature', 'The signature of the acknowledgement does not fit.')
@@ -120,6 +126,15 @@ export class Notices {
     const { folder } = opening
     const key = concat(NOTICE, folder, disputeId(folder, disputeCommitment(opening)), reader)
     await this.#keep(folder, key, { ...kept, seen: { acknowledgement: bytes, signature } })
+  }
+
+  async #waitingOne(reader: Uint8Array, id: Uint8Array): Promise<KeptNotice | undefined> {
+    for (let after: Uint8Array | null = null; ; ) {
+      const { notices, next }: Awaited<ReturnType<Notices['waiting']>> = await this.waiting(reader, after)
+      const found = notices.find(({ notice }) => equalBytes(noticeId(notice), id))
+      if (found !== undefined || next === null) return found
+      after = next
+    }
   }
 
   /** Writes the notices of a bucket's folders under its newest key. */

@@ -212,8 +212,8 @@ test('a notice is taken for who read by the ledger, told to them alone, and thei
   await put()
   await put()
   const me = reader.signing.publicKey
-  assert.is((await notices.waiting(me)).length, 1)
-  assert.equal(await notices.waiting(seedOf('other reader')), [])
+  assert.is((await notices.waiting(me)).notices.length, 1)
+  assert.equal((await notices.waiting(seedOf('other reader'))).notices, [])
   const id = noticeId(noticeCodec.encode(notice))
   const acknowledge = async (by: SigningKey, of = id, signer = by) => {
     const word = { notice: of, reader: by.publicKey, time: 5 }
@@ -224,19 +224,19 @@ test('a notice is taken for who read by the ledger, told to them alone, and thei
   await rejectsCode(acknowledge(reader.signing, seedOf('another notice')), 'not-found')
   await rejectsCode(acknowledge(reader.signing, id, mallory), 'bad-signature')
   await acknowledge(reader.signing)
-  assert.equal(await notices.waiting(me), [])
+  assert.equal((await notices.waiting(me)).notices, [])
   await put()
-  assert.equal(await notices.waiting(me), [], 'the same notice again asks for no second word')
+  assert.equal((await notices.waiting(me)).notices, [], 'the same notice again asks for no second word')
   const [kept] = await notices.of(folder, idOf(opening))
   assert.is(kept?.seen === null, false)
   // The dispute went on: that is news.
   await put({ status: 'accepted' })
   assert.equal(
-    (await notices.waiting(me)).map(one => noticeCodec.decode(one.notice).status),
+    (await notices.waiting(me)).notices.map(one => noticeCodec.decode(one.notice).status),
     ['accepted'],
   )
   await keyring.destroy(folder[0] as number, async () => await notices.reseal(folder[0] as number))
-  assert.is((await notices.waiting(me)).length, 1)
+  assert.is((await notices.waiting(me)).notices.length, 1)
 
   // Over the desk: the owner alone asks, and leaves.
   const get = async (key: SigningKey) =>
