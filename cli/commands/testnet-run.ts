@@ -32,10 +32,11 @@ export async function testnetRun(context: Context, options: TestnetRunOptions, n
   const wanted = options.all === true ? scenarioNames() : names
   if ((wanted.length === 0) === (options.random !== true))
     throw new EpioneError('invalid-argument', 'Name scenarios or files, or say --all, or --random; the names: epione testnet scenarios.')
-  const known = wanted.map(readScenario)
-  const manifestsOf = (seed: number): ScenarioManifest[] => (options.random === true ? [randomScenario(seed)] : known)
+  const known = wanted.map(name => ({ name, manifest: readScenario(name) }))
+  const manifestsOf = (seed: number): { name: string; manifest: ScenarioManifest }[] =>
+    options.random === true ? [{ name: '--random', manifest: randomScenario(seed) }] : known
   if (options.print === true) {
-    for (const manifest of manifestsOf(options.seed)) await context.output.bytes(Buffer.from(await scenarioText(manifest)))
+    for (const { manifest } of manifestsOf(options.seed)) await context.output.bytes(Buffer.from(await scenarioText(manifest)))
     return EXIT.ok
   }
   if (options.dir !== undefined && manifestsOf(options.seed).length * options.times !== 1)
@@ -45,7 +46,7 @@ export async function testnetRun(context: Context, options: TestnetRunOptions, n
   let failed: string | null = null
   for (let time = 0; time < options.times && failed === null; time++) {
     const seed = options.seed + time
-    for (const manifest of manifestsOf(seed)) {
+    for (const { name, manifest } of manifestsOf(seed)) {
       const dir = options.dir === undefined ? await mkdtemp(join(tmpdir(), `epione-${manifest.id}-`)) : resolve(options.dir)
       context.output.note(`\n${manifest.id}, seed ${seed}: ${manifest.title}`)
       const report = await runScenario(manifest, {
@@ -63,7 +64,7 @@ export async function testnetRun(context: Context, options: TestnetRunOptions, n
       reports.push({ report, dir: stays ? dir : null })
       if (report.held) context.output.note(`        held, in ${formatSpan(report.tookMs)}`)
       else {
-        const again = `epione testnet run ${options.random === true ? '--random' : manifest.id} --seed ${seed} --keep`
+        const again = `epione testnet run ${name} --seed ${seed} --keep`
         failed = `${manifest.id}: ${report.cause ?? 'it did not hold.'} The logs are in ${dir}. To repeat it: ${again}`
         break
       }

@@ -33,6 +33,7 @@ export interface AnchorLine {
 export interface WrittenRecord {
   readonly recordId: Uint8Array
   readonly version: number
+  readonly submissionRoot: Uint8Array
   readonly size: number
   readonly height: number
 }
@@ -126,7 +127,7 @@ export class LoadWorld {
         await this.#read(peer, i)
         return
       case 'searches':
-        await this.#search(peer)
+        await this.#search(peer, i)
         return
       default:
         operation satisfies never
@@ -165,10 +166,11 @@ export class LoadWorld {
 
   async #put(peer: LightPeer, { person, address }: BenchFolder, i: number): Promise<void> {
     const content = { size: RECORD_BYTES, open: () => generateBytes(this.#seed + i, RECORD_BYTES) }
-    const { versions, anchored } = await putRecords(peer, person, address, [
+    const { versions, anchored, submissionRoot } = await putRecords(peer, person, address, [
       { mediaType: 'application/octet-stream', class: 'other', content },
     ])
-    for (const { recordId, version } of versions) this.written.push({ recordId, version, size: RECORD_BYTES, height: anchored.height })
+    for (const { recordId, version } of versions)
+      this.written.push({ recordId, version, submissionRoot, size: RECORD_BYTES, height: anchored.height })
   }
 
   async #grantOrRevoke(peer: LightPeer): Promise<void> {
@@ -185,17 +187,24 @@ export class LoadWorld {
   }
 
   async #read(peer: LightPeer, i: number): Promise<void> {
-    const session = await this.#openSession(peer)
-    const { versions } = await listVersions(peer, session, { submission: undefined })
-    const listed = versions[i % versions.length]
-    if (listed === undefined) throw new EpioneError('not-found', 'the chart shows nothing')
-    if ((await sizeOf(peer, session, [listed])) !== RECORD_BYTES) throw new EpioneError('malformed', 'a record of another length')
+    const listed = await this.#list(peer, i)
+    if ((await sizeOf(peer, await this.#openSession(peer), [listed])) !== RECORD_BYTES)
+      throw new EpioneError('malformed', 'a record of another length')
   }
 
-  async #search(peer: LightPeer): Promise<void> {
+  async #search(peer: LightPeer, i: number): Promise<void> {
     const { folders } = await scanFolders(peer, needed(this.#chart).folder.wallet)
     if (folders.length === 0) throw new EpioneError('not-found', 'the wallet finds none of its folders')
-    await listVersions(peer, await this.#openSession(peer))
+    await this.#list(peer, i)
+  }
+
+  /** One record of the chart. One submission is listed, not all: else each record that is written makes every later read longer. */
+  async #list(peer: LightPeer, i: number): Promise<ListedVersion> {
+    const { submissionRoot } = this.written[i % this.written.length] as WrittenRecord
+    const { versions } = await listVersions(peer, await this.#openSession(peer), { submission: submissionRoot })
+    const [listed] = versions
+    if (listed === undefined) throw new EpioneError('not-found', 'the chart does not show a record that was acknowledged')
+    return listed
   }
 
   async #openSession(peer: LightPeer): Promise<Session> {

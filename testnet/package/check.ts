@@ -12,6 +12,10 @@ const ROOT = join(import.meta.dirname, '..', '..')
 /** Tools of a user, in exact versions. */
 const TOOLS = ['typescript@6.0.3', 'vite@8.3.8', 'esbuild@0.28.2', 'publint@0.3.25', '@arethetypeswrong/cli@0.18.5', '@types/node@24.19.2']
 
+const PAGE = `import { createLightPeer, useWorker } from 'epione/client'
+useWorker(() => new Worker(new URL('./worker.js', import.meta.url), { type: 'module' }))
+Object.assign(globalThis, { createLightPeer })
+`
 const CONSUMER = `
 import { createLightPeer, type LightPeer, EpioneError, grantConsent, putRecords, type Session } from 'epione/client'
 import { splitFhir } from 'epione/fhir'
@@ -83,8 +87,9 @@ function main(): void {
     compile(home, 'bundler', { module: 'ESNext', moduleResolution: 'Bundler' })
     say('types: clean with skipLibCheck false, nodenext and bundler')
 
-    const page = "import { createLightPeer } from 'epione/client'\nObject.assign(globalThis, { createLightPeer })\n"
-    writeFileSync(join(home, 'page.js'), page)
+    writeFileSync(join(home, 'page.js'), PAGE)
+    writeFileSync(join(home, 'worker.js'), "import 'epione/client/worker'\n")
+    writeFileSync(join(home, 'vite.config.js'), "export default { build: { target: 'es2024' }, worker: { format: 'es' } }\n")
     writeFileSync(
       join(home, 'index.html'),
       '<!doctype html><html lang="en"><title>page</title><script type="module" src="/page.js"></script></html>',
@@ -95,6 +100,7 @@ function main(): void {
         '--no-install',
         'esbuild',
         'page.js',
+        'worker.js',
         '--bundle',
         '--format=esm',
         '--minify',
@@ -107,8 +113,9 @@ function main(): void {
     run('npx', ['--no-install', 'vite', 'build', '--outDir', 'out-vite', '--logLevel', 'error'], home)
     for (const out of [
       'out-esbuild/page.js',
+      'out-esbuild/worker.js',
       ...readdirSync(join(home, 'out-vite', 'assets'))
-        .filter(name => name.startsWith('index'))
+        .filter(name => /^(index|worker)-.*js$/.test(name))
         .map(name => `out-vite/assets/${name}`),
     ]) {
       say(`${out}: ${gzipSync(readFileSync(join(home, out)), { level: 9 }).length} bytes after gzip`)
