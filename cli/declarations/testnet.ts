@@ -54,6 +54,17 @@ export function declareTestnetCommands(program: Command, host: Host): void {
     .action(action(host, async () => (await import('../commands/testnet-logs.ts')).testnetLogs))
   examples(logs, [['epione testnet logs node2 -f', 'one hospital, as it goes']])
 
+  const report = testnet
+    .command('report')
+    .summary('what was seen, as one page and as JSON')
+    .description(
+      'Writes report.html, which needs no other file, and report.json: machine, network, seed, what was done, and of a scenario its steps, invariants and latencies.',
+    )
+    .option(...dir)
+    .option('--out <folder>', 'where to (default: report in the folder of the network)')
+    .action(action(host, async () => (await import('../commands/testnet-report.ts')).testnetReport))
+  examples(report, [['epione testnet report --dir /tmp/epione-churn-x --out .', 'of a scenario that was played there']])
+
   declareTestnetFaults(testnet, host, dir)
   declareTestnetScenarios(testnet, host)
 }

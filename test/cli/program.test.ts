@@ -140,6 +140,7 @@ test('all commands are there', () => {
       'testnet logs',
       'testnet partition',
       'testnet pause',
+      'testnet report',
       'testnet restart',
       'testnet resume',
       'testnet run',

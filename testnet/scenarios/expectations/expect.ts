@@ -4,7 +4,7 @@ import { agreement, blocks, noBlocks } from './chain.ts'
 import { breakGlassTold, located, reads, revocation } from './consent.ts'
 import { lieNoticed } from './lies.ts'
 import { acknowledgedKept, failures, latency } from './load.ts'
-import { evidence, finding, proposerTime } from './nodes.ts'
+import { evidence, finding, memory, proposerTime } from './nodes.ts'
 import type { ExpectationName, Expectations } from './schema.ts'
 
 const EXPECTATIONS: { readonly [Name in ExpectationName]: (scene: Scene, options: Expectations[Name]) => Promise<string> } = {
@@ -22,6 +22,7 @@ const EXPECTATIONS: { readonly [Name in ExpectationName]: (scene: Scene, options
   located,
   lie_noticed: lieNoticed,
   proposer_time: proposerTime,
+  memory,
 }
 
 /** @throws ScenarioFailure with the cause */

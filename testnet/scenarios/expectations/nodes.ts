@@ -52,3 +52,13 @@ export async function proposerTime(scene: Scene, { off_by }: Expectations['propo
     )
   return `block ${header.height} is of ${-off} ms ago`
 }
+
+export async function memory(scene: Scene, { of, at_most_mb }: Expectations['memory']): Promise<string> {
+  const nodes = scene.indices(of)
+  const used = await Promise.all(nodes.map(async index => ((await scene.net.status(index))?.memory.rssBytes ?? 0) / 1e6))
+  const most = Math.max(...used)
+  const who = scene.id(nodes[used.indexOf(most)] as number)
+  if (most > at_most_mb) throw new ScenarioFailure(`${who} has ${Math.round(most)} MB of memory, more than ${at_most_mb} MB.`)
+  const median = used.toSorted((a, b) => a - b)[Math.floor(used.length / 2)] as number
+  return `${Math.round(median)} MB in the middle, ${Math.round(most)} MB at most (${who})`
+}

@@ -40,6 +40,8 @@ const one = z.strictObject({
   located: z.strictObject({ within: duration.default(20_000) }),
   /** Those who are lied to notice: readers, of fragments; light peers that know the liar alone, of headers and of how old a state is. */
   lie_noticed: z.strictObject({ of: nodeName, about: z.enum(['fragments', 'headers', 'age']), within: duration.default(30_000) }),
+  /** No node has more memory than this, in megabytes (10^6 bytes), as it says itself. */
+  memory: z.strictObject({ of: nodes.default('all'), at_most_mb: z.int().min(1).max(100_000) }),
   /** The newest block's time is no further in the future than this. */
   proposer_time: z.strictObject({ off_by: duration }),
 })
