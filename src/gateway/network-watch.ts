@@ -6,7 +6,7 @@ import type { Node } from '../node/node.ts'
 import type { NodeStatus } from '../node/status.ts'
 import { CommitTimes } from './commit-times.ts'
 import { NetworkFeed } from './network-feed.ts'
-import type { BlockView, LinkView, NodeView, RoundView } from './network-view.ts'
+import type { BlockView, DhtView, LinkView, NodeView, RoundView } from './network-view.ts'
 import { Rounds } from './rounds.ts'
 import { emptyView } from './view-state.ts'
 
@@ -20,7 +20,9 @@ const ROUNDS_MS = 100
 const FRESH_MS = 10_000
 
 /** What of a node is watched. */
-export type WatchedNode = Pick<Node, 'status' | 'activity' | 'peers' | 'watchConsensus' | 'chain' | 'directory'>
+export type WatchedNode = Pick<Node, 'status' | 'activity' | 'peers' | 'watchConsensus' | 'chain' | 'directory'> & {
+  readonly network: { readonly locate: Pick<Node['network']['locate'], 'report'> }
+}
 
 export class NetworkWatch {
   readonly #node: WatchedNode
@@ -92,7 +94,7 @@ export class NetworkWatch {
     this.#feed.publish({ type: 'nodes', nodes })
     this.#feed.publish({ type: 'links', links: this.#links(nodes) })
     this.#feed.publish({ type: 'lights', lights: [{ node: this.#own, count: Math.max(0, status.peers.connected - status.peers.members) }] })
-    this.#feed.publish({ type: 'dht', dht: [dhtOf(this.#own, status, activity)] })
+    this.#feed.publish({ type: 'dht', dht: this.#dht(status, activity) })
     this.#sample(status, activity, { nowMs, cpuShare })
     this.#tellFindings(status, nowMs)
   }
@@ -187,6 +189,12 @@ export class NetworkWatch {
     this.#findings = now
   }
 
+  /** Every member that is connected serves the DHT. */
+  #dht({ peers }: NodeStatus, { announcements }: NodeActivity): DhtView[] {
+    const report = this.#node.network.locate.report?.()
+    return report === undefined ? [] : [{ node: this.#own, servers: peers.members, provided: announcements.made, ...report }]
+  }
+
   #tellRounds(): void {
     for (const round of this.#changed.values()) this.#feed.publish({ type: 'round', round })
     this.#changed.clear()
@@ -218,9 +226,4 @@ export class NetworkWatch {
     timer.unref()
     this.#stops.push(() => clearInterval(timer))
   }
-}
-
-function dhtOf(node: string, { peers }: NodeStatus, { announcements }: NodeActivity) {
-  // Members alone are in the DHT: it knows those that are connected.
-  return { node, servers: peers.members, routingTable: peers.members, provided: announcements.made, lookups: 0 }
 }
