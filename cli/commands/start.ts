@@ -91,7 +91,7 @@ function tell(context: Context, node: Node, { home, operations }: { home: string
       ...addresses.map((address, i) => [i === 0 ? 'addresses' : '', address]),
       ['network', `${network}, chain ${chainId}`],
       ['home', home],
-      ...(operations === null ? [] : [['operations', `${operations}/metrics, /healthz, /readyz`]]),
+      ...(operations === null ? [] : [['operations', `${operations}/network/, /metrics, /healthz, /readyz`]]),
       ['height', String(height)],
     ]).join('\n'),
   )
@@ -153,7 +153,7 @@ export async function start(context: Context, options: StartOptions): Promise<vo
   )
   let operations: RunningOperations | undefined
   try {
-    operations = await serveOperations?.({ node, logger })
+    operations = await serveOperations?.({ node, watched: node, logger })
     const addresses = node.network.addresses()
     await writeRunning(paths.running, { chainId: toHex(genesisId(genesis)), peerId: publicKeys(keys).peerId, addresses })
     logger.info({ home: paths.root, addresses: addresses.join(' '), height: node.status().height, pid: process.pid }, 'started')

@@ -1,6 +1,6 @@
 /**
- * What an operator's tools ask a node over HTTP: `/healthz`, `/readyz`, `/metrics`. Read-only; nothing of it is about patients, and nothing
- * that is asked for reaches the ledger or the network.
+ * What an operator's tools ask a node over HTTP: `/healthz`, `/readyz`, `/metrics`, and the network as the node sees it. Read-only; nothing of
+ * it is about patients, and nothing that is asked for reaches the ledger or the network.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { type Context, Hono, type Next } from 'hono'
@@ -9,6 +9,7 @@ import { EpioneError, errorCode } from '../encoding/errors.ts'
 import { isLoopback } from '../node/endpoint.ts'
 import type { Logger } from '../node/logger.ts'
 import type { Reason } from '../node/readiness.ts'
+import { addPage, addView, type ViewSources } from './network-routes.ts'
 
 export interface Readiness {
   ready: boolean
@@ -24,13 +25,17 @@ export interface OperationsAppOptions {
 export interface OperationsAppDependencies {
   readiness: () => Readiness
   metrics: { readonly contentType: string; text(): Promise<string> }
+  /** What the node sees of its network; null where it is not watched, or stops. */
+  view?: () => ViewSources | null
+  /** Folder of the built page of the network; null where there is none. */
+  page?: () => Promise<string | null>
   logger: Logger
 }
 
 /** Refusals by their status: code and sentence. */
 const REFUSALS = {
   401: ['token-needed', 'Send the token of this endpoint as "Authorization: Bearer <token>".'],
-  404: ['not-found', 'There are /healthz, /readyz and /metrics, by GET.'],
+  404: ['not-found', 'There are /healthz, /readyz, /metrics, /v1/network and /network/, by GET.'],
   413: ['too-large', 'A request has no body here.'],
   421: ['wrong-host', 'Without a token this endpoint answers to the names of this machine alone, such as 127.0.0.1 and localhost.'],
   500: ['internal', 'The node could not answer; see its log.'],
@@ -38,7 +43,7 @@ const REFUSALS = {
 } as const
 
 export function createOperationsApp({ token }: OperationsAppOptions, dependencies: OperationsAppDependencies): Hono {
-  const { readiness, metrics, logger } = dependencies
+  const { readiness, metrics, logger, view, page } = dependencies
   const app = new Hono()
   app.use(secureHeaders())
   app.use(async (context, next) => {
@@ -48,12 +53,14 @@ export function createOperationsApp({ token }: OperationsAppOptions, dependencie
     return undefined
   })
   app.get('/healthz', context => context.json({ status: 'ok' }))
+  if (page !== undefined) addPage(app, page)
   app.use(token === null ? onlyThisMachine : onlyWith(token))
   app.get('/readyz', context => {
     const answer = readiness()
     return context.json(answer, answer.ready ? 200 : 503)
   })
   app.get('/metrics', async context => context.body(await metrics.text(), 200, { 'content-type': metrics.contentType }))
+  if (view !== undefined) addView(app, view)
   app.notFound(context => refuse(context, 404))
   app.onError((error, context) => {
     const code = errorCode(error)

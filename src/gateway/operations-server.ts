@@ -9,6 +9,8 @@ import { notReadyBecause } from '../node/readiness.ts'
 import type { NodeStatus } from '../node/status.ts'
 import type { Snapshot } from './metric.ts'
 import { MetricsCollector } from './metrics-collector.ts'
+import { pageFolder } from './network-page.ts'
+import { NetworkWatch, type WatchedNode } from './network-watch.ts'
 import { createOperationsApp, type Readiness, stoppingError } from './operations-app.ts'
 import { ProcessWatch } from './process-watch.ts'
 
@@ -33,6 +35,8 @@ export interface OperationsOptions extends Endpoint {
 
 export interface OperationsDependencies {
   node: { status(): NodeStatus; activity(): NodeActivity }
+  /** The node again, where its network is to be seen too. */
+  watched?: WatchedNode
   logger: Logger
 }
 
@@ -41,6 +45,7 @@ export class OperationsServer {
   readonly #deps: OperationsDependencies
   readonly #watch = new ProcessWatch()
   readonly #server: Server
+  readonly #network: NetworkWatch | null
   #isStopping = false
 
   /** @throws EpioneError `config-invalid` for an address that others reach, without a token */
@@ -56,9 +61,12 @@ export class OperationsServer {
       if (this.#isStopping) throw stoppingError()
       return await collector.text()
     }
+    this.#network = dependencies.watched === undefined ? null : new NetworkWatch(dependencies.watched)
     const app = createOperationsApp(options, {
       readiness: () => this.#readiness(),
       metrics: { contentType: collector.contentType, text },
+      view: () => (this.#network === null || this.#isStopping ? null : { feed: this.#network.feed }),
+      page: pageFolder,
       logger: dependencies.logger,
     })
     this.#server = createAdaptorServer({
@@ -87,6 +95,7 @@ export class OperationsServer {
       this.#server.listen(port, host, resolve)
     })
     this.#watch.start()
+    this.#network?.start()
     const address = this.#server.address()
     const at = typeof address === 'object' && address !== null ? address.port : port
     return `http://${host.includes(':') ? `[${host}]` : host}:${at}`
@@ -95,6 +104,7 @@ export class OperationsServer {
   /** From now on the node is not ready: call it before the node is stopped. */
   stopping(): void {
     this.#isStopping = true
+    this.#network?.stop()
   }
 
   /** Fine to call more than once. */

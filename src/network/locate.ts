@@ -34,6 +34,8 @@ export interface Locate {
    * every question that is sent to another member.
    */
   find(key: Uint8Array, options?: { signal?: AbortSignal; limit?: number; onAsk?: () => void }): AsyncIterable<Uint8Array>
+  /** Members in the routing table, and searches since the start. */
+  report?(): { routingTable: number; lookups: number }
 }
 
 /** The DHT's CID of a key. */
@@ -153,8 +155,9 @@ export async function createMembersDht(isMember: (key: string) => boolean): Prom
   }
 }
 
-/** What kad-dht 16.4 has beside its interface: its records of who holds what. */
+/** What kad-dht 16.4 has beside its interface: its records of who holds what, and whom it knows. */
 interface DhtRecords {
+  readonly routingTable: { readonly size: number }
   readonly providers: { addProvider(key: CID, provider: PeerId): Promise<void> }
 }
 
@@ -163,7 +166,8 @@ export function createLocate(
   isMember: (key: string) => boolean,
   { own, announce }: { own: PeerId; announce: Announce },
 ): Locate {
-  const { providers } = dht as KadDHT & DhtRecords
+  const { providers, routingTable } = dht as KadDHT & DhtRecords
+  let lookups = 0
   return {
     provide: async (key, options = {}) => {
       const cid = cidOf(key)
@@ -171,7 +175,9 @@ export function createLocate(
       await announce(cid.multihash.bytes, options)
     },
     withdraw: key => dht.cancelReprovide(cidOf(key)),
+    report: () => ({ routingTable: routingTable.size, lookups }),
     async *find(key, options = {}) {
+      lookups++
       const { limit = DEFAULT_FIND_LIMIT } = options
       const deadline = startDeadline({ timeoutMs: FIND_TIMEOUT_MS, signal: options.signal })
       const seen = new Set<string>()

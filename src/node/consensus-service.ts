@@ -16,6 +16,7 @@ import type { MemberChannel, Network } from '../network/network.ts'
 import { PROTOCOL } from '../network/protocols.ts'
 import type { Offence } from '../network/standing.ts'
 import type { Chain, ChainTip } from './chain.ts'
+import { type ConsensusSight, sightsOf } from './consensus-sight.ts'
 import { REMARKS } from './diagnosis.ts'
 import type { Directory } from './directory.ts'
 import { buildCandidate, type Candidate, checkCandidate } from './executor.ts'
@@ -88,6 +89,7 @@ export class ConsensusService implements Application {
   readonly #stops: (() => void)[] = []
   readonly #stopped = new AbortController()
   readonly #silent: SilentValidators
+  readonly #watchers = new Set<(sight: ConsensusSight) => void>()
   #joining: Joining | undefined
   #joined: Promise<void> = Promise.resolve()
   #early: { frame: Uint8Array; from: Uint8Array }[] = []
@@ -108,7 +110,9 @@ export class ConsensusService implements Application {
       PROTOCOL.consensus,
       (frame, peer) => {
         const from = directory.consensusKeyOf(peer)
-        if (from !== undefined) this.#receive(frame, from)
+        if (from === undefined) return
+        this.#show(frame, from)
+        this.#receive(frame, from)
       },
       { maxFrame: consensusMessageCodec.maxBytes },
     )
@@ -188,7 +192,11 @@ export class ConsensusService implements Application {
       {
         application: this,
         transport: {
-          broadcast: bytes => channel.broadcast(bytes),
+          broadcast: bytes => {
+            const own = this.#options.key?.publicKey
+            if (own !== undefined) this.#show(bytes, own)
+            channel.broadcast(bytes)
+          },
           send: (validator, bytes) => {
             const member = directory.byConsensusKey(validator)
             if (member !== undefined) channel.send(member.organisation.networkKey, bytes)
@@ -224,6 +232,18 @@ export class ConsensusService implements Application {
 
   wake(): void {
     this.#engine?.wake()
+  }
+
+  /** Calls back for what validators are seen to propose and vote; returns how to stop that. Nothing is read while nobody watches. */
+  watch(watcher: (sight: ConsensusSight) => void): () => void {
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  #show(frame: Uint8Array, from: Uint8Array): void {
+    if (this.#watchers.size === 0) return
+    for (const sight of sightsOf(frame, from, key => this.#deps.directory.byConsensusKey(key)?.id))
+      for (const watcher of this.#watchers) watcher(sight)
   }
 
   status(): EngineStatus | undefined {

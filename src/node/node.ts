@@ -23,6 +23,7 @@ import { Chain } from './chain.ts'
 import { nodeClock } from './clock.ts'
 import { Conflicts } from './conflicts.ts'
 import { ConsensusService } from './consensus-service.ts'
+import type { ConsensusSight } from './consensus-sight.ts'
 import { Announcer } from './custodian/announcer.ts'
 import { AuditResponder } from './custodian/audit-responder.ts'
 import { AuditService } from './custodian/audit-service.ts'
@@ -151,6 +152,7 @@ export class Node {
   readonly #status: () => NodeStatus
   readonly #peers: () => PeersReport
   readonly #activity: () => NodeActivity
+  readonly #watch: ConsensusService['watch']
 
   /** Use {@link startNode}. */
   constructor(parts: {
@@ -164,6 +166,7 @@ export class Node {
     status: () => NodeStatus
     peers: () => PeersReport
     activity: () => NodeActivity
+    watch: ConsensusService['watch']
   }) {
     this.chain = parts.chain
     this.network = parts.network
@@ -175,6 +178,7 @@ export class Node {
     this.#status = parts.status
     this.#peers = parts.peers
     this.#activity = parts.activity
+    this.#watch = parts.watch
   }
 
   status(): NodeStatus {
@@ -187,6 +191,11 @@ export class Node {
 
   activity(): NodeActivity {
     return this.#activity()
+  }
+
+  /** Calls back for what validators are seen to propose and vote; returns how to stop that. */
+  watchConsensus(watcher: (sight: ConsensusSight) => void): () => void {
+    return this.#watch(watcher)
   }
 
   /** Stops everything; fine to call more than once. */
@@ -458,5 +467,5 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   teardown.add(async () => await scrubber.stop())
   sync.catchUp()
   const parts = { chain, network, directory, transactions, storage, teardown, logger, status, peers }
-  return new Node({ ...parts, activity: () => activity.report() })
+  return new Node({ ...parts, activity: () => activity.report(), watch: watcher => consensus.watch(watcher) })
 }

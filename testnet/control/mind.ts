@@ -6,6 +6,7 @@ import { errorCode } from '../../src/encoding/errors.ts'
 import { processStart } from '../../src/node/process-start.ts'
 import type { Testnet } from '../launcher/testnet.ts'
 import { type Act, describeAct } from './acts.ts'
+import { NetworkMinding } from './network-minding.ts'
 import { controlPaths, removeControlNote, writeControlNote } from './note.ts'
 import { Performer } from './perform.ts'
 import { type ControlState, type Done, serveControl } from './server.ts'
@@ -17,12 +18,14 @@ export class Mind {
   readonly net: Testnet
   readonly #performer: Performer
   readonly #done: Done[] = []
+  readonly #minding: NetworkMinding
   #server: { url: string; stop: () => Promise<void> } | undefined
 
   /** @param net opened as `minded` */
   constructor(net: Testnet) {
     this.net = net
     this.#performer = new Performer(net)
+    this.#minding = new NetworkMinding(net, this.#performer.paused)
   }
 
   /** Acts that were done or tried, oldest first; the newest thousand. */
@@ -49,6 +52,7 @@ export class Mind {
     }
     this.#done.push(line)
     if (this.#done.length > MAX_DONE) this.#done.shift()
+    this.#minding.done(line)
     appendFileSync(controlPaths(this.net.dir).history, `${JSON.stringify(line)}\n`, { mode: 0o600 })
     if (failure !== undefined) throw failure
     return line
@@ -78,7 +82,13 @@ export class Mind {
   /** Serves it on loopback, and notes where in the testnet's folder. */
   async serve(): Promise<void> {
     const token = toHex(randomBytes(24))
-    this.#server = await serveControl({ token, perform: async act => await this.perform(act), state: async () => await this.state() })
+    this.#minding.start()
+    this.#server = await serveControl({
+      token,
+      perform: async act => await this.perform(act),
+      state: async () => await this.state(),
+      view: () => ({ feed: this.#minding.feed }),
+    })
     const start = await processStart(process.pid)
     writeControlNote(this.net.dir, { url: this.#server.url, token, process: { pid: process.pid, start: start ?? '' } })
   }
@@ -87,6 +97,7 @@ export class Mind {
   async stop(): Promise<void> {
     if (this.#server === undefined) return
     removeControlNote(this.net.dir)
+    await this.#minding.stop()
     await this.#server.stop()
     this.#server = undefined
   }

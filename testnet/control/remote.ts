@@ -48,6 +48,25 @@ export async function startControl(dir: string, options: { signal?: AbortSignal 
   if (ended) throw new EpioneError('control-failed', `The control of the testnet ended by itself. ${(await tailOf(log, 5)).join('\n')}`)
 }
 
+/** Where the page of the network is, with the token that it asks for; null where nobody minds the testnet. */
+export async function dashboardUrl(dir: string): Promise<string | null> {
+  const note = await runningNote(dir)
+  return note === null ? null : `${note.url}/network/#token=${note.token}`
+}
+
+/** How the view of the network is asked for. @throws EpioneError `testnet-missing`, `testnet-stopped` */
+export async function viewAccess(dir: string): Promise<{ url: string; headers: Record<string, string> }> {
+  const { url, token } = await requireNote(dir)
+  return { url, headers: { authorization: `Bearer ${token}` } }
+}
+
+async function requireNote(dir: string): Promise<ControlNote> {
+  requireManifest(dir)
+  const note = await runningNote(dir)
+  if (note !== null) return note
+  throw new EpioneError('testnet-stopped', `The testnet in ${dir} is not minded now; start it with: epione testnet up --dir ${dir}`)
+}
+
 /** Ends it; the nodes go on. */
 export async function stopControl(dir: string): Promise<void> {
   const note = readControlNote(dir)
@@ -70,10 +89,7 @@ export async function controlState(dir: string, options: { signal?: AbortSignal 
 }
 
 async function ask(dir: string, path: string, init: { method?: string; body?: string; signal?: AbortSignal }): Promise<unknown> {
-  requireManifest(dir)
-  const note = await runningNote(dir)
-  if (note === null)
-    throw new EpioneError('testnet-stopped', `The testnet in ${dir} is not minded now; start it with: epione testnet up --dir ${dir}`)
+  const note = await requireNote(dir)
   const timeout = AbortSignal.timeout(ACT_MS)
   const response = await fetch(`${note.url}${path}`, {
     method: init.method ?? 'GET',

@@ -8,6 +8,8 @@ import { bodyLimit } from 'hono/body-limit'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
+import { pageFolder } from '../../src/gateway/network-page.ts'
+import { addPage, addView, type ViewSources } from '../../src/gateway/network-routes.ts'
 import type { NodeFaults } from '../faults/node-faults.ts'
 import type { Weather } from '../faults/weather.ts'
 import { type Act, parseAct } from './acts.ts'
@@ -40,12 +42,16 @@ export interface ControlDependencies {
   token: string
   state(): Promise<ControlState>
   perform(act: Act): Promise<Done>
+  /** The network as all its nodes see it; null while it is not watched. */
+  view?(): ViewSources | null
 }
 
 /** The app without a port. Errors are `application/problem+json` (RFC 9457) with a stable `code`. */
-export function createControlApp({ token, state, perform }: ControlDependencies): Hono {
+export function createControlApp({ token, state, perform, view }: ControlDependencies): Hono {
   const app = new Hono()
   const wanted = sha256(utf8(`Bearer ${token}`))
+  // Holds nothing, and asks for the token itself.
+  addPage(app, pageFolder)
   app.use(async (context, next) => {
     const given = sha256(utf8(context.req.header('authorization') ?? ''))
     if (!timingSafeEqual(given, wanted)) return context.json(problem(401, 'unauthorized', 'The token is missing or wrong.'), 401)
@@ -60,8 +66,12 @@ export function createControlApp({ token, state, perform }: ControlDependencies)
     const done = await perform(act)
     return context.json({ done, state: await state() })
   })
+  if (view !== undefined) addView(app, () => view())
   app.notFound(context =>
-    context.json(problem(404, 'not-found', `There is /v1/state and /v1/acts; ${describePath(context.req.path)}`), 404),
+    context.json(
+      problem(404, 'not-found', `There is /v1/state, /v1/acts, /v1/network and /network/; ${describePath(context.req.path)}`),
+      404,
+    ),
   )
   app.onError((error, context) => {
     const code = error instanceof EpioneError ? errorCode(error) : 'internal'

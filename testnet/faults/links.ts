@@ -13,6 +13,9 @@ const REDIRECT = join(import.meta.dirname, `redirect${extname(import.meta.filena
 /** For each node: port of another one, and port of the link that leads there. */
 export type LinkPorts = readonly (readonly (readonly [number, number])[])[]
 
+/** Ports by which nodes reach each other. */
+export type LinkedPorts = Pick<NodePorts, 'tcp' | 'ws'>
+
 /** What a node's process is started with so that it keeps to its links. */
 export interface LinkedStart {
   execArgv: string[]
@@ -43,9 +46,9 @@ export class Links {
    * @param options.at where they listened before: where nodes run that were started for these. Null where one of the ports is taken
    * @param options.seed of the weather's chances
    */
-  static async open(nodes: readonly NodePorts[], options?: { at?: undefined; seed?: number }): Promise<Links>
-  static async open(nodes: readonly NodePorts[], options: { at?: LinkPorts | undefined; seed?: number }): Promise<Links | null>
-  static async open(nodes: readonly NodePorts[], options: { at?: LinkPorts | undefined; seed?: number } = {}): Promise<Links | null> {
+  static async open(nodes: readonly LinkedPorts[], options?: { at?: undefined; seed?: number }): Promise<Links>
+  static async open(nodes: readonly LinkedPorts[], options: { at?: LinkPorts | undefined; seed?: number }): Promise<Links | null>
+  static async open(nodes: readonly LinkedPorts[], options: { at?: LinkPorts | undefined; seed?: number } = {}): Promise<Links | null> {
     const { at, seed = 1 } = options
     const links: LinkTo[][] = nodes.map(() => [])
     let count = 0

@@ -4,6 +4,7 @@ import { homePaths } from '../../src/node/home.ts'
 import { readRunning } from '../../src/node/running.ts'
 import type { NodeStatus } from '../../src/node/status.ts'
 import { controlPaths } from '../control/note.ts'
+import { removeObservations } from '../control/observations.ts'
 import { stopControl } from '../control/remote.ts'
 import { linkPortsPath } from '../faults/link-ports.ts'
 import { type ManifestNode, manifestPath, readManifest, requireManifest, writeManifest } from './manifest.ts'
@@ -37,6 +38,7 @@ export async function stopTestnet(dir: string, options: { clean?: boolean } = {}
   }
   for (const { home } of manifest.nodes) await rm(home, { recursive: true, force: true })
   // The manifest goes last: after an interruption the rest can still be found and removed.
+  removeObservations(dir)
   const { log, history } = controlPaths(dir)
   for (const path of [log, history, linkPortsPath(dir), manifest.genesis, manifest.passphraseFile, manifestPath(dir)])
     await rm(path, { force: true })

@@ -15,6 +15,7 @@ import type { LogLevel, NodeConfig } from '../../src/node/settings.ts'
 import { writeStaff } from '../../src/node/staff.ts'
 import type { Manifest } from './manifest.ts'
 import { type Plan, type PlannedNode, planGenesis } from './plan.ts'
+import { portsOf } from './ports.ts'
 
 /**
  * The passphrase of a testnet lies beside its keystores and its keys follow from a small number: a cost for guessing it would
@@ -34,6 +35,8 @@ export interface HomesOptions {
   heartbeatMs: number
   /** Span of time in which audits count together, in ms. */
   auditWindowMs?: number
+  /** Whether each node serves health, metrics and its view of the network at a port of its own. */
+  operations?: boolean
   /** Further settings of every node. */
   config?: Partial<NodeConfig>
 }
@@ -85,6 +88,7 @@ async function writeHome(
     genesisText,
     passphraseFile,
     logLevel,
+    operations = false,
     config,
   }: HomesOptions & { chainId: Uint8Array; genesisText: string; passphraseFile: string },
 ): Promise<void> {
@@ -104,7 +108,9 @@ async function writeHome(
   await writeFile(
     paths.config,
     configTemplate({
-      ...{ passphraseFile, logLevel, minFree: TESTNET_MIN_FREE, ...config },
+      ...{ passphraseFile, logLevel, minFree: TESTNET_MIN_FREE },
+      ...(operations ? { operations: `127.0.0.1:${portsOf(plan.basePort, node.number).operations}` } : {}),
+      ...config,
       listen: node.listen,
       bootstrap: bootstrap.map(other => other.addresses[0]!),
     }),

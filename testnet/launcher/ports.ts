@@ -14,18 +14,20 @@ const SEARCH_FROM = 12_000
 export interface NodePorts {
   tcp: number
   ws: number
+  /** Health, metrics and the view of the network, over HTTP. */
+  operations: number
 }
 
-/** Ports of node `number`, counted from 1: `base + 10 number` for TCP, the next one for WebSockets. */
+/** Ports of node `number`, counted from 1: `base + 10 number` for TCP, the next one for WebSockets, the one after for operations. */
 export function portsOf(basePort: number, number: number): NodePorts {
   const tcp = basePort + STEP * number
-  return { tcp, ws: tcp + 1 }
+  return { tcp, ws: tcp + 1, operations: tcp + 2 }
 }
 
 /** @throws EpioneError `invalid-argument` where the last port would be too high */
 export function checkRange(basePort: number, nodes: number): void {
-  if (portsOf(basePort, nodes).ws >= PORT_LIMIT) {
-    const highest = PORT_LIMIT - STEP * nodes - 2
+  if (portsOf(basePort, nodes).operations >= PORT_LIMIT) {
+    const highest = PORT_LIMIT - STEP * nodes - 3
     throw new EpioneError(
       'invalid-argument',
       `${nodes} nodes need a --base-port of at most ${highest}: ports from ${PORT_LIMIT} on are the system's`,
@@ -44,8 +46,8 @@ async function isFree(port: number): Promise<boolean> {
 /** The first port of the nodes that another program has, or null. */
 export async function busyPort(basePort: number, numbers: readonly number[]): Promise<{ port: number; number: number } | null> {
   for (const number of numbers) {
-    const { tcp, ws } = portsOf(basePort, number)
-    for (const port of [tcp, ws]) if (!(await isFree(port))) return { port, number }
+    const { tcp, ws, operations } = portsOf(basePort, number)
+    for (const port of [tcp, ws, operations]) if (!(await isFree(port))) return { port, number }
   }
   return null
 }

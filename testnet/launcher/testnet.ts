@@ -382,6 +382,7 @@ export async function openTestnet(options: TestnetOptions): Promise<Testnet> {
     logLevel,
     heartbeatMs,
     auditWindowMs,
+    operations: detached,
     config,
     genesisTimeMs: Date.now() - heartbeatMs,
   })
