@@ -25,7 +25,7 @@ const ROOMS: Readonly<Record<string, { imports: readonly string[]; lazy?: readon
   'src/testing': {
     imports: ['src/encoding', 'src/crypto', 'src/contracts', 'src/fragments', 'src/network', 'src/node', 'src/client'],
   },
-  'src/portal': { imports: ['src/encoding', 'src/client'] },
+  'src/portal': { imports: ['src/encoding', 'src/client', 'src/gateway'] },
   // Besides client and node: the errors, the wallet and the keystore, and the words of the contracts (labels, purposes).
   cli: { imports: ['src/encoding', 'src/crypto', 'src/contracts', 'src/client', 'src/node'], lazy: ['testnet', 'src/gateway'] },
   // Starts the CLI as a process and may look into every room; never imports the CLI.

@@ -81,7 +81,8 @@ export async function openPage(
     return { reason: reasonOf(error) }
   }
   const server = await serve(script, files)
-  const page = await browser.newPage()
+  // Under LANG=C the browser calls its language by a name that no library takes.
+  const page = await browser.newPage({ locale: 'en-US' })
   const errors: string[] = []
   page.on('pageerror', error => errors.push(error.message))
   page.on('console', message => {

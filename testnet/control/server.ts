@@ -8,11 +8,11 @@ import { bodyLimit } from 'hono/body-limit'
 import { utf8 } from '../../src/encoding/bytes.ts'
 import { EpioneError, errorCode } from '../../src/encoding/errors.ts'
 import { sha256 } from '../../src/encoding/hash.ts'
-import { pageFolder } from '../../src/gateway/network-page.ts'
 import { addPage, addView, type ViewSources } from '../../src/gateway/network-routes.ts'
 import type { NodeFaults } from '../faults/node-faults.ts'
 import type { Weather } from '../faults/weather.ts'
 import { type Act, parseAct } from './acts.ts'
+import { testnetPage } from './page.ts'
 
 const MAX_BODY_BYTES = 16 * 1024
 const HOST = '127.0.0.1'
@@ -51,7 +51,7 @@ export function createControlApp({ token, state, perform, view }: ControlDepende
   const app = new Hono()
   const wanted = sha256(utf8(`Bearer ${token}`))
   // Holds nothing, and asks for the token itself.
-  addPage(app, pageFolder)
+  addPage(app, testnetPage)
   app.use(async (context, next) => {
     const given = sha256(utf8(context.req.header('authorization') ?? ''))
     if (!timingSafeEqual(given, wanted)) return context.json(problem(401, 'unauthorized', 'The token is missing or wrong.'), 401)

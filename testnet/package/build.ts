@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { buildNetworkPage } from './network-page.ts'
 
 const ROOT = join(import.meta.dirname, '..', '..')
 const DIST = join(ROOT, 'dist')
@@ -36,7 +37,7 @@ export function publishedManifest(source: Manifest): Record<string, unknown> {
   }
 }
 
-function build(): void {
+async function build(): Promise<void> {
   rmSync(DIST, { recursive: true, force: true })
   execFileSync(process.execPath, [join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', join(ROOT, 'tsconfig.build.json')], {
     stdio: 'inherit',
@@ -53,9 +54,10 @@ function build(): void {
   const starter = readFileSync(join(ROOT, 'cli', 'epione.js'), 'utf8').replace("'./main.ts'", "'./main.js'")
   writeFileSync(join(DIST, 'cli', 'epione.js'), starter)
   chmodSync(join(DIST, 'cli', 'epione.js'), 0o755)
+  await buildNetworkPage(join(DIST, 'network'))
   for (const name of ['README.md', 'LICENSE']) cpSync(join(ROOT, name), join(DIST, name))
   const source = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest
   writeFileSync(join(DIST, 'package.json'), `${JSON.stringify(publishedManifest(source), null, 2)}\n`)
 }
 
-if (import.meta.main) build()
+if (import.meta.main) await build()
