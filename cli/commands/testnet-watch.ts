@@ -14,7 +14,7 @@ export async function testnetWatch(context: Context, options: { dir: string; pla
     import('../../testnet/control/remote.ts'),
     import('../../src/gateway/view-state.ts'),
   ])
-  const { url, headers } = await viewAccess(resolve(options.dir))
+  const dir = resolve(options.dir)
   const { signal, stdout, output } = context
   const draws = stdout.isTTY === true && options.plain !== true && !output.json
   const lines = new Lines(context)
@@ -34,7 +34,7 @@ export async function testnetWatch(context: Context, options: { dir: string; pla
   if (draws) stdout.write('\x1b[?1049h\x1b[?25l')
   try {
     await tapNetwork(
-      url,
+      async () => await viewAccess(dir),
       {
         onView: seen => {
           view = seen
@@ -42,7 +42,7 @@ export async function testnetWatch(context: Context, options: { dir: string; pla
         },
         onEvent,
       },
-      { signal, headers },
+      { signal },
     )
   } finally {
     clearInterval(timer)
