@@ -6,9 +6,11 @@ import { table } from '../output.ts'
 
 export async function testnetStatus(context: Context, options: { dir: string }): Promise<void> {
   const { inspectTestnet } = await import('../../testnet/launcher/control.ts')
+  const { dashboardUrl } = await import('../../testnet/control/remote.ts')
   const report = await inspectTestnet(resolve(options.dir))
-  context.output.result(report, () =>
-    table([
+  const dashboard = await dashboardUrl(resolve(options.dir))
+  context.output.result({ ...report, dashboard }, () => [
+    ...table([
       ['node', 'organisation', '', 'process', 'state', 'height', 'age', 'members', 'memory'],
       ...report.nodes.map(({ id, name, jurisdiction, pid, status }) => [
         id,
@@ -22,5 +24,6 @@ export async function testnetStatus(context: Context, options: { dir: string }):
         status === null ? '-' : formatBytes(status.memory.rssBytes),
       ]),
     ]),
-  )
+    ...(dashboard === null ? [] : ['', `dashboard  ${dashboard}`]),
+  ])
 }

@@ -19,7 +19,7 @@ const BASE_PORT = 7700
 const DEFAULT_DIR = '.epione-testnet'
 
 export async function testnetUp(context: Context, options: TestnetUpOptions): Promise<void> {
-  const [{ openTestnet }, { startControl, act }, { lightPeerSnippet }, { readManifest }] = await Promise.all([
+  const [{ openTestnet }, { startControl, act, dashboardUrl }, { lightPeerSnippet }, { readManifest }] = await Promise.all([
     import('../../testnet/launcher/testnet.ts'),
     import('../../testnet/control/remote.ts'),
     import('../../testnet/launcher/snippet.ts'),
@@ -47,9 +47,10 @@ export async function testnetUp(context: Context, options: TestnetUpOptions): Pr
     throw error
   }
   const readyMs = Math.round(performance.now() - startedAt)
+  const dashboard = await dashboardUrl(dir)
   const snippet = lightPeerSnippet(manifest, process.cwd())
   const at = options.dir === DEFAULT_DIR ? '' : ` --dir ${options.dir}`
-  context.output.result({ ...manifest, readyMs, snippet: snippet.join('\n') }, () => [
+  context.output.result({ ...manifest, readyMs, dashboard, snippet: snippet.join('\n') }, () => [
     ...table([
       ['node', 'organisation', '', 'role', 'process', 'address'],
       ...manifest.nodes.map(node => [
@@ -70,6 +71,7 @@ export async function testnetUp(context: Context, options: TestnetUpOptions): Pr
       ],
       ['passphrase', `of every keystore: ${manifest.passphraseFile}`],
       ['all of it', `${manifest.directory}/net.json`],
+      ['dashboard', dashboard ?? '-'],
       ['in agreement', `after ${formatSpan(readyMs)}`],
     ]),
     '',
@@ -78,6 +80,6 @@ export async function testnetUp(context: Context, options: TestnetUpOptions): Pr
     ...snippet,
     '',
     `As an operator:  epione status --home ${manifest.nodes[0]?.home}`,
-    `Watch and stop:  epione testnet status${at}    epione testnet logs -f${at}    epione testnet down${at}`,
+    `Watch and stop:  epione testnet watch${at}    epione testnet status${at}    epione testnet logs -f${at}    epione testnet down${at}`,
   ])
 }

@@ -44,6 +44,17 @@ export function declareTestnetCommands(program: Command, host: Host): void {
     .option(...dir)
     .action(action(host, async () => (await import('../commands/testnet-status.ts')).testnetStatus))
   examples(status, [['epione testnet status --json', 'for programs']])
+  const watch = testnet
+    .command('watch')
+    .summary('watch its blocks, nodes, votes and faults, live')
+    .description('Shows one value where the nodes agree, and who has which where they differ. A line per block where no terminal shows it.')
+    .option(...dir)
+    .option('--plain', 'a line per block, also on a terminal')
+    .action(action(host, async () => (await import('../commands/testnet-watch.ts')).testnetWatch))
+  examples(watch, [
+    ['epione testnet watch', 'the network as a whole, until Ctrl-C'],
+    ['epione testnet watch --json', 'blocks, acts and findings, an object a line'],
+  ])
   const logs = testnet
     .command('logs')
     .summary('what its nodes log')

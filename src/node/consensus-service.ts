@@ -178,7 +178,8 @@ export class ConsensusService implements Application {
     while (this.#earlyBytes > MAX_EARLY_BYTES) this.#earlyBytes -= this.#early.shift()?.frame.length ?? this.#earlyBytes
   }
 
-  async #startEngine(channel: MemberChannel, silentThrough: number): Promise<void> {
+  async #startEngine(opened: MemberChannel, silentThrough: number): Promise<void> {
+    const channel = this.#shown(opened)
     const { chain, directory, network, logger, clock, disk, verifier } = this.#deps
     const { parameters } = chain
     this.#engine = createEngine(
@@ -192,11 +193,7 @@ export class ConsensusService implements Application {
       {
         application: this,
         transport: {
-          broadcast: bytes => {
-            const own = this.#options.key?.publicKey
-            if (own !== undefined) this.#show(bytes, own)
-            channel.broadcast(bytes)
-          },
+          broadcast: bytes => channel.broadcast(bytes),
           send: (validator, bytes) => {
             const member = directory.byConsensusKey(validator)
             if (member !== undefined) channel.send(member.organisation.networkKey, bytes)
@@ -238,6 +235,18 @@ export class ConsensusService implements Application {
   watch(watcher: (sight: ConsensusSight) => void): () => void {
     this.#watchers.add(watcher)
     return () => this.#watchers.delete(watcher)
+  }
+
+  /** A channel by which what this node says itself is seen too. */
+  #shown(channel: MemberChannel): Pick<MemberChannel, 'broadcast' | 'send'> {
+    const own = this.#options.key?.publicKey
+    return {
+      broadcast: bytes => {
+        if (own !== undefined) this.#show(bytes, own)
+        channel.broadcast(bytes)
+      },
+      send: (peer, bytes) => channel.send(peer, bytes),
+    }
   }
 
   #show(frame: Uint8Array, from: Uint8Array): void {

@@ -150,6 +150,7 @@ test('all commands are there', () => {
       'testnet status',
       'testnet stop',
       'testnet up',
+      'testnet watch',
       'version',
       'wallet create',
       'wallet pair answer',

@@ -40,7 +40,7 @@ export class NetworkMinding {
       this.#net.nodes.map(async ({ id }, index) => {
         const url = `http://127.0.0.1:${portsOf(this.#net.manifest.basePort, index + 1).operations}`
         const onEvent = (event: ViewEvent): void => this.#publish(this.#merge.take(id, event, Date.now()))
-        await tapNetwork(url, { onEvent, onView: view => eventsOf(view).forEach(onEvent) }, { signal })
+        await tapNetwork(() => ({ url }), { onEvent, onView: view => eventsOf(view).forEach(onEvent) }, { signal })
       }),
     )
     this.#timer = setInterval(() => {

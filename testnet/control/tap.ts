@@ -13,13 +13,20 @@ export interface TapHandlers {
   onEvent(event: ViewEvent): void
 }
 
-/** Resolves when `signal` aborts. @param headers such as a token */
+/** Where a view is, and what who asks must bring. */
+export interface TapPlace {
+  url: string
+  headers?: Record<string, string>
+}
+
+/** Resolves when `signal` aborts. @param place asked before each try; what it throws ends the reading */
 export async function tapNetwork(
-  url: string,
+  place: () => Promise<TapPlace> | TapPlace,
   handlers: TapHandlers,
-  { signal, headers = {} }: { signal: AbortSignal; headers?: Record<string, string> },
+  { signal }: { signal: AbortSignal },
 ): Promise<void> {
   while (!signal.aborted) {
+    const { url, headers = {} } = await place()
     try {
       await tapOnce(url, handlers, { signal, headers })
     } catch {
