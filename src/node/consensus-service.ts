@@ -238,7 +238,7 @@ export class ConsensusService implements Application {
   }
 
   /** A channel by which what this node says itself is seen too. */
-  #shown(channel: MemberChannel): Pick<MemberChannel, 'broadcast' | 'send'> {
+  #shown(channel: MemberChannel): Pick<MemberChannel, 'broadcast' | 'send' | 'open'> {
     const own = this.#options.key?.publicKey
     return {
       broadcast: bytes => {
@@ -246,6 +246,7 @@ export class ConsensusService implements Application {
         channel.broadcast(bytes)
       },
       send: (peer, bytes) => channel.send(peer, bytes),
+      open: () => channel.open(),
     }
   }
 

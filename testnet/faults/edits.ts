@@ -14,8 +14,8 @@ export interface Edit {
 export const LIE_EDITS: readonly Edit[] = [
   {
     file: 'node/consensus-service',
-    find: 'channel.broadcast(bytes)',
-    replace: 'globalThis.epioneLies.broadcast(bytes, channel, { chainId: chain.chainId, key: this.#options.key })',
+    find: 'broadcast: bytes => channel.broadcast(bytes),',
+    replace: 'broadcast: bytes => globalThis.epioneLies.broadcast(bytes, channel, { chainId: chain.chainId, key: this.#options.key }),',
   },
   {
     file: 'node/light-service',

@@ -74,7 +74,6 @@ const EN = {
   events: 'Events',
   p50: 'median',
   p95: '95 of 100',
-  perSecond: 'a second',
   chartHelp: 'Dashed lines: something was done to the network.',
 } as const
 
@@ -154,7 +153,6 @@ const AR: Record<Text, string> = {
   events: 'الأحداث',
   p50: 'الوسيط',
   p95: '95 من 100',
-  perSecond: 'في الثانية',
   chartHelp: 'الخطوط المتقطعة: حدث شيء للشبكة.',
 }
 

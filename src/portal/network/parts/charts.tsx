@@ -75,7 +75,7 @@ function Chart({ title, unit, names, colours, data, marks, language }: ChartProp
   return (
     <figure data-marks={shown}>
       <figcaption>
-        {title}, {unit}
+        {unit === '' ? title : `${title}, ${unit}`}
         {names.map((name, i) => (
           <span key={name} class="key">
             <i style={{ background: `var(${colours[i]})` }} />
@@ -83,7 +83,7 @@ function Chart({ title, unit, names, colours, data, marks, language }: ChartProp
           </span>
         ))}
       </figcaption>
-      <div ref={place} role="img" aria-label={`${title}, ${unit}: ${last.join(', ')}`} dir="ltr" />
+      <div ref={place} role="img" aria-label={`${title}${unit === '' ? '' : `, ${unit}`}: ${last.join(', ')}`} dir="ltr" />
     </figure>
   )
 }
@@ -108,7 +108,7 @@ export function Charts({ view, say, language }: { view: NetworkView; say: Say; l
       />
       <Chart
         title={say('throughput')}
-        unit={say('perSecond')}
+        unit=""
         names={[say('transactions')]}
         colours={['--act']}
         data={throughput}

@@ -78,7 +78,7 @@ export function Topology({
               <text y="13" class="small">
                 {node.height}
               </text>
-              <text y="40" class="name">
+              <text y="52" class="name">
                 {short}
               </text>
             </g>
