@@ -10,6 +10,8 @@ export interface KeptValues {
   /** On disk when it settles. */
   set(name: string, value: Kept): Promise<void>
   delete(name: string): Promise<void>
+  /** What is kept. */
+  names(): Promise<string[]>
   close(): void
 }
 
@@ -38,6 +40,7 @@ export async function openKeptValues(name: string): Promise<KeptValues> {
     get: async key => (await run('readonly', table => table.get(key))) as Kept | undefined,
     set: async (key, value) => void (await run('readwrite', table => table.put(value, key))),
     delete: async key => void (await run('readwrite', table => table.delete(key))),
+    names: async () => (await run('readonly', table => table.getAllKeys())).map(String),
     close: () => database.close(),
   }
 }

@@ -1,5 +1,8 @@
 /** What `platform.ts` is in Node, for browsers: compression by WebAssembly, which is loaded when it is first needed, and addresses of WebSockets. */
 
+import { openKeptValues } from './indexed-store.ts'
+import type { Entries } from './platform.ts'
+
 type Zstd = typeof import('@bokuweb/zstd-wasm')
 
 /** As Node's: see `platform.ts`. */
@@ -47,6 +50,18 @@ export async function unzstd(bytes: Uint8Array, maxBytes: number, dictionary?: U
     return module.decompressUsingDict(context, bytes, dictionary, options)
   } finally {
     module.freeDCtx(context)
+  }
+}
+
+/** Entries in a database of the page's origin, each under its name: as Node's, see `platform.ts`. Tabs share it; whoever has two send from one of them. */
+export async function openEntries(database: string): Promise<Entries> {
+  const kept = await openKeptValues(database)
+  return {
+    names: async () => await kept.names(),
+    load: async name => ((await kept.get(name)) as Uint8Array | undefined) ?? null,
+    save: async (name, bytes) => await kept.set(name, bytes),
+    remove: async name => await kept.delete(name),
+    close: async () => kept.close(),
   }
 }
 

@@ -252,6 +252,7 @@ export {
   withdrawDisputeAsDelegate,
 } from './open-dispute.ts'
 export { type Flushed, memoryOutboxStore, Outbox, type OutboxEntry, type OutboxSender, type OutboxStore } from './outbox.ts'
+export { openOutboxStore } from './outbox-files.ts'
 export { rotateOwner } from './owner-rotation.ts'
 export { answerPairing, checkNumber, openPairing, type PairedWallet, pairingRequest } from './pairing.ts'
 export { askPasskey, createPasskey } from './passkey.ts'

@@ -65,6 +65,7 @@ inBrowser('from genesis to a refusal, with a node killed on the way', async () =
   const written = await tab.evaluate(input => page.write(input), { ...person, attachmentBytes: ATTACHMENT_BYTES })
   assert.equal([written.status, written.stored], ['written', 4])
   assert.equal(await tab.evaluate(() => page.vault()), { same: true, wrong: 'wrong-passphrase', cleared: true })
+  assert.equal(await tab.evaluate(() => page.outbox()), { names: ['000000000001', '000000000002'], bytes: '010203', left: [] })
   const device = await tab.context().newCDPSession(tab)
   await device.send('WebAuthn.enable')
   const options = {

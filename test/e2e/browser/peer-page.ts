@@ -9,6 +9,7 @@ import { useWorker, workerReport } from '../../../src/client/heavy.ts'
 import { encodeShare, type Person, personFromSeeds } from '../../../src/client/identity.ts'
 import { openKeptValues } from '../../../src/client/indexed-store.ts'
 import { createLightPeer, type LightPeer } from '../../../src/client/light-peer.ts'
+import { openOutboxStore } from '../../../src/client/outbox-files.ts'
 import { askPasskey, createPasskey } from '../../../src/client/passkey.ts'
 import { putRecords } from '../../../src/client/put.ts'
 import { contentOf } from '../../../src/client/record-object.ts'
@@ -111,6 +112,21 @@ const page = {
       (error: unknown) => errorCode(error),
     )
     return { same: toHex(opened) === toHex(wallet.seed), other, ways: vaultPasskeys(sealed).length }
+  },
+
+  /** Entries of an outbox that a reload finds again. */
+  async outbox(): Promise<{ names: readonly string[]; bytes: string; left: readonly string[] }> {
+    const first = await openOutboxStore('epione-outbox')
+    await first.save('000000000001', Uint8Array.of(1, 2, 3))
+    await first.save('000000000002', Uint8Array.of(4))
+    await first.close()
+    const again = await openOutboxStore('epione-outbox')
+    const names = await again.names()
+    const bytes = toHex((await again.load('000000000001')) ?? new Uint8Array())
+    for (const name of names) await again.remove(name)
+    const left = await again.names()
+    await again.close()
+    return { names, bytes, left }
   },
 
   /** What is told where the person declines. */
