@@ -1,12 +1,12 @@
 /** Watches a network from one of its nodes: its chain, what validators vote, whom it reaches, what it finds wrong. Nothing about patients. */
-import { toHex } from '../encoding/bytes.ts'
+import { parseHex, toHex } from '../encoding/bytes.ts'
 import type { NodeActivity } from '../node/activity.ts'
 import type { CommittedBlock } from '../node/chain.ts'
 import type { Node } from '../node/node.ts'
 import type { NodeStatus } from '../node/status.ts'
 import { CommitTimes } from './commit-times.ts'
 import { NetworkFeed } from './network-feed.ts'
-import type { BlockView, DhtView, LinkView, NodeView, RoundView } from './network-view.ts'
+import type { BlockView, DhtView, LinkView, NodeView, RecordView, RoundView } from './network-view.ts'
 import { Rounds } from './rounds.ts'
 import { emptyView } from './view-state.ts'
 
@@ -20,7 +20,7 @@ const ROUNDS_MS = 100
 const FRESH_MS = 10_000
 
 /** What of a node is watched. */
-export type WatchedNode = Pick<Node, 'status' | 'activity' | 'peers' | 'watchConsensus' | 'chain' | 'directory'> & {
+export type WatchedNode = Pick<Node, 'status' | 'activity' | 'peers' | 'watchConsensus' | 'chain' | 'directory' | 'fragmentMap'> & {
   readonly network: { readonly locate: Pick<Node['network']['locate'], 'report'> }
 }
 
@@ -81,6 +81,12 @@ export class NetworkWatch {
   stop(): void {
     for (const stop of this.#stops.splice(0)) stop()
     this.#feed.close()
+  }
+
+  /** Who keeps which fragment of a submission, by its root in hexadecimal; null where that is not known here. */
+  async record(root: string): Promise<RecordView | null> {
+    const fragments = await this.#node.fragmentMap(parseHex(root) as Uint8Array)
+    return fragments === null ? null : { root, fragments }
   }
 
   /** Looks at the node once. */

@@ -65,7 +65,10 @@ export class OperationsServer {
     const app = createOperationsApp(options, {
       readiness: () => this.#readiness(),
       metrics: { contentType: collector.contentType, text },
-      view: () => (this.#network === null || this.#isStopping ? null : { feed: this.#network.feed }),
+      view: () => {
+        const network = this.#network
+        return network === null || this.#isStopping ? null : { feed: network.feed, record: async root => await network.record(root) }
+      },
       page: pageFolder,
       logger: dependencies.logger,
     })

@@ -49,6 +49,7 @@ import { Directory } from './directory.ts'
 import { DiskWatch, type StatDisk, statDisk } from './disk-watch.ts'
 import { EmergencyCases } from './emergency-cases.ts'
 import { EvidenceService } from './evidence-service.ts'
+import { type FragmentPlace, fragmentMap } from './fragment-map.ts'
 import { createGrantFinder } from './grant-finder.ts'
 import { type HomePaths, lockHome } from './home.ts'
 import { Keyring } from './keyring.ts'
@@ -153,6 +154,7 @@ export class Node {
   readonly #peers: () => PeersReport
   readonly #activity: () => NodeActivity
   readonly #watch: ConsensusService['watch']
+  readonly #fragmentMap: (root: Uint8Array) => Promise<FragmentPlace[] | null>
 
   /** Use {@link startNode}. */
   constructor(parts: {
@@ -167,6 +169,7 @@ export class Node {
     peers: () => PeersReport
     activity: () => NodeActivity
     watch: ConsensusService['watch']
+    fragmentMap: (root: Uint8Array) => Promise<FragmentPlace[] | null>
   }) {
     this.chain = parts.chain
     this.network = parts.network
@@ -179,6 +182,7 @@ export class Node {
     this.#peers = parts.peers
     this.#activity = parts.activity
     this.#watch = parts.watch
+    this.#fragmentMap = parts.fragmentMap
   }
 
   status(): NodeStatus {
@@ -196,6 +200,11 @@ export class Node {
   /** Calls back for what validators are seen to propose and vote; returns how to stop that. */
   watchConsensus(watcher: (sight: ConsensusSight) => void): () => void {
     return this.#watch(watcher)
+  }
+
+  /** Who keeps which fragment of a submission; null where this node was never given it. */
+  async fragmentMap(root: Uint8Array): Promise<FragmentPlace[] | null> {
+    return await this.#fragmentMap(root)
   }
 
   /** Stops everything; fine to call more than once. */
@@ -467,5 +476,10 @@ async function build(options: NodeOptions, dependencies: NodeDependencies, teard
   teardown.add(async () => await scrubber.stop())
   sync.catchUp()
   const parts = { chain, network, directory, transactions, storage, teardown, logger, status, peers }
-  return new Node({ ...parts, activity: () => activity.report(), watch: watcher => consensus.watch(watcher) })
+  return new Node({
+    ...parts,
+    activity: () => activity.report(),
+    watch: watcher => consensus.watch(watcher),
+    fragmentMap: async root => await fragmentMap(root, { account: keys.account, submissions, holdings, repair, directory }),
+  })
 }

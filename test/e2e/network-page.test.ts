@@ -7,10 +7,16 @@ import { gzipSync } from 'node:zlib'
 import type { Page } from 'playwright-core'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
+import { createLightPeer } from '../../src/client/light-peer.ts'
+import { putRecords } from '../../src/client/put.ts'
+import { contentOf } from '../../src/client/record-object.ts'
+import { toHex } from '../../src/encoding/bytes.ts'
+import { openBenchFolder } from '../../testnet/bench/folder.ts'
 import { openPage } from '../../testnet/browser/chromium.ts'
 import { Mind } from '../../testnet/control/mind.ts'
 import { readControlNote } from '../../testnet/control/note.ts'
 import { createTestnet } from '../../testnet/launcher/testnet.ts'
+import { waitFor } from '../../testnet/launcher/wait.ts'
 import { buildNetworkPage } from '../../testnet/package/network-page.ts'
 
 const test = suite('the page of a network')
@@ -72,6 +78,35 @@ inBrowser('a partition by a button is seen, drawn, and mended', async () => {
     await page.locator('#votes ~ section').getByText('●●').nth(3).waitFor({ timeout: WAIT_MS })
     await page.locator('#dht ~ section').getByRole('cell', { name: 'node4' }).waitFor({ timeout: WAIT_MS })
     assert.is(await page.locator('.topology line.cut').count(), 0)
+
+    // Where the fragments of a record are, by the root that its writer has.
+    await using peer = await createLightPeer({ nodes: net.nodes.map(({ addresses }) => addresses[0] as string), genesis: net.genesis })
+    const folder = await openBenchFolder(net, peer, 1)
+    const content = contentOf(new Uint8Array(2_000).fill(7))
+    const { submissionRoot } = await putRecords(peer, folder.person, folder.address, [{ mediaType: 'text/plain', class: 'other', content }])
+    const map = page.locator('#fragments ~ section tbody tr')
+    await waitFor(
+      async () => {
+        await page.getByLabel('Submission root').fill(toHex(submissionRoot))
+        await page.getByRole('button', { name: 'Show', exact: true }).click()
+        await page.waitForTimeout(200)
+        return (await map.filter({ hasText: 'yes' }).count()) === 4
+      },
+      { what: 'four custodians that hold their fragments', timeoutMs: WAIT_MS },
+    )
+    assert.equal(
+      (await map.allTextContents()).map(text => net.nodes.some(({ name, jurisdiction }) => text.includes(`${name}${jurisdiction}yes`))),
+      [true, true, true, true],
+    )
+    await page.getByLabel('Submission root').fill('00'.repeat(32))
+    await page.getByRole('button', { name: 'Show', exact: true }).click()
+    await page.getByText('Nothing is known here of a submission with this root.').waitFor({ timeout: WAIT_MS })
+    // A browser complains by itself of what is not there.
+    assert.equal(
+      errors.filter(text => !/404/.test(text)),
+      [],
+    )
+    errors.splice(0)
 
     // By keyboard alone, as somebody does who uses no mouse.
     await page.getByRole('button', { name: net.nodes[2]?.name }).focus()

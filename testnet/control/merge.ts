@@ -4,6 +4,7 @@ import {
   type LinkView,
   type LogLine,
   type NodeView,
+  type RecordView,
   type RoundView,
   VIEW_BOUNDS,
   type ViewEvent,
@@ -30,6 +31,15 @@ export interface NodeFacts {
   faults: string[]
   rssBytes: number | null
   cpuShare: number | null
+}
+
+/** What nodes tell of one submission, each of itself. Null where none knows it. */
+export function mergeRecords(told: readonly RecordView[]): RecordView | null {
+  const [first] = told
+  if (first === undefined) return null
+  const known = (index: number): RecordView['fragments'][number] | undefined =>
+    told.map(({ fragments }) => fragments[index]).find(fragment => fragment !== undefined && fragment.holds !== 'unknown')
+  return { ...first, fragments: first.fragments.map(fragment => known(fragment.index) ?? fragment) }
 }
 
 interface Told {

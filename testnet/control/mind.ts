@@ -87,7 +87,7 @@ export class Mind {
       token,
       perform: async act => await this.perform(act),
       state: async () => await this.state(),
-      view: () => ({ feed: this.#minding.feed }),
+      view: () => ({ feed: this.#minding.feed, record: async root => await this.#minding.record(root) }),
     })
     const start = await processStart(process.pid)
     writeControlNote(this.net.dir, { url: this.#server.url, token, process: { pid: process.pid, start: start ?? '' } })

@@ -1,17 +1,18 @@
 /** Watches a testnet as a whole: taps every node, looks at every process, and feeds one view to the page and the terminal. */
 import { NetworkFeed } from '../../src/gateway/network-feed.ts'
-import type { NetworkView, ViewEvent } from '../../src/gateway/network-view.ts'
+import type { NetworkView, RecordView, ViewEvent } from '../../src/gateway/network-view.ts'
 import { emptyView } from '../../src/gateway/view-state.ts'
 import type { NodeFaults } from '../faults/node-faults.ts'
 import { portsOf } from '../launcher/ports.ts'
 import type { Testnet } from '../launcher/testnet.ts'
-import { type NodeFacts, ViewMerge } from './merge.ts'
+import { mergeRecords, type NodeFacts, ViewMerge } from './merge.ts'
 import { Observations } from './observations.ts'
 import { processFacts } from './process-facts.ts'
 import type { Done } from './server.ts'
 import { tapNetwork } from './tap.ts'
 
 const TICK_MS = 1_000
+const RECORD_MS = 3_000
 
 export class NetworkMinding {
   readonly feed: NetworkFeed
@@ -38,7 +39,7 @@ export class NetworkMinding {
     const { signal } = this.#stopped
     this.#taps = Promise.all(
       this.#net.nodes.map(async ({ id }, index) => {
-        const url = `http://127.0.0.1:${portsOf(this.#net.manifest.basePort, index + 1).operations}`
+        const url = this.#operationsOf(index)
         const onEvent = (event: ViewEvent): void => this.#publish(this.#merge.take(id, event, Date.now()))
         await tapNetwork(() => ({ url }), { onEvent, onView: view => eventsOf(view).forEach(onEvent) }, { signal })
       }),
@@ -46,6 +47,23 @@ export class NetworkMinding {
     this.#timer = setInterval(() => {
       this.#ticking = this.#ticking.then(async () => await this.#tick())
     }, TICK_MS)
+  }
+
+  /** Who keeps which fragment of a submission, asked of every node that answers. */
+  async record(root: string): Promise<RecordView | null> {
+    const told = this.#net.nodes.map(async (_, index): Promise<RecordView[]> => {
+      try {
+        const answer = await fetch(`${this.#operationsOf(index)}/v1/network/records/${root}`, { signal: AbortSignal.timeout(RECORD_MS) })
+        return answer.ok ? [(await answer.json()) as RecordView] : []
+      } catch {
+        return []
+      }
+    })
+    return mergeRecords((await Promise.all(told)).flat())
+  }
+
+  #operationsOf(index: number): string {
+    return `http://127.0.0.1:${portsOf(this.#net.manifest.basePort, index + 1).operations}`
   }
 
   /** An act was done, or tried. */
