@@ -91,7 +91,7 @@ function tell(context: Context, node: Node, { home, operations }: { home: string
       ...addresses.map((address, i) => [i === 0 ? 'addresses' : '', address]),
       ['network', `${network}, chain ${chainId}`],
       ['home', home],
-      ...(operations === null ? [] : [['operations', `${operations}/network/, /metrics, /healthz, /readyz`]]),
+      ...(operations === null ? [] : [['operations', `${operations}/metrics, /healthz, /readyz, /network/`]]),
       ['height', String(height)],
     ]).join('\n'),
   )
