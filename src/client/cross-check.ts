@@ -12,6 +12,8 @@ import type { NodePool } from './nodes.ts'
 
 /** How often it is done while there are new headers, in ms. @see CrossCheckOptions */
 export const CROSS_CHECK_MS = 30_000
+/** Age of a peer before the first comparison, in ms. */
+const FIRST_MS = 3_000
 /** Witnesses that are asked each time. */
 const WITNESSES = 2
 /** How long one may take, in ms. */
@@ -22,6 +24,8 @@ const MAX_TOLD = 16
 export interface CrossCheckOptions {
   /** Least time between two comparisons, in ms. @default 30 000 */
   everyMs?: number
+  /** How long after the start the first comparison is, at the earliest, in ms: what is over by then spares the way to other nodes. @default 3 000 */
+  firstMs?: number
   /** Nodes of other organisations that are asked each time. @default 2 */
   witnesses?: number
 }
@@ -57,13 +61,17 @@ export class CrossCheck {
   readonly #deps: CrossCheckDependencies
   readonly #stopped = new AbortController()
   #running: Promise<void> | undefined
-  #lastMs = Number.NEGATIVE_INFINITY
+  #lastMs: number
   #conflict: Conflict | undefined
   #agreed = 0
 
-  constructor({ everyMs = CROSS_CHECK_MS, witnesses = WITNESSES }: CrossCheckOptions, dependencies: CrossCheckDependencies) {
-    this.#options = { everyMs, witnesses }
+  constructor(
+    { everyMs = CROSS_CHECK_MS, firstMs = FIRST_MS, witnesses = WITNESSES }: CrossCheckOptions,
+    dependencies: CrossCheckDependencies,
+  ) {
+    this.#options = { everyMs, firstMs, witnesses }
     this.#deps = dependencies
+    this.#lastMs = dependencies.now() + firstMs - everyMs
   }
 
   /** The conflict that was found, if one was. */

@@ -78,7 +78,7 @@ export interface LightPeerOptions {
   signal?: AbortSignal
   /** Clock, in ms. @default Date.now */
   now?: () => number
-  /** How new headers are compared with what nodes of other organisations show; false for not at all. @default every 30 s, two of them */
+  /** How new headers are compared with what nodes of other organisations show; false for not at all. @default from 3 s after the start on, every 30 s, two of them */
   crossCheck?: CrossCheckOptions | false
 }
 

@@ -88,7 +88,7 @@ function peerOf(manners: Readonly<Record<number, Manner>>, options: CrossCheckOp
     network as unknown as Network,
     Object.keys(manners).map(index => addressOf(Number(index))),
   )
-  const peer = new LightPeer(genesis, pool, () => now, options)
+  const peer = new LightPeer(genesis, pool, () => now, { firstMs: 0, ...options })
   const later = (ms: number): void => {
     now += ms
   }
