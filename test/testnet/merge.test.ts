@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { suite } from 'uvu'
 import * as assert from 'uvu/assert'
 import { agreement, blockHolders, networkScreen } from '../../cli/network-table.ts'
-import type { BlockView, NetworkView, NodeView, RoundView, ViewEvent } from '../../src/gateway/network-view.ts'
+import type { BlockView, NetworkView, NodeView, RecordView, RoundView, ViewEvent } from '../../src/gateway/network-view.ts'
 import { applyEvent, emptyView } from '../../src/gateway/view-state.ts'
-import { type NodeFacts, ViewMerge } from '../../testnet/control/merge.ts'
+import { mergeRecords, type NodeFacts, ViewMerge } from '../../testnet/control/merge.ts'
 import { Observations, observationPaths } from '../../testnet/control/observations.ts'
 import { parseFacts } from '../../testnet/control/process-facts.ts'
 import { readEvents } from '../../testnet/control/tap.ts'
@@ -90,6 +90,22 @@ test('who is behind, silent, paused or stopped is shown so, whatever it said bef
   )
   assert.equal(nodes[1]?.faults, ['disk full'])
   assert.is(nodesOf(merge.tick(facts, [], 60_000))[0]?.state, 'unknown')
+})
+
+test('each custodian tells of its own fragment; together they tell of all that answer', () => {
+  const told = (own: number, holds: 'yes' | 'no'): RecordView => ({
+    root: 'ab',
+    fragments: [0, 1, 2].map(index => ({
+      index,
+      custodian: `${index}`,
+      name: '',
+      jurisdiction: '',
+      holds: index === own ? holds : 'unknown',
+    })),
+  })
+  const holdsOf = (record: RecordView | null) => record?.fragments.map(({ holds }) => holds)
+  assert.equal(holdsOf(mergeRecords([told(2, 'yes'), told(0, 'no')])), ['no', 'unknown', 'yes'])
+  assert.is(mergeRecords([]), null)
 })
 
 test('lines of a log that are told again are not shown again, and bear the name of the node', () => {
